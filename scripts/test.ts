@@ -1,0 +1,91 @@
+/**
+ * `npm test [-- file | folder | glob | part of a path …]`: the checks (when nothing is selected) and every test file.
+ * The last line is `N passed, N failed`, with `, N skipped` when some were. In CI a skipped test counts as failed.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync, statSync } from 'node:fs';
+import { matchesGlob, relative, resolve, sep } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+
+interface Totals {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const testFiles = ['packages/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'];
+const concurrency = 2;
+const timeoutMs = 10 * 60_000;
+
+function findTestFiles(selections: readonly string[]): string[] {
+  const exclude = ['**/node_modules/**', '**/dist/**'];
+  const files = globSync(testFiles, { cwd: root, exclude }).sort();
+  if (selections.length === 0) return files;
+  return files.filter((file) => selections.some((selection) => isSelected(file, selection)));
+}
+
+function isSelected(file: string, selection: string): boolean {
+  const path = relative(root, resolve(selection));
+  if (statSync(selection, { throwIfNoEntry: false }) !== undefined) {
+    return file === path || file.startsWith(path + sep);
+  }
+  return matchesGlob(file, selection) || file.includes(selection);
+}
+
+/** Runs `npm run check` in a process of its own and counts it as one test. */
+async function runChecks(signal: AbortSignal): Promise<Totals> {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('check.ts', import.meta.url))], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    signal,
+  });
+  const [exitCode] = await once(child, 'close');
+  return exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+async function runTests(files: readonly string[], signal: AbortSignal): Promise<Totals> {
+  let totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+  const stream = run({ files: [...files], cwd: root, concurrency, timeout: timeoutMs, signal });
+  stream.on('test:summary', ({ file, counts }) => {
+    if (file !== undefined) return;
+    totals = {
+      passed: counts.passed,
+      failed: counts.tests - counts.passed - counts.skipped - counts.todo,
+      skipped: counts.skipped + counts.todo,
+    };
+  });
+  for await (const chunk of stream.compose(spec)) process.stdout.write(chunk);
+  return totals;
+}
+
+function report(totals: Totals): void {
+  const refusesSkips = process.env.CI === 'true' && totals.skipped > 0;
+  if (refusesSkips) process.stdout.write(`CI refuses skipped tests: ${totals.skipped} count as failed\n`);
+  const failed = totals.failed + (refusesSkips ? totals.skipped : 0);
+  const skipped = totals.skipped > 0 && !refusesSkips ? `, ${totals.skipped} skipped` : '';
+  process.stdout.write(`${totals.passed} passed, ${failed} failed${skipped}\n`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+const selections = process.argv.slice(2);
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
+
+const files = findTestFiles(selections);
+const checked =
+  selections.length === 0 ? await runChecks(stopping.signal) : { passed: 0, failed: 0, skipped: 0 };
+const tested =
+  files.length === 0 ? { passed: 0, failed: 0, skipped: 0 } : await runTests(files, stopping.signal);
+if (tested.passed + tested.failed + tested.skipped === 0) {
+  process.stdout.write('No test ran\n');
+  process.exitCode = 1;
+}
+report({
+  passed: checked.passed + tested.passed,
+  failed: checked.failed + tested.failed,
+  skipped: checked.skipped + tested.skipped,
+});
