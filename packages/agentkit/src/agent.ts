@@ -1,0 +1,34 @@
+import type { Limits } from './limits.ts';
+import type { Model } from './model/model.ts';
+import type { Planner } from './planner/planner.ts';
+import type { SecurityManager } from './security/security.ts';
+import type { StandardSchemaV1 } from './tool/standard-schema.ts';
+import type { Tools } from './tool/tool.ts';
+
+/** Which tools of the configured MCP servers an agent gets, and how. */
+export interface McpAccess {
+  /** Names of servers. */
+  servers: readonly string[];
+  /** `tools` (default): each tool as `server__tool`. `proxy`: the one tool `mcp_proxy`, for large catalogues. */
+  as?: 'tools' | 'proxy';
+  /** Only these tools (`server__tool`). Default: all. */
+  allow?: readonly string[];
+}
+
+export interface AgentDefinition {
+  /** `[a-z0-9][a-z0-9_-]{0,62}` */
+  name: string;
+  /** Raised when the meaning of the agent changes. Default `1`. */
+  version?: string;
+  description?: string;
+  instructions: string;
+  /** `provider/model`, or a model of your own. Default: `AGENTKIT_LLM_PROVIDER`/`AGENTKIT_LLM_MODEL`. */
+  model?: string | Model;
+  tools?: Tools;
+  mcp?: McpAccess;
+  planner?: Planner;
+  security?: SecurityManager;
+  limits?: Limits;
+  /** Schema of the result. Default: the text of the last message. */
+  output?: StandardSchemaV1;
+}

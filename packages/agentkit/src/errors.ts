@@ -1,0 +1,99 @@
+import { type ErrorCode, errorCodes } from './error-codes.ts';
+
+export interface OpspawnErrorOptions {
+  cause?: unknown;
+  /** JSON facts that a caller can act on. Never secrets: they reach clients. */
+  details?: Record<string, unknown>;
+  /** When the other side said how long to wait (`Retry-After`), in ms. */
+  retryAfterMs?: number;
+  /** Overrides what the code says about trying again. */
+  retryable?: boolean;
+}
+
+/** The one error class. `code` is stable; `message` is for people; `cause` is kept and never sent to a client. */
+export class OpspawnError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Record<string, unknown>;
+  readonly retryAfterMs: number | undefined;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options: OpspawnErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'OpspawnError';
+    this.code = code;
+    this.details = options.details ?? {};
+    this.retryAfterMs = options.retryAfterMs;
+    this.retryable = options.retryable ?? errorCodes[code].retryable;
+  }
+}
+
+/** A recorded, final failure of a step, thrown again on every replay. `code` is that of the original error. */
+export class StepError extends OpspawnError {
+  readonly step: string;
+
+  constructor(step: string, recorded: RecordedError) {
+    super(recorded.code, recorded.message, { details: recorded.details ?? {}, retryable: false });
+    this.name = 'StepError';
+    this.step = step;
+  }
+}
+
+/** A limit of a run was reached. `details` holds `limit` (which), `allowed`, `used` and what was asked for. */
+export class BudgetExceededError extends OpspawnError {
+  constructor(limit: string, allowed: number, used: number, asked = 0) {
+    super('budget_exceeded', `${limit}: ${used} of ${allowed} used${asked > 0 ? `, ${asked} more asked for` : ''}`, {
+      details: { limit, allowed, used, asked },
+    });
+    this.name = 'BudgetExceededError';
+  }
+}
+
+/** Rejects open calls of a durable function when its task is cancelled. */
+export class CancelledError extends OpspawnError {
+  constructor(reason = 'cancelled') {
+    super('cancelled', reason);
+    this.name = 'CancelledError';
+  }
+}
+
+/** Rejects a wait whose time ran out. */
+export class TimeoutError extends OpspawnError {
+  constructor(what: string) {
+    super('timeout', `${what} timed out`);
+    this.name = 'TimeoutError';
+  }
+}
+
+/** An error as the journal and the APIs hold it. No stack: that is for the logs. */
+export interface RecordedError {
+  name: string;
+  code: ErrorCode;
+  message: string;
+  details?: Record<string, unknown>;
+  cause?: RecordedError;
+}
+
+const maxCauses = 5;
+
+/** Any thrown value as a recordable error, with its chain of causes (at most 5). Unknown errors get `fallback`. */
+export function recordError(thrown: unknown, fallback: ErrorCode = 'internal', depth = 0): RecordedError {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const recorded: RecordedError = {
+    name: error.name,
+    code: error instanceof OpspawnError ? error.code : fallback,
+    message: error.message,
+  };
+  if (error instanceof OpspawnError && Object.keys(error.details).length > 0) recorded.details = error.details;
+  if (error.cause !== undefined && depth < maxCauses) recorded.cause = recordError(error.cause, fallback, depth + 1);
+  return recorded;
+}
+
+/** Whether trying again can help: our codes say so themselves; an error of anybody else's counts as passing. */
+export const isRetryable = (thrown: unknown): boolean =>
+  thrown instanceof OpspawnError ? thrown.retryable : !(thrown instanceof Error && thrown.name === 'AbortError');
+
+/** For the doors only: any thrown value as an OpspawnError (`internal` when it is not one of ours). */
+export const toOpspawnError = (thrown: unknown): OpspawnError =>
+  thrown instanceof OpspawnError
+    ? thrown
+    : new OpspawnError('internal', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import type { Json } from './json.ts';
+
+/** Any JSON value, as a schema. */
+export const jsonSchema: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+
+/** What a provider wants handed back with the part it came with (signatures, item ids). Opaque to us. */
+const providerData = z.record(z.string(), jsonSchema).optional();
+
+export const textPart = z.object({ type: z.literal('text'), text: z.string(), providerData });
+export const reasoningPart = z.object({ type: z.literal('reasoning'), text: z.string(), providerData });
+export const filePart = z.object({
+  type: z.literal('file'),
+  mediaType: z.string(),
+  /** Base64, or a URL that the provider can read. */
+  data: z.string(),
+  filename: z.string().optional(),
+});
+export const toolCallPart = z.object({
+  type: z.literal('tool-call'),
+  callId: z.string(),
+  tool: z.string(),
+  input: jsonSchema,
+  providerData,
+});
+export const toolResultPart = z.object({
+  type: z.literal('tool-result'),
+  callId: z.string(),
+  tool: z.string(),
+  output: jsonSchema,
+  /** The tool failed, or was denied: `output` says why, for the model to act on. */
+  isError: z.boolean().optional(),
+});
+
+/** One message of a conversation, as the journal holds it. */
+export const messageSchema = z.discriminatedUnion('role', [
+  z.object({ role: z.literal('system'), content: z.string() }),
+  z.object({ role: z.literal('user'), content: z.array(z.discriminatedUnion('type', [textPart, filePart])) }),
+  z.object({
+    role: z.literal('assistant'),
+    content: z.array(z.discriminatedUnion('type', [textPart, reasoningPart, filePart, toolCallPart])),
+  }),
+  z.object({ role: z.literal('tool'), content: z.array(toolResultPart) }),
+]);
+
+export type Message = z.infer<typeof messageSchema>;
+export type AssistantMessage = Extract<Message, { role: 'assistant' }>;
+export type ToolCall = z.infer<typeof toolCallPart>;
+export type ToolResult = z.infer<typeof toolResultPart>;
+
+/** Tokens of one call or of many. `input` counts cached tokens too, `output` counts reasoning too. */
+export const usageSchema = z.object({
+  inputTokens: z.int().nonnegative(),
+  cachedInputTokens: z.int().nonnegative(),
+  outputTokens: z.int().nonnegative(),
+  reasoningTokens: z.int().nonnegative(),
+  /** 1,000,000 = 1 US dollar. Absent when the price is unknown. */
+  costMicroUsd: z.number().nonnegative().optional(),
+});
+export type Usage = z.infer<typeof usageSchema>;

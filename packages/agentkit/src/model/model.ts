@@ -1,0 +1,56 @@
+import type { Json } from '../json.ts';
+import type { AssistantMessage, Message, Usage } from '../message.ts';
+
+/** A tool as a model sees it. */
+export interface ToolSpec {
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments; `type: "object"`. */
+  inputSchema: Json;
+}
+
+export interface ModelRequest {
+  messages: readonly Message[];
+  tools: readonly ToolSpec[];
+  toolChoice?: 'auto' | 'required' | 'none' | { tool: string };
+  /** JSON Schema that the answer's text must satisfy. */
+  outputSchema?: Json;
+  temperature?: number;
+  maxOutputTokens?: number;
+  reasoningEffort?: 'none' | 'low' | 'medium' | 'high';
+  signal: AbortSignal;
+  /** Called with each piece as it arrives. Absent: the model need not stream. */
+  onDelta?: (delta: { kind: 'text' | 'reasoning'; text: string }) => void;
+}
+
+export interface ModelReply {
+  message: AssistantMessage;
+  usage: Usage;
+  /** What the provider said. Informative: the loop decides by pending tool calls, never by this. */
+  finishReason: string;
+  /** The model that answered, as `provider/model`. */
+  model: string;
+}
+
+/**
+ * One language model. Makes exactly one attempt per call: retries, fallback and time-outs are the loop's.
+ * Throws `model_failed` (try again; `retryAfterMs` when the provider said so) or `model_rejected` (final).
+ * A stream that ends without its end is `model_failed`, never a short answer.
+ */
+export interface Model {
+  /** `provider/model`. */
+  readonly id: string;
+  /** Size of the context window in tokens, when known. */
+  readonly contextTokens?: number;
+  /** Largest answer in tokens, when known. */
+  readonly maxOutputTokens?: number;
+  call(request: ModelRequest): Promise<ModelReply>;
+}
+
+/** Makes the models of one provider: what stands before the slash in `provider/model`. */
+export type ModelProvider = (modelName: string) => Model | Promise<Model>;
+
+/** Finds a model by `provider/model`. Throws `invalid_argument`, listing the known providers. */
+export interface ModelRegistry {
+  resolve(spec: string): Promise<Model>;
+}

@@ -1,0 +1,38 @@
+import type { EventSink } from './event.ts';
+import type { Json } from './json.ts';
+import type { McpHost } from './mcp/mcp-host.ts';
+import type { Memory } from './memory/memory.ts';
+import type { Message, Usage } from './message.ts';
+import type { ModelRegistry } from './model/model.ts';
+import type { Secrets, SecurityManager } from './security/security.ts';
+import type { Steps } from './steps.ts';
+import type { Tools } from './tool/tool.ts';
+
+/** What a run is given from outside: all of it can be replaced, and each has an in-memory implementation. */
+export interface RunEnvironment {
+  steps: Steps;
+  models: ModelRegistry;
+  memory: Memory;
+  secrets: Secrets;
+  security: SecurityManager;
+  mcp?: McpHost;
+  /** Beside the agent's own tools. A name that the agent has already is `invalid_argument`. */
+  extraTools?: Tools;
+  /** Gets every event, also those that can be derived from the journal. */
+  onEvent?: EventSink;
+}
+
+export interface RunInput {
+  /** What the user says: text, or a whole user message with files. */
+  prompt: string | Extract<Message, { role: 'user' }>['content'];
+  sessionId?: string;
+  /** Adds the tool `mcp_proxy` for this run. */
+  injectMcpProxy?: boolean;
+}
+
+export interface RunResult {
+  output: Json;
+  usage: Usage;
+  turns: number;
+  toolCalls: number;
+}

@@ -1,0 +1,118 @@
+import type { StandardSchemaV1 } from './standard-schema.ts';
+import type { Json } from '../json.ts';
+import type { ToolSpec } from '../model/model.ts';
+import type { Reconciliation, RetryPolicy } from '../steps.ts';
+
+/** The hints of MCP's `ToolAnnotations`. They are believed only for tools of ours and for servers marked trusted. */
+export interface ToolAnnotations {
+  readOnlyHint?: boolean;
+  idempotentHint?: boolean;
+  destructiveHint?: boolean;
+  openWorldHint?: boolean;
+}
+
+export interface ToolContext {
+  readonly callId: string;
+  /** The same on every try of this call; hand it to whatever can deduplicate. */
+  readonly idempotencyKey: string;
+  /** Aborts on cancel, time-out, lost lease. */
+  readonly signal: AbortSignal;
+  /** Only the secrets that the tool declared, by name. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Shown to whoever watches; not recorded. */
+  progress(message: string): void;
+}
+
+/**
+ * `inline`: runs in this process; for code that you trust as your own.
+ * `process`: runs in a process of its own with an empty environment, killed at its time or memory limit. Contains
+ * crashes, leaks and endless loops of trusted code; it is no boundary against hostile code.
+ */
+export type IsolationTier = 'inline' | 'process';
+
+interface ToolBase<Input> {
+  description: string;
+  annotations?: ToolAnnotations;
+  /** Time for one try, in ms. Default 60,000. */
+  timeoutMs?: number;
+  /** Default: 3 tries for tools with `readOnlyHint` or `idempotentHint`, otherwise 1. */
+  retry?: Partial<RetryPolicy>;
+  /** Whether a person must agree first. Default `never`. */
+  approval?: 'always' | 'never' | ((input: Input) => boolean);
+  /** Names of the secrets that are handed to this tool, and to no other. */
+  secrets?: readonly string[];
+  /** Asked after a crash between intent and result: was it done? */
+  reconcile?: (input: Input, context: ToolContext) => Promise<Reconciliation<Json>>;
+  /** What decides an effect in doubt that `reconcile` could not. Default `ask`. */
+  onUnknown?: 'ask' | 'retry' | 'fail';
+}
+
+/** A tool whose code runs in this process. */
+export interface InlineTool<Input> extends ToolBase<Input> {
+  isolation?: 'inline';
+  input: StandardSchemaV1<unknown, Input> | JsonSchemaInput;
+  execute: (input: Input, context: ToolContext) => unknown;
+}
+
+/** A tool whose code is the default export of a module, run in a process of its own. */
+export interface ProcessTool<Input> extends ToolBase<Input> {
+  isolation: 'process';
+  input: StandardSchemaV1<unknown, Input> | JsonSchemaInput;
+  /** `new URL('./compute.ts', import.meta.url)`; its default export is `(input, { signal }) => output`. */
+  module: URL;
+  /** Limit of the process's data segment, in MB. Default 512. */
+  memoryMb?: number;
+}
+
+/** Input described by JSON Schema (draft 2020-12 or 7) instead of a Standard Schema. */
+export interface JsonSchemaInput {
+  jsonSchema: Json;
+}
+
+/** A keyed map of these is what an agent gets, so that names cannot clash. */
+export type Tool<Input = never> = InlineTool<Input> | ProcessTool<Input>;
+export type Tools = Readonly<Record<string, Tool>>;
+
+export interface ToolInvocation {
+  callId: string;
+  tool: string;
+  input: Json;
+}
+
+export interface ToolExecution extends ToolInvocation {
+  idempotencyKey: string;
+  signal: AbortSignal;
+  progress(message: string): void;
+}
+
+/** What a call needs before it may run. */
+export interface PreparedCall {
+  tool: string;
+  /** Checked and decoded arguments. */
+  input: Json;
+  annotations: ToolAnnotations;
+  effect: 'read' | 'idempotent' | 'once';
+  timeoutMs: number;
+  retry: Partial<RetryPolicy> | undefined;
+  needsApproval: boolean;
+  onUnknown: 'ask' | 'retry' | 'fail';
+  /** Hash of the tool's definition, bound into approvals. */
+  digest: string;
+  execute(execution: ToolExecution): Promise<Json | undefined>;
+  reconcile: ((execution: ToolExecution) => Promise<Reconciliation<Json>>) | undefined;
+}
+
+/** Bad arguments or an unknown tool: `message` goes back to the model as the call's result. */
+export interface RefusedCall {
+  refused: true;
+  message: string;
+}
+
+/** All tools of a run, wherever they come from. */
+export interface ToolManager {
+  /** What the model is offered, in a stable order (a changing order defeats prompt caches). */
+  list(): Promise<readonly ToolSpec[]>;
+  /** Finds the tool and checks the arguments. Never throws for what the model did wrong. */
+  prepare(call: ToolInvocation): Promise<PreparedCall | RefusedCall>;
+}
+

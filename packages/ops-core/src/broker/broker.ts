@@ -1,0 +1,22 @@
+/** Carries doorbells, never state: losing one delays work, and the sweep finds what is due. */
+export interface Broker extends AsyncDisposable {
+  /** Tells whoever listens on these queues, in any process, that tasks may be ready. Never throws, never waits. */
+  ring(queues: ReadonlySet<string>): void;
+  /** Calls `onRing` when one of the queues rang. Give back: stop listening. */
+  subscribe(queues: readonly string[], onRing: () => void): Disposable;
+}
+
+/**
+ * Carries live events and tail wake-ups between processes. Losing a message costs smoothness, never entries: who
+ * follows a task reads the journal and treats `changed` as a hint.
+ */
+export interface LiveChannel extends AsyncDisposable {
+  publish(message: LiveMessage): void;
+  subscribe(taskId: string, onMessage: (message: LiveMessage) => void): Disposable;
+}
+
+export type LiveMessage =
+  /** The task's journal, inbox or status changed. */
+  | { type: 'changed'; taskId: string }
+  /** An ephemeral event of a running attempt. */
+  | { type: 'event'; taskId: string; attempt: number; event: unknown };

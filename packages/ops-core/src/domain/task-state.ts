@@ -1,0 +1,15 @@
+/**
+ * Where an unfinished task stands. `ready` tasks are what a claim takes; everything else is out of its index and is
+ * made ready in the transaction of the event that frees it.
+ */
+export const queueState = {
+  ready: 0,
+  running: 1,
+  /** Pending, due later. */
+  later: 2,
+  /** Pending, behind another task of its session or a limit. */
+  held: 3,
+  waiting: 4,
+  paused: 5,
+} as const;
+export type QueueState = (typeof queueState)[keyof typeof queueState];

@@ -1,0 +1,330 @@
+/**
+ * The store: tasks, their queue, journal, inbox and outcome. One interface, one list of contract cases, several
+ * engines. Hot writes (`write`) of a process are collected while a commit is in flight and committed as one
+ * transaction; each caller is answered after the commit.
+ *
+ * Ownership: a write that names an `Owner` is refused (`ok: false`) unless that worker holds the task at that attempt
+ * at the moment of the commit. Writes are idempotent by their own key, since the outcome of a COMMIT can be unknown:
+ * the same submit, append, finish or post made again answers as the first did.
+ */
+import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
+
+/** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
+export interface Owner {
+  taskId: string;
+  attempt: number;
+  workerId: string;
+}
+
+export interface NewTask {
+  /** UUID version 7. */
+  id: string;
+  namespace: string;
+  kind: TaskKind;
+  name: string;
+  queue: string;
+  /** 0 (most urgent) to 9. */
+  priority: number;
+  /** JSON text; absent for no input. */
+  input?: string;
+  /** JSON text: retry policy, time-outs, metadata, injectMcpProxy. Opaque to the store. */
+  options?: string;
+  /** Unix ms; not before. */
+  dueAt?: number;
+  /** Upper bound of one attempt's time, in ms. Default: the claim's. */
+  attemptTimeoutMs?: number;
+  idempotencyKey?: string;
+  /** Digest of the request; the same key with another digest is a conflict. */
+  requestDigest?: string;
+  /** Tasks of a session run one after the other, in commit order, and hold it until they end. */
+  sessionId?: string;
+  parentId?: string;
+  /** Inbox key under which the parent waits for the end of this child. */
+  parentKey?: string;
+}
+
+/** An entry as its writer makes it. `seq` is assigned by the owner, which knows the last one; `at` by the store. */
+export interface NewEntry {
+  seq: number;
+  type: EntryType;
+  branch?: string;
+  name?: string;
+  count?: number;
+  /** How many results had been handed out when this was asked for (replay needs it). */
+  asked?: number;
+  /** JSON text. Values over 64 KiB are moved to a blob row by the store, invisibly. */
+  data?: string;
+}
+
+export interface EntryRow extends NewEntry {
+  attempt: number;
+  at: number;
+}
+
+/** What comes to a task from outside. */
+export interface InboxItem {
+  /** UUID version 7, made by the poster; posting it twice is posting it once. */
+  id: string;
+  kind: 'signal' | 'decision' | 'child' | 'evidence' | 'cancel' | 'pause' | 'resume' | 'reopen';
+  /**
+   * What a wait matches it by: `signal:NAME`, `decision:HASH` and `evidence:HASH` (of the step's identity),
+   * `child:TASKID`; empty for the control items cancel, pause, resume and reopen.
+   */
+  key: string;
+  /** JSON text. */
+  data?: string;
+}
+
+export interface InboxRow extends InboxItem {
+  /** Unix ms, by the store's clock. */
+  at: number;
+}
+
+/** A wait that a suspended task has open. */
+export interface StoredWait {
+  /** `branch`, `name` and `count` joined for people; what `resolve` takes. */
+  step: string;
+  /** Hash of [branch, name, count]: the identity itself. */
+  hash: string;
+  kind: 'sleep' | 'signal' | 'approval' | 'question' | 'child' | 'doubt';
+  name: string;
+  /** Inbox key that ends it; absent for a sleep. */
+  key?: string;
+  dueAt?: number;
+  /** JSON text for people: payload, prompt, intent. */
+  data?: string;
+}
+
+/** What an owner's write may do beside its entries, in the same transaction. */
+export interface Effects {
+  /** Inbox rows that these entries consume. */
+  takes?: readonly string[];
+  /** Children to create. */
+  children?: readonly NewTask[];
+  /** Items for other tasks (cancel of a child in a losing branch). */
+  posts?: readonly { taskId: string; item: InboxItem }[];
+}
+
+export interface SubmitWrite {
+  op: 'submit';
+  task: NewTask;
+}
+export interface AppendWrite extends Effects {
+  op: 'append';
+  owner: Owner;
+  entries: readonly NewEntry[];
+}
+/**
+ * The terminal transition; `entries` ends with the task.completed/failed/cancelled entry. In the same transaction: the
+ * queue row goes, the outcome is inserted, the parent's inbox gets a `child` item, unfinished children get a cancel,
+ * the next task of the session is made ready.
+ */
+export interface FinishWrite extends Effects {
+  op: 'finish';
+  owner: Owner;
+  status: Extract<TaskStatus, 'completed' | 'failed' | 'cancelled'>;
+  entries: readonly NewEntry[];
+}
+/**
+ * Gives the task up until something happens. Refused as `awakened` (and nothing changes, entries are not written) if
+ * the inbox holds an item that matches an open wait, or a control item.
+ */
+export interface SuspendWrite extends Effects {
+  op: 'suspend';
+  owner: Owner;
+  entries: readonly NewEntry[];
+  waits: readonly StoredWait[];
+}
+/** Gives the task back: at once (shutdown) or due later (retry). `failures` is the new count. */
+export interface ReleaseWrite extends Effects {
+  op: 'release';
+  owner: Owner;
+  entries: readonly NewEntry[];
+  failures: number;
+  /** Delay from now; 0 makes it ready at once. */
+  delayMs: number;
+}
+export interface PauseWrite extends Effects {
+  op: 'pause';
+  owner: Owner;
+  entries: readonly NewEntry[];
+  reason: string;
+}
+/**
+ * Something from outside. Makes a waiting task ready when one of its open waits has this key. Control items: `cancel`
+ * and `resume` also wake a pending (due later, held) or paused task, so that an attempt writes what follows; `pause` is taken by the owner,
+ * and a task without one is paused at once. Refused for unknown (`not_found`) and finished (`wrong_state`) tasks.
+ */
+export interface PostWrite {
+  op: 'post';
+  namespace: string;
+  taskId: string;
+  item: InboxItem;
+}
+/** Makes a failed task pending again: the outcome goes, failures is 0, the inbox gets a `reopen` item. */
+export interface ReopenWrite {
+  op: 'reopen';
+  namespace: string;
+  taskId: string;
+  itemId: string;
+}
+
+export type Write =
+  | SubmitWrite
+  | AppendWrite
+  | FinishWrite
+  | SuspendWrite
+  | ReleaseWrite
+  | PauseWrite
+  | PostWrite
+  | ReopenWrite;
+
+export interface SubmitResult {
+  taskId: string;
+  /** `existing`: the idempotency key was used before with the same request; `conflict`: with another. */
+  outcome: 'created' | 'existing' | 'conflict';
+}
+/** `lost`: the owner does not hold the task. */
+export type OwnedResult = { ok: true; at: number } | { ok: false; reason: 'lost' };
+export type SuspendResult = OwnedResult | { ok: false; reason: 'awakened' };
+export type OutsideResult = { ok: true } | { ok: false; reason: 'not_found' | 'wrong_state'; status?: TaskStatus };
+
+export interface WriteResults {
+  submit: SubmitResult;
+  append: OwnedResult;
+  finish: OwnedResult;
+  suspend: SuspendResult;
+  release: OwnedResult;
+  pause: OwnedResult;
+  post: OutsideResult;
+  reopen: OutsideResult;
+}
+
+export interface ClaimedTask extends Owner {
+  namespace: string;
+  kind: TaskKind;
+  name: string;
+  queue: string;
+  input?: string;
+  options?: string;
+  sessionId?: string;
+  parentId?: string;
+  /** Failures so far; only this is compared with the retry policy. */
+  failures: number;
+  /** Last seq of the journal; 0 when it is empty. */
+  lastSeq: number;
+  /** Unix ms. */
+  createdAt: number;
+  /** Store's time of the claim, Unix ms. */
+  claimedAt: number;
+}
+
+/** A task with all that lists and details show. */
+export interface TaskRow {
+  id: string;
+  namespace: string;
+  kind: TaskKind;
+  name: string;
+  status: TaskStatus;
+  queue: string;
+  priority: number;
+  attempt: number;
+  failures: number;
+  input?: string;
+  options?: string;
+  waits: readonly StoredWait[];
+  pausedReason?: string;
+  sessionId?: string;
+  parentId?: string;
+  idempotencyKey?: string;
+  lastSeq: number;
+  /** The terminal entry's data, JSON text. */
+  outcome?: string;
+  createdAt: number;
+  dueAt?: number;
+  finishedAt?: number;
+}
+
+export interface TaskFilter {
+  namespace: string;
+  status?: readonly TaskStatus[];
+  kind?: TaskKind;
+  name?: string;
+  queue?: string;
+  sessionId?: string;
+  parentId?: string;
+  /** Unix ms. */
+  createdAfter?: number;
+  createdBefore?: number;
+}
+
+/** Newest first. `before` is the id of the last row of the page before. */
+export interface TaskPage {
+  limit: number;
+  before?: string;
+}
+
+export interface WorkerInfo {
+  id: string;
+  host: string;
+  pid: number;
+  /** Of the process, so that a reused pid is told apart. */
+  processStart: string;
+  queues: readonly string[];
+}
+
+/** Something a worker can run, registered so that servers can check names and inputs without user code. */
+export interface DefinitionRow {
+  namespace: string;
+  kind: TaskKind;
+  name: string;
+  version: string;
+  queue: string;
+  /** JSON text: description, input schema, limits. */
+  data: string;
+}
+
+/** After each commit of this process. Called synchronously; must not throw. */
+export interface StoreListener {
+  /** Queues in which tasks became ready. */
+  ready(queues: ReadonlySet<string>): void;
+  /** Tasks whose journal, inbox or status changed. */
+  changed(taskIds: ReadonlySet<string>): void;
+}
+
+export interface Store extends AsyncDisposable {
+  listen(listener: StoreListener): void;
+  /** Answered after the commit. Throws `unavailable` when the database cannot be reached, `payload_too_large`, … */
+  write<W extends Write>(write: W): Promise<WriteResults[W['op']]>;
+  /** Many submits in one call and one transaction. */
+  submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]>;
+  /** The most urgent ready tasks of these queues: priority, then due time, then id. Raises `attempt`. */
+  claim(request: {
+    workerId: string;
+    queues: readonly string[];
+    limit: number;
+    /** For tasks without one of their own; an attempt beyond it is taken over by the sweep. */
+    attemptTimeoutMs: number;
+  }): Promise<readonly ClaimedTask[]>;
+  /** Makes what is due ready, at most `limit`. Gives the next due time (Unix ms), if any. */
+  promoteDue(limit: number): Promise<number | undefined>;
+
+  task(namespace: string, taskId: string): Promise<TaskRow | undefined>;
+  tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]>;
+  /** Entries with seq > after, in order, at most `limit`. */
+  journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]>;
+  /** Items that are not taken yet, oldest first. */
+  inbox(taskId: string): Promise<readonly InboxRow[]>;
+
+  registerWorker(worker: WorkerInfo, leaseTtlMs: number): Promise<void>;
+  /** Whether the worker still had its lease. */
+  renewLease(workerId: string, leaseTtlMs: number): Promise<boolean>;
+  /** Gives the worker's lease up; what it still holds is made ready. */
+  removeWorker(workerId: string): Promise<void>;
+  /** Makes ready what dead or expired workers hold, and attempts beyond their deadline; at most `limit`. How many. */
+  sweep(limit: number): Promise<number>;
+  registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void>;
+  definitions(namespace: string): Promise<readonly DefinitionRow[]>;
+  /** Unix ms by the store's clock; never goes back. */
+  now(): Promise<number>;
+}
