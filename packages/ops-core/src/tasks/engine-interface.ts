@@ -1,0 +1,112 @@
+import type { Json, OpspawnError } from '@opspawn/agentkit';
+import type { CreateTask, Entry, Resolution, Task, TaskKind, TaskStatus } from '@opspawn/sdk';
+import type { Principal } from '../auth/principal.ts';
+
+/** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
+export type SubmitOutcome =
+  | { outcome: 'created' | 'existing'; taskId: string }
+  | { outcome: 'failed'; error: OpspawnError };
+
+export interface TaskQuery {
+  status?: readonly TaskStatus[];
+  kind?: TaskKind;
+  name?: string;
+  queue?: string;
+  sessionId?: string;
+  parentId?: string;
+  /** Unix ms, exclusive. */
+  createdAfter?: number;
+  /** Unix ms, exclusive. */
+  createdBefore?: number;
+  /** 1 to 1,000. */
+  limit: number;
+  /** Opaque, from `nextCursor` of the page before. A broken one is `invalid_argument`. */
+  cursor?: string;
+}
+
+/** What a worker can run, as servers know it. */
+export interface Definition {
+  kind: TaskKind;
+  name: string;
+  version: string;
+  queue: string;
+  description?: string;
+  /** JSON Schema of the input; absent when every input is taken. */
+  inputSchema?: Json;
+}
+
+/** A person's answer to an approval (`approved`) or a question (`answer`). */
+export interface DecisionRequest {
+  approved: boolean;
+  comment?: string;
+  answer?: Json;
+}
+
+export interface SignalRequest {
+  name: string;
+  data?: Json;
+  /** UUID version 7; the same id again is the same signal. Default: a new one. */
+  id?: string;
+}
+
+/** What `follow` gives: recorded entries, live events between them, and the task when its status changed. */
+export type Followed =
+  | { type: 'entry'; entry: Entry }
+  | { type: 'live'; event: unknown }
+  | { type: 'status'; task: Task };
+
+/**
+ * All that can be asked of Opspawn, for every door alike. Each call checks the principal's namespace: a task of
+ * another namespace is `not_found`. Throws OpspawnError only.
+ */
+export interface Engine {
+  /**
+   * Answers after the commit. `created` is false when the idempotency key was used before with the same request.
+   * Throws `invalid_argument` (`details.path` is a JSON Pointer into the request, `/name` for an unknown definition)
+   * and `idempotency_conflict` (the key was used with another request).
+   */
+  submit(principal: Principal, request: CreateTask): Promise<{ task: Task; created: boolean }>;
+  /**
+   * In one transaction, answered in order. All requests are validated before anything is written: one invalid request
+   * throws `invalid_argument` (`details.path` starts with its index) and nothing is written. A conflict of an
+   * idempotency key fails that request alone.
+   */
+  submitMany(principal: Principal, requests: readonly CreateTask[]): Promise<readonly SubmitOutcome[]>;
+  /** Throws `not_found`. The only view with `usage`. */
+  get(principal: Principal, taskId: string): Promise<Task>;
+  /** Newest first. */
+  list(principal: Principal, query: TaskQuery): Promise<{ items: Task[]; nextCursor?: string }>;
+  /** Asks for the end; the owning attempt writes it. A cancelled task is given again; other ends: `wrong_state`. */
+  cancel(principal: Principal, taskId: string, options: { reason?: string }): Promise<Task>;
+  /** Makes a failed task pending again. Others: `wrong_state`. */
+  retry(principal: Principal, taskId: string): Promise<Task>;
+  /** Stops the task until `resume`. Finished: `wrong_state`; paused already: the task. */
+  pause(principal: Principal, taskId: string): Promise<Task>;
+  /** Throws `wrong_state` when the task is not paused. */
+  resume(principal: Principal, taskId: string): Promise<Task>;
+  /** Kept until a wait takes it. Finished: `wrong_state`. */
+  signal(principal: Principal, taskId: string, signal: SignalRequest): Promise<void>;
+  /** A word on an effect in doubt. `not_found` when the task has no doubt open for that step. */
+  resolve(principal: Principal, taskId: string, step: string, resolution: Resolution): Promise<Task>;
+  /** A person's word on an approval or question. `not_found` when none is open for that step. */
+  decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task>;
+  /** Entries with seq > `after`, in order, at most `limit` (1 to 1,000). `nextAfter` is there when more may follow. */
+  journal(
+    principal: Principal,
+    taskId: string,
+    page: { after: number; limit: number },
+  ): Promise<{ items: Entry[]; nextAfter?: number }>;
+  /**
+   * Every entry with seq > `after`, once and in order, first those recorded and then each new one; between them live
+   * events of the running attempt, and `status` when it changed. Ends after the terminal entry of a finished task, or
+   * when `signal` fires. Throws `not_found`.
+   */
+  follow(
+    principal: Principal,
+    taskId: string,
+    options: { after: number; signal: AbortSignal },
+  ): AsyncIterable<Followed>;
+  definitions(principal: Principal): Promise<Definition[]>;
+  /** Throws `unavailable` when the store cannot be reached. */
+  ready(): Promise<void>;
+}
