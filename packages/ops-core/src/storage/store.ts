@@ -183,6 +183,8 @@ export interface SubmitResult {
   taskId: string;
   /** `existing`: the idempotency key was used before with the same request; `conflict`: with another. */
   outcome: 'created' | 'existing' | 'conflict';
+  /** Unix ms; of the task that `taskId` names. */
+  createdAt: number;
 }
 /** `lost`: the owner does not hold the task. */
 export type OwnedResult = { ok: true; at: number } | { ok: false; reason: 'lost' };
@@ -213,6 +215,8 @@ export interface ClaimedTask extends Owner {
   failures: number;
   /** Last seq of the journal; 0 when it is empty. */
   lastSeq: number;
+  /** Whether items that are not taken yet lie in the inbox. */
+  hasInbox: boolean;
   /** Unix ms. */
   createdAt: number;
   /** Store's time of the claim, Unix ms. */
@@ -290,6 +294,15 @@ export interface StoreListener {
   ready(queues: ReadonlySet<string>): void;
   /** Tasks whose journal, inbox or status changed. */
   changed(taskIds: ReadonlySet<string>): void;
+  /** Those of them whose inbox got an item: by a post, the end of a child, the end of a parent. */
+  posted(taskIds: ReadonlySet<string>): void;
+}
+
+/** What one run added to a session's conversation. */
+export interface SessionRun {
+  runId: string;
+  /** JSON text. */
+  messages: string;
 }
 
 export interface Store extends AsyncDisposable {
@@ -325,6 +338,10 @@ export interface Store extends AsyncDisposable {
   sweep(limit: number): Promise<number>;
   registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void>;
   definitions(namespace: string): Promise<readonly DefinitionRow[]>;
+  /** Adds a run to the end of a session's conversation; the same `runId` again changes nothing. */
+  appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void>;
+  /** The session's runs in the order in which they were added; empty for an unknown one. */
+  session(namespace: string, sessionId: string): Promise<readonly SessionRun[]>;
   /** Unix ms by the store's clock; never goes back. */
   now(): Promise<number>;
 }
