@@ -2,6 +2,7 @@ import type { Tools } from '../tool/tool.ts';
 
 export interface McpServerStatus {
   name: string;
+  /** `restarting`: waits for its next start. `failed`: gave up for now; the next use after a while tries again. */
   state: 'starting' | 'ready' | 'restarting' | 'failed' | 'stopped';
   pid?: number;
   restarts: number;
@@ -9,11 +10,20 @@ export interface McpServerStatus {
   error?: string;
 }
 
+export interface McpSelection {
+  /** Only these tools, as `server__tool`. Default: all that the servers' own allow-lists leave. */
+  allow?: readonly string[];
+  signal?: AbortSignal;
+}
+
 /** One supervised pool of MCP servers, shared by all runs of a process. Disposing it leaves no child process. */
 export interface McpHost extends AsyncDisposable {
-  /** The tools of these servers, keyed `server__tool`. Starts what is not running. Throws `mcp_failed`. */
-  tools(servers: readonly string[]): Promise<Tools>;
+  /**
+   * The tools of these servers, keyed `server__tool`. Starts what is not running. Throws `mcp_failed`, or
+   * `invalid_argument` for a server that is not configured.
+   */
+  tools(servers: readonly string[], selection?: McpSelection): Promise<Tools>;
   /** The one tool `mcp_proxy` (server, tool, arguments), over these servers or over all. */
-  proxy(servers?: readonly string[]): Tools;
+  proxy(servers?: readonly string[], selection?: Pick<McpSelection, 'allow'>): Tools;
   status(): readonly McpServerStatus[];
 }

@@ -33,6 +33,8 @@ export type IsolationTier = 'inline' | 'process';
 interface ToolBase<Input> {
   description: string;
   annotations?: ToolAnnotations;
+  /** For a tool that stands for others: the annotations of a call with these arguments, instead of `annotations`. */
+  annotationsFor?: (input: Input) => ToolAnnotations | Promise<ToolAnnotations>;
   /** Time for one try, in ms. Default 60,000. */
   timeoutMs?: number;
   /** Default: 3 tries for tools with `readOnlyHint` or `idempotentHint`, otherwise 1. */
