@@ -15,6 +15,31 @@ export type Jsonify<T> = T extends null | boolean | number | string | undefined
         : Json;
 
 /**
+ * Whether JSON can hold the value unchanged. Deeper than `maxDepth` levels counts as no: parsers and databases of
+ * others give up at some depth, and a circular object ends there too.
+ */
+export function isJson(value: unknown, maxDepth = 500): value is Json {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true;
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      return value === null || (maxDepth > 0 && isJsonObject(value, maxDepth - 1));
+    default:
+      return false;
+  }
+}
+
+function isJsonObject(value: object, maxDepth: number): boolean {
+  if (Array.isArray(value)) return value.every((item) => isJson(item, maxDepth));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return Object.values(value).every((item) => item === undefined || isJson(item, maxDepth));
+}
+
+/**
  * The JSON text of a value, or undefined for `undefined` (a step that returns nothing).
  * Throws `not_json`, naming the path, for everything that JSON would drop or change: NaN, infinities, bigint,
  * functions, symbols, dates, maps, class instances and circular objects.
@@ -50,7 +75,7 @@ function assertJsonObject(value: object, path: string, ancestors: object[]): voi
   if (ancestors.includes(value)) throw notJson(path, 'circular');
   ancestors.push(value);
   if (Array.isArray(value)) {
-    value.forEach((item, index) => assertJson(item, `${path}[${index}]`, ancestors));
+    for (const [index, item] of value.entries()) assertJson(item, `${path}[${index}]`, ancestors);
   } else {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) {

@@ -1,8 +1,13 @@
 import { z } from 'zod';
-import type { Json } from './json.ts';
+import { isJson, type Json } from './json.ts';
 
-/** Any JSON value, as a schema. */
-export const jsonSchema: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+/**
+ * Any JSON value, as a schema. Not `z.json()`: that one copies (10 times slower), drops keys named `__proto__` without
+ * a word, and shows up in OpenAPI as a recursive union instead of `{}`.
+ */
+export const jsonSchema: z.ZodType<Json> = z
+  .unknown()
+  .refine((value) => isJson(value), 'must be a JSON value') as z.ZodType<unknown> as z.ZodType<Json>;
 
 /** What a provider wants handed back with the part it came with (signatures, item ids). Opaque to us. */
 const providerData = z.record(z.string(), jsonSchema).optional();
