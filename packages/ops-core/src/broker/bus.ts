@@ -1,0 +1,9 @@
+import type { Broker, LiveChannel } from './broker.ts';
+
+/** Doorbells and live messages over one connection. Disposing it disposes both. */
+export interface Bus extends AsyncDisposable {
+  readonly broker: Broker;
+  readonly live: LiveChannel;
+  /** Resolves when messages of other processes arrive. Until then they are lost, as after a loss of the connection. */
+  linked(signal: AbortSignal): Promise<void>;
+}

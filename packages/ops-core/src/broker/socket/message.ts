@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import type { LiveMessage } from '../broker.ts';
+
+const liveMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('changed'), taskId: z.string() }),
+  z.object({ type: z.literal('event'), taskId: z.string(), attempt: z.int(), event: z.unknown() }),
+]) satisfies z.ZodType<LiveMessage>;
+
+/** One line between a process and the hub. */
+export const busMessageSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('ring'), queues: z.array(z.string()) }),
+  /** Somebody in the sender's process began, or stopped, to watch the task. */
+  z.object({ kind: z.literal('watch'), taskId: z.string() }),
+  z.object({ kind: z.literal('unwatch'), taskId: z.string() }),
+  z.object({ kind: z.literal('live'), message: liveMessage }),
+]);
+
+export type BusMessage = z.infer<typeof busMessageSchema>;
