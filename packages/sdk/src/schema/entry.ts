@@ -57,5 +57,18 @@ export const entrySchema = z
     /** Depends on the type; see the docs page on the journal. */
     data: jsonSchema.optional(),
   })
-  .meta({ id: 'Entry' });
+  .meta({
+    id: 'Entry',
+    examples: [
+      {
+        seq: 4,
+        type: 'step.completed',
+        attempt: 1,
+        at: 1795251600120,
+        branch: '',
+        name: 'load order',
+        count: 1,
+      },
+    ],
+  });
 export type Entry = z.infer<typeof entrySchema>;

@@ -5,11 +5,32 @@ import { recordedErrorSchema } from './entry.ts';
 export const taskKindSchema = z.enum(['agent', 'function', 'workflow']);
 export type TaskKind = z.infer<typeof taskKindSchema>;
 
-export const taskStatuses = ['pending', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled'] as const;
+export const taskStatuses = [
+  'pending',
+  'running',
+  'waiting',
+  'paused',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
 export const taskStatusSchema = z.enum(taskStatuses);
 export type TaskStatus = z.infer<typeof taskStatusSchema>;
 
-export const nameSchema = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i, 'must be 1 to 63 of a-z, 0-9, _ . -');
+export const nameSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+    'must be 1 to 63 of A-Z, a-z, 0-9, _ . - and start with a letter or digit',
+  );
+
+/** A key that a client chooses. Databases and logs show it, so it has no control characters. */
+export const clientKeySchema = z
+  .string()
+  .min(1)
+  .max(200)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must have no control characters');
 
 export const retryPolicySchema = z.strictObject({
   maxAttempts: z.int().min(1).max(1000).optional(),
@@ -19,22 +40,27 @@ export const retryPolicySchema = z.strictObject({
 });
 
 /** What a client sends to have a task done. */
-export const createTaskSchema = z
-  .strictObject({
-    kind: taskKindSchema.optional().describe('Needed only when two kinds have a definition of this name'),
-    name: nameSchema.describe('Name of the agent, function or workflow'),
-    input: jsonSchema.optional().describe('For an agent: a string, or { "prompt": … }'),
-    queue: nameSchema.optional(),
-    priority: z.int().min(0).max(9).optional().describe('0 is the most urgent; default 5'),
-    runAt: z.iso.datetime({ offset: true }).optional().describe('Not before this time'),
-    sessionId: z.string().min(1).max(200).optional(),
-    idempotencyKey: z.string().min(1).max(200).optional(),
-    retry: retryPolicySchema.optional(),
-    attemptTimeoutMs: z.int().min(1).max(7 * 24 * 3_600_000).optional().describe('Default one hour'),
-    injectMcpProxy: z.boolean().optional(),
-    metadata: z.record(z.string().max(100), z.string().max(1000)).optional(),
-  })
-  .meta({ id: 'CreateTask' });
+export const createTaskSchema = z.strictObject({
+  kind: taskKindSchema.optional().describe('Needed only when two kinds have a definition of this name'),
+  name: nameSchema.describe('Name of the agent, function or workflow'),
+  input: jsonSchema.optional().describe('For an agent: a string, or { "prompt": … }'),
+  queue: nameSchema.optional(),
+  priority: z.int().min(0).max(9).optional().describe('0 is the most urgent; default 5'),
+  runAt: z.iso.datetime({ offset: true }).optional().describe('Not before this time'),
+  sessionId: clientKeySchema.optional().describe('Tasks of a session run one after the other'),
+  idempotencyKey: clientKeySchema
+    .optional()
+    .describe('The same key with the same request gives the same task'),
+  retry: retryPolicySchema.optional(),
+  attemptTimeoutMs: z
+    .int()
+    .min(1)
+    .max(7 * 24 * 3_600_000)
+    .optional()
+    .describe('Default one hour'),
+  injectMcpProxy: z.boolean().optional(),
+  metadata: z.record(z.string().max(100), z.string().max(1000)).optional(),
+});
 export type CreateTask = z.infer<typeof createTaskSchema>;
 
 /** What a waiting task waits for. `step` is what `resolve` and the CLI take. */
@@ -48,6 +74,32 @@ export const openWaitSchema = z
   })
   .meta({ id: 'OpenWait' });
 export type OpenWait = z.infer<typeof openWaitSchema>;
+
+const exampleTask = {
+  id: '0197a3c2-7d1e-7b3a-9a55-3f0c2f6f8a01',
+  namespace: 'default',
+  kind: 'agent',
+  name: 'folder-report',
+  status: 'completed',
+  queue: 'default',
+  priority: 5,
+  attempt: 1,
+  failures: 0,
+  input: { prompt: 'Report on ./docs' },
+  output: '# Report\n\n12 files',
+  waits: [],
+  metadata: {},
+  usage: {
+    inputTokens: 1200,
+    cachedInputTokens: 0,
+    outputTokens: 300,
+    reasoningTokens: 0,
+    costMicroUsd: 940,
+  },
+  entries: 9,
+  createdAt: '2026-11-21T09:00:00.000Z',
+  finishedAt: '2026-11-21T09:00:03.250Z',
+};
 
 export const taskSchema = z
   .object({
@@ -75,15 +127,5 @@ export const taskSchema = z
     dueAt: z.iso.datetime().optional(),
     finishedAt: z.iso.datetime().optional(),
   })
-  .meta({ id: 'Task' });
+  .meta({ id: 'Task', examples: [exampleTask] });
 export type Task = z.infer<typeof taskSchema>;
-
-/** A person's or a policy's word on an effect in doubt. */
-export const resolutionSchema = z
-  .discriminatedUnion('action', [
-    z.strictObject({ action: z.literal('retry') }),
-    z.strictObject({ action: z.literal('result'), result: jsonSchema.optional() }),
-    z.strictObject({ action: z.literal('fail'), message: z.string().optional() }),
-  ])
-  .meta({ id: 'Resolution' });
-export type Resolution = z.infer<typeof resolutionSchema>;

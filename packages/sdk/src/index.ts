@@ -1,0 +1,43 @@
+/** Every operation of Opspawn once: schemas, types and a client for Node and browsers. */
+export { type ErrorCode, type ErrorCodeEntry, errorCodes, OpspawnError } from '@opspawn/agentkit/schema';
+export { createClient } from './client/client.ts';
+export type { ClientOptions } from './client/connection.ts';
+export { createInMemoryFetch, type Injectable } from './client/in-memory-fetch.ts';
+export type { CallOptions, Client, WatchOptions } from './client/method.ts';
+export { commonErrors, errorsOf, type Operation, type Scope, type Success } from './operations/operation.ts';
+export { apiVersion, type OperationId, type Operations, operations } from './operations/operations.ts';
+export { type Definition, definitionSchema } from './schema/definition.ts';
+export {
+  type Entry,
+  type EntryType,
+  entrySchema,
+  entryTypeSchema,
+  entryTypes,
+  recordedErrorSchema,
+} from './schema/entry.ts';
+export {
+  errorCodeSchema,
+  type FieldError,
+  fieldErrorSchema,
+  type Problem,
+  problemSchema,
+} from './schema/problem.ts';
+export { type Resolution, resolutionSchema } from './schema/resolution.ts';
+export {
+  type CreateTask,
+  clientKeySchema,
+  createTaskSchema,
+  nameSchema,
+  type OpenWait,
+  openWaitSchema,
+  retryPolicySchema,
+  type Task,
+  type TaskKind,
+  type TaskStatus,
+  taskKindSchema,
+  taskSchema,
+  taskStatuses,
+  taskStatusSchema,
+} from './schema/task.ts';
+export { maxBatchTasks, taskIdSchema } from './schema/task-request.ts';
+export { type WatchEvent, type WatchEventName, watchEventData } from './schema/watch-event.ts';

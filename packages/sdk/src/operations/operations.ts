@@ -1,0 +1,48 @@
+import { definitionListSchema } from '../schema/definition.ts';
+import { healthSchema } from '../schema/health.ts';
+import type { Operation } from './operation.ts';
+import { taskOperations } from './task-operations.ts';
+
+/** Every operation of Opspawn, once. */
+export const operations = {
+  ...taskOperations,
+  'definitions.list': {
+    method: 'GET',
+    path: '/v1/definitions',
+    rpc: 'ListDefinitions',
+    scope: 'definitions:read',
+    summary: 'List agents, functions and workflows',
+    description: 'What workers have registered, so what a task can be made of.',
+    success: { kind: 'json', statuses: [200], schema: definitionListSchema },
+    errors: [],
+    repeatable: true,
+  },
+  'service.health': {
+    method: 'GET',
+    path: '/health',
+    rpc: 'GetHealth',
+    scope: 'public',
+    summary: 'Whether the process lives',
+    description: 'Asks nothing of the database.',
+    success: { kind: 'json', statuses: [200], schema: healthSchema },
+    errors: [],
+    repeatable: true,
+  },
+  'service.ready': {
+    method: 'GET',
+    path: '/ready',
+    rpc: 'GetReadiness',
+    scope: 'public',
+    summary: 'Whether the server can take work',
+    description: '`unavailable` while the database cannot be reached or the server shuts down.',
+    success: { kind: 'json', statuses: [200], schema: healthSchema },
+    errors: [],
+    repeatable: true,
+  },
+} as const satisfies Record<string, Operation>;
+
+export type Operations = typeof operations;
+export type OperationId = keyof Operations;
+
+/** The version of the API, as OpenAPI states it. */
+export const apiVersion = '1.0.0';
