@@ -32,6 +32,19 @@ export interface ModelReply {
   model: string;
 }
 
+/** List price of a model, in micro-dollars per million tokens (1,000,000 = 1 US dollar). */
+export interface ModelPrice {
+  inputMicroUsd: number;
+  /** Input read from the provider's cache. Default: as input. */
+  cachedInputMicroUsd?: number;
+  /** Input written to the provider's cache. Default: as input. */
+  cacheWriteMicroUsd?: number;
+  /** Reasoning counts as output. */
+  outputMicroUsd: number;
+  /** Holds for a whole call whose input is longer than this. */
+  longContext?: Omit<ModelPrice, 'longContext'> & { aboveTokens: number };
+}
+
 /**
  * One language model. Makes exactly one attempt per call: retries, fallback and time-outs are the loop's.
  * Throws `model_failed` (try again; `retryAfterMs` when the provider said so) or `model_rejected` (final).
@@ -44,13 +57,18 @@ export interface Model {
   readonly contextTokens?: number;
   /** Largest answer in tokens, when known. */
   readonly maxOutputTokens?: number;
+  /** What its tokens cost, when known. A run with a cost limit refuses a model without. */
+  readonly price?: ModelPrice;
   call(request: ModelRequest): Promise<ModelReply>;
 }
 
 /** Makes the models of one provider: what stands before the slash in `provider/model`. */
 export type ModelProvider = (modelName: string) => Model | Promise<Model>;
 
-/** Finds a model by `provider/model`. Throws `invalid_argument`, listing the known providers. */
+/**
+ * Finds a model by `provider/model`; `default` is the one that is configured. Throws `invalid_argument`, listing the
+ * known providers, or `config_invalid`, naming the variable that is missing.
+ */
 export interface ModelRegistry {
   resolve(spec: string): Promise<Model>;
 }

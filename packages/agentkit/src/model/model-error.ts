@@ -1,0 +1,94 @@
+import { CancelledError, OpspawnError } from '../errors.ts';
+
+/** What the providers' errors have in common. Read by shape: each package carries its own copy of the classes. */
+interface ProviderFailure {
+  name?: string;
+  message?: string;
+  type?: string;
+  code?: string | number | null;
+  statusCode?: number;
+  responseHeaders?: Record<string, string>;
+}
+
+/** Statuses below 500 after which trying again can help: time-out, conflict, too early, too many. */
+const passingStatuses = new Set([408, 409, 425, 429]);
+
+/** Errors of the SDK that say that the request itself cannot work. */
+const finalErrors = new Set([
+  'AI_InvalidArgumentError',
+  'AI_InvalidPromptError',
+  'AI_LoadAPIKeyError',
+  'AI_LoadSettingError',
+  'AI_NoSuchModelError',
+  'AI_UnsupportedFunctionalityError',
+]);
+
+/** What providers send in the middle of a stream when the request cannot work. */
+const finalErrorTypes = new Set([
+  'authentication_error',
+  'invalid_request_error',
+  'not_found_error',
+  'permission_error',
+  'request_too_large',
+]);
+
+/**
+ * Anything thrown while `model` was asked, as `model_failed` (passing) or `model_rejected` (final). What aborted the
+ * call comes back as it is, except for a bare time-out, which is `model_failed`.
+ */
+export function modelError(thrown: unknown, model: string, signal: AbortSignal): Error {
+  if (signal.aborted) return abortError(signal.reason, model);
+  if (thrown instanceof OpspawnError) {
+    const { code, message, details, retryAfterMs } = thrown;
+    return new OpspawnError(code, `${model}: ${message}`, {
+      cause: thrown,
+      details: { model, ...details },
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+  }
+  const failure: ProviderFailure =
+    typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) };
+  const status = failure.statusCode;
+  const isFinal = isRejection(failure);
+  const retryAfterMs = isFinal ? undefined : readRetryAfter(failure.responseHeaders);
+  const said = status === undefined ? '' : ` (HTTP ${status})`;
+  return new OpspawnError(
+    isFinal ? 'model_rejected' : 'model_failed',
+    `${model} ${isFinal ? 'refused the request' : 'failed'}${said}: ${failure.message ?? 'no reason given'}`,
+    {
+      cause: thrown,
+      details: status === undefined ? { model } : { model, status },
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    },
+  );
+}
+
+function isRejection({ name, type, statusCode }: ProviderFailure): boolean {
+  if (statusCode !== undefined)
+    return statusCode >= 400 && statusCode < 500 && !passingStatuses.has(statusCode);
+  return (name !== undefined && finalErrors.has(name)) || (type !== undefined && finalErrorTypes.has(type));
+}
+
+function abortError(reason: unknown, model: string): Error {
+  if (reason instanceof Error && reason.name === 'TimeoutError' && !(reason instanceof OpspawnError)) {
+    return new OpspawnError('model_failed', `${model} did not answer in time`, {
+      cause: reason,
+      details: { model },
+    });
+  }
+  return reason instanceof Error ? reason : new CancelledError(String(reason));
+}
+
+/** `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3), in ms from now; never negative. */
+export function readRetryAfter(
+  headers: Record<string, string> | undefined,
+  now = Date.now(),
+): number | undefined {
+  const exact = headers?.['retry-after-ms']?.trim();
+  if (exact !== undefined && /^\d+(\.\d+)?$/.test(exact)) return Math.ceil(Number(exact));
+  const value = headers?.['retry-after']?.trim();
+  if (value === undefined || value === '') return undefined;
+  if (/^\d+(\.\d+)?$/.test(value)) return Math.ceil(Number(value) * 1_000);
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}

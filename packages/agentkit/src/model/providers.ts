@@ -1,0 +1,85 @@
+import type { LanguageModelV4 } from '@ai-sdk/provider';
+import { OpspawnError } from '../errors.ts';
+import type { AiSdkModelOptions } from './ai-sdk-model.ts';
+
+/** Variables by name, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One of the providers that come with agentkit. Its package is loaded when the first of its models is asked for. */
+export interface BuiltInProvider {
+  /** The variable that holds the key; undefined when a key is optional. */
+  keyVariable: string | undefined;
+  /** Used when this provider is chosen and no model is named. */
+  defaultModel: string | undefined;
+  load(modelName: string, environment: Environment): Promise<LanguageModelV4>;
+  options?: Omit<AiSdkModelOptions, 'price'>;
+}
+
+/**
+ * In the order in which a key decides about the default model. A base URL of one's own comes from the variable that
+ * the vendor's own SDK reads; it is always passed, so that no package looks into the process's environment itself.
+ */
+export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
+  openai: {
+    keyVariable: 'OPENAI_API_KEY',
+    defaultModel: 'gpt-5.4-mini',
+    // The conversation is ours and complete: nothing may depend on what the vendor stored (and deletes) of it.
+    options: { providerOptions: { openai: { store: false } } },
+    async load(modelName, environment) {
+      const { createOpenAI } = await import('@ai-sdk/openai');
+      const apiKey = required(environment, 'OPENAI_API_KEY');
+      const baseURL = environment.OPENAI_BASE_URL ?? 'https://api.openai.com/v1';
+      return createOpenAI({ apiKey, baseURL }).responses(modelName);
+    },
+  },
+  anthropic: {
+    keyVariable: 'ANTHROPIC_API_KEY',
+    defaultModel: 'claude-sonnet-4-6',
+    async load(modelName, environment) {
+      const { createAnthropic } = await import('@ai-sdk/anthropic');
+      const apiKey = required(environment, 'ANTHROPIC_API_KEY');
+      const baseURL = environment.ANTHROPIC_BASE_URL ?? 'https://api.anthropic.com/v1';
+      return createAnthropic({ apiKey, baseURL }).languageModel(modelName);
+    },
+  },
+  google: {
+    keyVariable: 'GOOGLE_GENERATIVE_AI_API_KEY',
+    defaultModel: 'gemini-3.5-flash',
+    async load(modelName, environment) {
+      const { createGoogle } = await import('@ai-sdk/google');
+      const apiKey = required(environment, 'GOOGLE_GENERATIVE_AI_API_KEY');
+      const baseURL =
+        environment.GOOGLE_GENERATIVE_AI_BASE_URL ?? 'https://generativelanguage.googleapis.com/v1beta';
+      return createGoogle({ apiKey, baseURL }).languageModel(modelName);
+    },
+  },
+  openrouter: {
+    keyVariable: 'OPENROUTER_API_KEY',
+    defaultModel: 'openai/gpt-5.4-mini',
+    options: { alwaysSaysWhyItStopped: true },
+    async load(modelName, environment) {
+      const { createOpenRouter } = await import('@openrouter/ai-sdk-provider');
+      const apiKey = required(environment, 'OPENROUTER_API_KEY');
+      const baseURL = environment.OPENROUTER_BASE_URL ?? 'https://openrouter.ai/api/v1';
+      return createOpenRouter({ apiKey, baseURL, compatibility: 'strict' }).chat(modelName);
+    },
+  },
+  /** Any server that speaks OpenAI's chat completions: Ollama, vLLM, LM Studio, LiteLLM. */
+  compatible: {
+    keyVariable: undefined,
+    defaultModel: undefined,
+    async load(modelName, environment) {
+      const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
+      const baseURL = required(environment, 'AGENTKIT_LLM_BASE_URL');
+      const apiKey = environment.AGENTKIT_LLM_API_KEY;
+      const options = { name: 'compatible', baseURL, includeUsage: true, supportsStructuredOutputs: true };
+      return createOpenAICompatible({ ...options, ...(apiKey ? { apiKey } : {}) }).chatModel(modelName);
+    },
+  },
+};
+
+function required(environment: Environment, variable: string): string {
+  const value = environment[variable];
+  if (value) return value;
+  throw new OpspawnError('config_invalid', `${variable} is not set`, { details: { variable } });
+}

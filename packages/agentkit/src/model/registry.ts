@@ -1,0 +1,110 @@
+import { OpspawnError } from '../errors.ts';
+import { aiSdkModel } from './ai-sdk-model.ts';
+import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
+import { findPrice } from './prices.ts';
+import { builtInProviders, type Environment } from './providers.ts';
+
+export interface ModelRegistryOptions {
+  /** More providers by name (`scripted`), or others in place of the built-in ones. */
+  providers?: Readonly<Record<string, ModelProvider>>;
+  /** Where keys, base URLs and the default model come from. Default: the process's environment. */
+  environment?: Environment;
+  /** What `default` stands for, as `provider/model`. Default: `defaultModelSpec(environment)`. */
+  default?: string;
+  /** Prices by `provider/model`, added to or in place of `modelPrices`. */
+  prices?: Readonly<Record<string, ModelPrice>>;
+}
+
+/**
+ * Finds models by `provider/model`: openai, anthropic, google, openrouter, compatible (any server that speaks OpenAI's
+ * chat completions, at `AGENTKIT_LLM_BASE_URL`), and the given ones. A provider's package is loaded at its first use.
+ */
+export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRegistry {
+  const { providers = {}, environment = process.env, prices = {} } = options;
+  const models = new Map<string, Promise<Model>>();
+
+  const open = async (spec: string): Promise<Model> => {
+    const { provider, modelName } = parseSpec(spec);
+    const given = ownEntry(providers, provider);
+    if (given !== undefined) return await given(modelName);
+    const builtIn = ownEntry(builtInProviders, provider);
+    if (builtIn === undefined) throw unknownProvider(spec, Object.keys(providers));
+    return aiSdkModel(spec, await builtIn.load(modelName, environment), {
+      ...builtIn.options,
+      price: findPrice(spec, prices),
+    });
+  };
+
+  return {
+    async resolve(spec) {
+      const name = spec === 'default' ? (options.default ?? defaultModelSpec(environment)) : spec;
+      if (name === undefined) throw noDefault();
+      const known = models.get(name) ?? open(name);
+      models.set(name, known);
+      try {
+        return await known;
+      } catch (thrown) {
+        models.delete(name);
+        throw thrown;
+      }
+    },
+  };
+}
+
+/**
+ * The model that the environment asks for, as `provider/model`: `AGENTKIT_LLM_PROVIDER` with `AGENTKIT_LLM_MODEL` (or
+ * that provider's default: openai/gpt-5.4-mini, anthropic/claude-sonnet-4-6, google/gemini-3.5-flash,
+ * openrouter/openai/gpt-5.4-mini), otherwise the default of the first provider whose key is set, in that order.
+ * undefined when nothing is set. Throws `config_invalid` for half of a setting.
+ */
+export function defaultModelSpec(environment: Environment): string | undefined {
+  const { AGENTKIT_LLM_PROVIDER: provider, AGENTKIT_LLM_MODEL: model } = environment;
+  if (provider) {
+    const builtIn = ownEntry(builtInProviders, provider);
+    const modelName = model || builtIn?.defaultModel;
+    if (!modelName) throw missing('AGENTKIT_LLM_MODEL', `AGENTKIT_LLM_PROVIDER is ${provider}`);
+    return `${provider}/${modelName}`;
+  }
+  if (model) throw missing('AGENTKIT_LLM_PROVIDER', `AGENTKIT_LLM_MODEL is ${model}`);
+  for (const [name, { keyVariable, defaultModel }] of Object.entries(builtInProviders)) {
+    if (keyVariable !== undefined && environment[keyVariable]) return `${name}/${defaultModel}`;
+  }
+  return undefined;
+}
+
+const ownEntry = <Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined =>
+  Object.hasOwn(record, key) ? record[key] : undefined;
+
+function parseSpec(spec: string): { provider: string; modelName: string } {
+  const slash = spec.indexOf('/');
+  if (slash < 1 || slash === spec.length - 1) {
+    throw new OpspawnError(
+      'invalid_argument',
+      `A model is named provider/model, not ${JSON.stringify(spec)}`,
+    );
+  }
+  return { provider: spec.slice(0, slash), modelName: spec.slice(slash + 1) };
+}
+
+function unknownProvider(spec: string, extra: string[]): OpspawnError {
+  const known = [...new Set([...Object.keys(builtInProviders), ...extra])].sort();
+  return new OpspawnError(
+    'invalid_argument',
+    `No provider for the model ${spec}. Known: ${known.join(', ')}`,
+    {
+      details: { model: spec, providers: known },
+    },
+  );
+}
+
+const missing = (variable: string, because: string): OpspawnError =>
+  new OpspawnError('config_invalid', `${variable} is not set, but ${because}`, { details: { variable } });
+
+function noDefault(): OpspawnError {
+  const variables = Object.values(builtInProviders).flatMap(({ keyVariable }) => keyVariable ?? []);
+  return new OpspawnError(
+    'config_invalid',
+    `No model is configured: name one, set AGENTKIT_LLM_PROVIDER and AGENTKIT_LLM_MODEL, or one of ${variables.join(', ')}`,
+    { details: { variables } },
+  );
+}
