@@ -1,0 +1,83 @@
+import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
+import { OpspawnError } from '../errors.ts';
+import type { Tools } from '../tool/tool.ts';
+import type { McpServers } from './mcp-config.ts';
+import type { McpHost } from './mcp-host.ts';
+import { proxyTool } from './proxy-tool.ts';
+import { asTool, listTools, type McpServer } from './server-tools.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface McpLogLine {
+  server: string;
+  /** `stderr`: the server's own log. `stdout`: what it wrote there that is no message. `host`: starts and failures. */
+  source: 'stderr' | 'stdout' | 'host';
+  line: string;
+}
+
+export interface McpHostOptions {
+  servers: McpServers;
+  /** At most 8 KB a line and 200 lines a second for each server. */
+  onLog?: (line: McpLogLine) => void;
+  /** What each server's process gets beside its own `env`. Default: PATH, HOME, SHELL, TERM, USER, LOGNAME. */
+  environment?: Readonly<Record<string, string>>;
+  /** Longest result of a call; see `toolOutput`. Default 1,000,000. */
+  maxResultChars?: number;
+}
+
+/** The pool of these servers. Starts none: each starts at its first use. */
+export function createMcpHost(options: McpHostOptions): McpHost {
+  const { onLog, environment = getDefaultEnvironment(), maxResultChars = 1_000_000 } = options;
+  const servers = new Map<string, McpServer>();
+  for (const [name, config] of Object.entries(options.servers)) {
+    const onLine = throttled((source, line) => onLog?.({ server: name, source, line }));
+    const supervisor = new Supervisor({ server: name, config, environment, onLine });
+    servers.set(name, { name, config, supervisor, maxResultChars });
+  }
+  const select = (names: readonly string[]): McpServer[] =>
+    [...new Set(names)].map((name) => serverNamed(servers, name));
+
+  return {
+    async tools(names, selection = {}) {
+      const lists = await Promise.all(
+        select(names).map(async (server) => {
+          const tools = await listTools(server, selection);
+          return [...tools].map(([key, tool]) => [key, asTool(server, tool)] as const);
+        }),
+      );
+      return Object.fromEntries(lists.flat());
+    },
+    proxy(names = [...servers.keys()], selection = {}): Tools {
+      return { mcp_proxy: proxyTool(select(names), selection) };
+    },
+    status: () => [...servers.values()].map(({ supervisor }) => supervisor.status),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...servers.values()].map(({ supervisor }) => supervisor[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+function serverNamed(servers: ReadonlyMap<string, McpServer>, name: string): McpServer {
+  const server = servers.get(name);
+  if (server !== undefined) return server;
+  const known = [...servers.keys()].join(', ') || 'none';
+  throw new OpspawnError('invalid_argument', `MCP server ${name} is not configured; configured: ${known}`);
+}
+
+const maxLinesPerSecond = 200;
+
+/** Lets so many lines a second through and then says how many it dropped. */
+function throttled(log: (source: McpLogLine['source'], line: string) => void): typeof log {
+  let windowStart = 0;
+  let lines = 0;
+  return (source, line) => {
+    const now = performance.now();
+    if (now - windowStart >= 1_000) {
+      if (lines > maxLinesPerSecond)
+        log('host', `${lines - maxLinesPerSecond} lines of its log were dropped`);
+      windowStart = now;
+      lines = 0;
+    }
+    lines += 1;
+    if (lines <= maxLinesPerSecond || source === 'host') log(source, line);
+  };
+}

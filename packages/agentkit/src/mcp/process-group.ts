@@ -1,0 +1,101 @@
+/**
+ * A child process in a process group of its own that never outlives this process.
+ *
+ * The group holds, beside the command and all that it starts, a shell that waits for the end of a pipe whose other end
+ * only this process has: however this process ends (also by SIGKILL), the kernel closes the pipe and the shell kills
+ * the group. Preferred to PR_SET_PDEATHSIG, which reaches only the direct child (not what `npx` starts), is lost when
+ * the parent dies before the child asked for it, and exists on Linux only.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+
+const leash = `(trap '' HUP INT TERM; read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 &
+exec "$@" 3<&-`;
+
+export interface ProcessGroupOptions {
+  command: string;
+  args: readonly string[];
+  /** All of the child's environment. */
+  env: Readonly<Record<string, string>>;
+  cwd?: string | undefined;
+}
+
+/** How long output of a dead command is still read, when something outside its group holds the pipe. */
+const drainMs = 200;
+
+export class ProcessGroup {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** The command's process id, which is its group's too. undefined when it could not be started. */
+  readonly pid: number | undefined;
+  /** How the command ended, in words. By then its output is read and nothing is left of its group. */
+  readonly ended: Promise<string>;
+  #drainMs = drainMs;
+  #stopping = false;
+  #gone = false;
+
+  /** A command that cannot be run is one that `ended` at once. */
+  constructor({ command, args, env, cwd }: ProcessGroupOptions) {
+    const child = spawn('/bin/sh', ['-c', leash, 'sh', command, ...args], {
+      cwd,
+      env,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    });
+    [this.stdin, this.stdout, this.stderr] = [child.stdin, child.stdout, child.stderr];
+    this.pid = child.pid;
+    // what breaks on these pipes shows as the end of the process
+    for (const stream of child.stdio) stream?.on('error', () => {});
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    this.ended = this.#end(child, closed);
+  }
+
+  async #end(child: ChildProcess, closed: Promise<void>): Promise<string> {
+    const reason = await new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      child.once('exit', (code, signal) => {
+        if (!this.#stopping) this.kill('SIGKILL');
+        resolve(signal === null ? `exited with code ${code}` : `was killed by ${signal}`);
+      });
+    });
+    await settledWithin(closed, this.#drainMs);
+    this.kill('SIGKILL');
+    this.#gone = true;
+    for (const stream of child.stdio) stream?.destroy();
+    return reason;
+  }
+
+  /** Signals the whole group. */
+  kill(signal: NodeJS.Signals): void {
+    if (this.pid === undefined || this.#gone) return;
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      // the group is gone already
+    }
+  }
+
+  /** Closes its stdin and sends SIGTERM; what is still there after `graceMs` gets SIGKILL. */
+  async stop(graceMs: number): Promise<void> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#drainMs = graceMs;
+      this.stdin.end();
+      this.kill('SIGTERM');
+    }
+    await settledWithin(this.ended, graceMs);
+    this.kill('SIGKILL');
+    await this.ended;
+  }
+}
+
+/** Waits for the promise, but no longer than `ms`. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,121 @@
+import type { Tool as McpTool } from '@modelcontextprotocol/client';
+import { OpspawnError, toOpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { InlineTool } from '../tool/tool.ts';
+import { believedAnnotations, callTool, type JsonObject, listTools, type McpServer } from './server-tools.ts';
+import { cappedJson, resourceOutput } from './tool-result.ts';
+
+interface ProxyInput {
+  server?: string;
+  tool?: string;
+  arguments?: JsonObject;
+  resource?: string;
+}
+
+export interface ProxySelection {
+  allow?: readonly string[];
+}
+
+const description = `Reaches the tools and resources of MCP servers.
+- {} lists the servers and the names of their tools.
+- {server} describes the tools of one server, with the schema of their arguments, and lists its resources.
+- {server, tool, arguments} calls a tool.
+- {server, resource} reads the resource with this URI.`;
+
+/**
+ * One tool for all tools of these servers, for catalogues too large to be offered whole. Listing and reading of
+ * resources count as `read`; a call counts as what its tool is where its server is trusted, else as `once`.
+ */
+export function proxyTool(servers: readonly McpServer[], selection: ProxySelection): InlineTool<ProxyInput> {
+  const find = (name: string): McpServer => {
+    const server = servers.find((candidate) => candidate.name === name);
+    if (server !== undefined) return server;
+    throw refused(`There is no server ${name}. Servers: ${servers.map((known) => known.name).join(', ')}`);
+  };
+  return {
+    description,
+    input: { jsonSchema: inputSchema(servers.map(({ name }) => name)) },
+    timeoutMs: Math.max(1, ...servers.map(({ config }) => config.startTimeoutMs + 2 * config.callTimeoutMs)),
+    async annotationsFor({ server, tool }) {
+      if (server === undefined || tool === undefined) return { readOnlyHint: true };
+      try {
+        const target = find(server);
+        return believedAnnotations(target, (await findTool(target, tool, selection)).annotations);
+      } catch {
+        // the call itself will say what is wrong
+        return {};
+      }
+    },
+    async execute({ server, tool, arguments: input = {}, resource }, context) {
+      if (server === undefined) {
+        if (tool !== undefined || resource !== undefined) throw refused('server is missing');
+        return Promise.all(servers.map((each) => overview(each, selection, context.signal)));
+      }
+      const target = find(server);
+      if (tool !== undefined && resource !== undefined) throw refused('Give either tool or resource');
+      if (resource !== undefined) return readResource(target, resource, context.signal);
+      if (tool === undefined) return describe(target, selection, context.signal);
+      const { name } = await findTool(target, tool, { ...selection, signal: context.signal });
+      return callTool(target, name, input, context);
+    },
+  };
+}
+
+const inputSchema = (servers: readonly string[]): Json => ({
+  type: 'object',
+  properties: {
+    server: { type: 'string', enum: [...servers] },
+    tool: { type: 'string', description: 'Name of a tool of the server' },
+    arguments: { type: 'object', description: 'Arguments of the tool, by its own schema' },
+    resource: { type: 'string', description: 'URI of a resource of the server' },
+  },
+  additionalProperties: false,
+});
+
+/** Goes to the model as the call's result. */
+const refused = (message: string): OpspawnError =>
+  new OpspawnError('tool_failed', message, { retryable: false });
+
+async function findTool(
+  server: McpServer,
+  name: string,
+  selection: ProxySelection & { signal?: AbortSignal },
+): Promise<McpTool> {
+  const tools = await listTools(server, selection);
+  const tool = tools.get(name) ?? [...tools.values()].find((candidate) => candidate.name === name);
+  if (tool !== undefined) return tool;
+  const known = [...tools.values()].map((candidate) => candidate.name).join(', ');
+  throw refused(`Server ${server.name} has no tool ${name}. Tools: ${known}`);
+}
+
+async function overview(server: McpServer, selection: ProxySelection, signal: AbortSignal): Promise<Json> {
+  try {
+    const tools = await listTools(server, { ...selection, signal });
+    return { server: server.name, tools: [...tools.values()].map(({ name }) => name) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { server: server.name, error: toOpspawnError(error).message };
+  }
+}
+
+async function describe(server: McpServer, selection: ProxySelection, signal: AbortSignal): Promise<Json> {
+  const connection = await server.supervisor.connection(signal);
+  const [tools, resources] = await Promise.all([
+    listTools(server, { ...selection, signal }),
+    connection.resources(signal),
+  ]);
+  const described = {
+    tools: [...tools.values()].map(({ name, description: says = '', inputSchema: schema }) => ({
+      name,
+      description: says,
+      inputSchema: schema as Json,
+    })),
+    resources: resources.map(({ uri, name }) => ({ uri, name })),
+  };
+  return cappedJson(described, server.maxResultChars);
+}
+
+async function readResource(server: McpServer, uri: string, signal: AbortSignal): Promise<Json> {
+  const connection = await server.supervisor.connection(signal);
+  return resourceOutput(await connection.readResource(uri, signal), server.maxResultChars);
+}

@@ -1,0 +1,99 @@
+import {
+  deserializeMessage,
+  type JSONRPCMessage,
+  serializeMessage,
+  type Transport,
+} from '@modelcontextprotocol/client';
+import { OpspawnError } from '../errors.ts';
+import { readLines } from './line-splitter.ts';
+import { ProcessGroup, type ProcessGroupOptions } from './process-group.ts';
+
+export interface StdioTransportOptions extends ProcessGroupOptions {
+  /** What the server writes to stderr, and what of its stdout is no message. */
+  onLine(source: 'stderr' | 'stdout', line: string): void;
+  /** From SIGTERM to SIGKILL. Default 2,000. */
+  graceMs?: number;
+}
+
+const maxMessageBytes = 10 * 1024 * 1024;
+const maxLogLineBytes = 8 * 1024;
+/** So much on stdout without one message between is no server that prints a banner. */
+const maxGarbageBytes = 1024 * 1024;
+
+/**
+ * MCP over the stdin and stdout of a process group. Instead of the library's transport, which kills only the direct
+ * child and lets it outlive this process, and which probes the protocol's era on a second process.
+ */
+export class StdioTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+  /** Tells the client that this is stdio: a probe that gets no answer means a server of the older era. */
+  readonly stderr = null;
+  /** Why the server is gone or about to be; undefined while it runs and after `close`. */
+  failure: string | undefined;
+  readonly #options: StdioTransportOptions;
+  #group: ProcessGroup | undefined;
+  #garbageBytes = 0;
+  #closing = false;
+
+  constructor(options: StdioTransportOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#group?.pid;
+  }
+
+  async start(): Promise<void> {
+    if (this.#closing) throw new OpspawnError('mcp_failed', 'the connection is closed');
+    const group = new ProcessGroup(this.#options);
+    this.#group = group;
+    readLines(group.stdout, {
+      maxLineBytes: maxMessageBytes,
+      onLine: (line, cut) => (cut ? this.fail('sent a message of over 10 MB') : this.#receive(line)),
+    });
+    readLines(group.stderr, {
+      maxLineBytes: maxLogLineBytes,
+      onLine: (line, cut) => this.#options.onLine('stderr', cut ? `${line}…` : line),
+    });
+    void group.ended.then((reason) => {
+      if (!this.#closing) this.failure ??= reason;
+      this.onclose?.();
+    });
+  }
+
+  #receive(line: string): void {
+    if (this.failure !== undefined) return;
+    let message: JSONRPCMessage;
+    try {
+      message = deserializeMessage(line);
+    } catch {
+      this.#garbageBytes += line.length + 1;
+      this.#options.onLine('stdout', line.slice(0, maxLogLineBytes));
+      if (this.#garbageBytes > maxGarbageBytes) this.fail('writes to stdout what is no MCP message');
+      return;
+    }
+    this.#garbageBytes = 0;
+    this.onmessage?.(message);
+  }
+
+  /** Kills the server for what it did. */
+  fail(failure: string): void {
+    this.failure ??= failure;
+    this.#group?.kill('SIGKILL');
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    const stdin = this.#group?.stdin;
+    if (!stdin?.writable) throw new OpspawnError('mcp_failed', this.failure ?? 'the server is not running');
+    await new Promise<void>((resolve, reject) => {
+      stdin.write(serializeMessage(message), (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#group?.stop(this.#options.graceMs ?? 2_000);
+  }
+}
