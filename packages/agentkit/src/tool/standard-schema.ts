@@ -5,8 +5,15 @@ export interface StandardSchemaV1<Input = unknown, Output = Input> {
     readonly vendor: string;
     readonly validate: (value: unknown) => StandardResult<Output> | Promise<StandardResult<Output>>;
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    /** Standard JSON Schema: a schema that can say itself. zod and arktype have it. */
+    readonly jsonSchema?: { readonly input: (options: { readonly target: 'draft-2020-12' }) => unknown };
   };
 }
+
+/** What a schema makes of its input. */
+export type SchemaOutput<Schema extends StandardSchemaV1> = NonNullable<
+  Schema['~standard']['types']
+>['output'];
 
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }

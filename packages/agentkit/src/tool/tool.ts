@@ -1,7 +1,7 @@
-import type { StandardSchemaV1 } from './standard-schema.ts';
 import type { Json } from '../json.ts';
 import type { ToolSpec } from '../model/model.ts';
 import type { Reconciliation, RetryPolicy } from '../steps.ts';
+import type { StandardSchemaV1 } from './standard-schema.ts';
 
 /** The hints of MCP's `ToolAnnotations`. They are believed only for tools of ours and for servers marked trusted. */
 export interface ToolAnnotations {
@@ -32,6 +32,7 @@ export type IsolationTier = 'inline' | 'process';
 
 interface ToolBase<Input> {
   description: string;
+  input: ToolInput;
   annotations?: ToolAnnotations;
   /** For a tool that stands for others: the annotations of a call with these arguments, instead of `annotations`. */
   annotationsFor?: (input: Input) => ToolAnnotations | Promise<ToolAnnotations>;
@@ -52,26 +53,35 @@ interface ToolBase<Input> {
 /** A tool whose code runs in this process. */
 export interface InlineTool<Input> extends ToolBase<Input> {
   isolation?: 'inline';
-  input: StandardSchemaV1<unknown, Input> | JsonSchemaInput;
   execute: (input: Input, context: ToolContext) => unknown;
 }
 
 /** A tool whose code is the default export of a module, run in a process of its own. */
 export interface ProcessTool<Input> extends ToolBase<Input> {
   isolation: 'process';
-  input: StandardSchemaV1<unknown, Input> | JsonSchemaInput;
-  /** `new URL('./compute.ts', import.meta.url)`; its default export is `(input, { signal }) => output`. */
+  /** `moduleUrl('./compute', import.meta.url)`; its default export is a `ProcessFunction`. */
   module: URL;
   /** Limit of the process's data segment, in MB. Default 512. */
   memoryMb?: number;
 }
 
-/** Input described by JSON Schema (draft 2020-12 or 7) instead of a Standard Schema. */
+/** What the default export of a `ProcessTool`'s module is. Input and result cross as JSON. */
+export type ProcessFunction<Input = Json> = (input: Input, context: ToolContext) => unknown;
+
+/** Input described by JSON Schema (draft 2020-12 or 7). */
 export interface JsonSchemaInput {
   jsonSchema: Json;
+  /** Checks and decodes in place of `jsonSchema`, for schemas of vendors that cannot say their JSON Schema. */
+  validate?: StandardSchemaV1;
 }
 
-/** A keyed map of these is what an agent gets, so that names cannot clash. */
+/** What describes the arguments of a tool. They are an object. */
+export type ToolInput = StandardSchemaV1 | JsonSchemaInput;
+
+/**
+ * A keyed map of these is what an agent gets, so that names cannot clash. `Input` stands only where it is taken in, so
+ * that a tool of some input is a `Tool` (of `never`) too; `defineTool` ties it to the schema.
+ */
 export type Tool<Input = never> = InlineTool<Input> | ProcessTool<Input>;
 export type Tools = Readonly<Record<string, Tool>>;
 
@@ -117,4 +127,3 @@ export interface ToolManager {
   /** Finds the tool and checks the arguments. Never throws for what the model did wrong. */
   prepare(call: ToolInvocation): Promise<PreparedCall | RefusedCall>;
 }
-

@@ -1,0 +1,85 @@
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { OpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { describeProblem } from './problem-list.ts';
+
+/**
+ * Schemas come from others: what their authors' validators let pass must not fail here (`strict`), and two of them may
+ * have the same `$id` (`addUsedSchema`). Nothing is coerced and no default is filled in.
+ */
+const options: Options = { strict: false, allErrors: true, addUsedSchema: false, logger: false };
+
+const dialects: readonly { schema: RegExp; create: () => Ajv }[] = [
+  { schema: /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/, create: () => new Ajv2020(options) },
+  { schema: /^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/, create: () => new Ajv(options) },
+];
+
+const instances = new Map<(typeof dialects)[number], Ajv>();
+/** Compiling takes milliseconds; the schemas of a server or a tool are the same objects in every run. */
+const compiled = new WeakMap<object, ValidateFunction>();
+
+/**
+ * What is wrong with the value by the schema, each with its path; empty when nothing is. Without `$schema` the dialect
+ * is draft 2020-12, as MCP has it. Throws `invalid_argument` for a schema that does not compile.
+ */
+export function findProblems(schema: { [key: string]: Json }, value: Json): string[] {
+  const validate = compiled.get(schema) ?? compile(schema);
+  compiled.set(schema, validate);
+  return validate(value) ? [] : (validate.errors ?? []).map(describeError);
+}
+
+function compile(schema: { [key: string]: Json }): ValidateFunction {
+  try {
+    const validate = instanceFor(schema.$schema).compile(withoutDialect(schema));
+    if ('$async' in validate) throw new Error('$async is not supported');
+    return validate;
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new OpspawnError('invalid_argument', `The JSON Schema does not compile: ${reason}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function instanceFor(dialect: Json | undefined): Ajv {
+  const found =
+    dialect === undefined
+      ? dialects[0]
+      : dialects.find(({ schema }) => typeof dialect === 'string' && schema.test(dialect));
+  if (found === undefined) throw new Error(`the dialect ${JSON.stringify(dialect)} is not supported`);
+  const instance = instances.get(found) ?? addFormats.default(found.create());
+  instances.set(found, instance);
+  return instance;
+}
+
+/** Ajv knows each dialect under one spelling of its address only. */
+function withoutDialect(schema: { [key: string]: Json }): { [key: string]: Json } {
+  const { $schema: _, ...rest } = schema;
+  return rest;
+}
+
+function describeError({ instancePath, keyword, params, message = 'is not valid' }: ErrorObject): string {
+  const path = instancePath
+    .split('/')
+    .slice(1)
+    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return describeProblem(path, `${message}${detailOf(keyword, params)}`);
+}
+
+/** What Ajv's message leaves out and a model needs to mend its call. */
+function detailOf(keyword: string, params: Record<string, unknown>): string {
+  switch (keyword) {
+    case 'additionalProperties':
+      return ` (${JSON.stringify(params.additionalProperty)})`;
+    case 'unevaluatedProperties':
+      return ` (${JSON.stringify(params.unevaluatedProperty)})`;
+    case 'enum':
+      return `: ${JSON.stringify(params.allowedValues)}`;
+    case 'const':
+      return ` ${JSON.stringify(params.allowedValue)}`;
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,28 @@
+import type { Json } from '../json.ts';
+import { inputSchemaOf } from './json-schema.ts';
+import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.ts';
+import type { InlineTool, ProcessTool, ToolInput } from './tool.ts';
+
+/** What a tool with this input gets: what the schema decodes, or a JSON object. */
+export type InputOf<Input extends ToolInput> = Input extends StandardSchemaV1
+  ? SchemaOutput<Input>
+  : Input extends { validate: infer Schema extends StandardSchemaV1 }
+    ? SchemaOutput<Schema>
+    : { [key: string]: Json };
+
+type WithInput<Input extends ToolInput, Definition> = Omit<Definition, 'input'> & { input: Input };
+
+/**
+ * A tool whose code is checked against its input schema (any Standard Schema, or JSON Schema). Throws
+ * `invalid_argument` for a schema that no model can be shown.
+ */
+export function defineTool<Input extends ToolInput>(
+  tool: WithInput<Input, InlineTool<InputOf<Input>>>,
+): InlineTool<InputOf<Input>>;
+export function defineTool<Input extends ToolInput>(
+  tool: WithInput<Input, ProcessTool<InputOf<Input>>>,
+): ProcessTool<InputOf<Input>>;
+export function defineTool<Definition extends { input: ToolInput }>(tool: Definition): Definition {
+  inputSchemaOf(tool.input);
+  return tool;
+}

@@ -1,0 +1,87 @@
+import { OpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { describeProblem, listProblems } from './problem-list.ts';
+import type { StandardIssue, StandardSchemaV1 } from './standard-schema.ts';
+import type { ToolInput } from './tool.ts';
+
+/** What came of checking a value: the decoded value, or what is wrong with it, one problem a line, with its path. */
+export type Checked = { ok: true; value: unknown } | { ok: false; problems: string };
+export type Check = (value: Json) => Checked | Promise<Checked>;
+
+type JsonObject = { [key: string]: Json };
+
+/**
+ * The JSON Schema (draft 2020-12) of what a Standard Schema takes in. Throws `invalid_argument` for a schema that
+ * cannot say it (a vendor without Standard JSON Schema, or a part such as a date that JSON has no word for).
+ */
+export function jsonSchemaOf(schema: StandardSchemaV1): JsonObject {
+  const { vendor, jsonSchema } = schema['~standard'];
+  if (jsonSchema === undefined) {
+    throw new OpspawnError(
+      'invalid_argument',
+      `A schema of ${vendor} does not say its JSON Schema: give { jsonSchema, validate } instead, with this schema as validate`,
+      { details: { vendor } },
+    );
+  }
+  try {
+    const { $schema: _, ...said } = jsonSchema.input({ target: 'draft-2020-12' }) as JsonObject;
+    return said;
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new OpspawnError('invalid_argument', `The schema has no JSON Schema: ${reason}`, { cause: thrown });
+  }
+}
+
+/** Schemas live as long as the tools that hold them, and many runs ask for the same ones. */
+const known = new WeakMap<ToolInput, JsonObject>();
+
+/** The JSON Schema of a tool's arguments, always with `type: "object"`. Throws `invalid_argument`. */
+export function inputSchemaOf(input: ToolInput): JsonObject {
+  const before = known.get(input);
+  if (before !== undefined) return before;
+  const schema = '~standard' in input ? jsonSchemaOf(input) : input.jsonSchema;
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
+    throw new OpspawnError('invalid_argument', 'The JSON Schema of a tool is an object');
+  }
+  const { type = 'object' } = schema;
+  if (type !== 'object') {
+    throw new OpspawnError(
+      'invalid_argument',
+      `The arguments of a tool are an object, not ${JSON.stringify(type)}`,
+    );
+  }
+  const complete = { ...schema, type };
+  known.set(input, complete);
+  return complete;
+}
+
+/** How a tool's arguments are checked. Nothing is coerced but what a Standard Schema itself decodes. */
+export function checkOf(input: ToolInput): Check {
+  const standard = '~standard' in input ? input : input.validate;
+  return standard === undefined ? checkByJsonSchema(inputSchemaOf(input)) : checkByStandardSchema(standard);
+}
+
+function checkByStandardSchema(schema: StandardSchemaV1): Check {
+  return async (value) => {
+    const result = await schema['~standard'].validate(value);
+    if (result.issues === undefined) return { ok: true, value: result.value };
+    return { ok: false, problems: listProblems(result.issues.map(describeIssue)) };
+  };
+}
+
+/** Ajv is loaded with the first tool that needs it. The value handed on is a copy: the given one is part of a message. */
+function checkByJsonSchema(schema: JsonObject): Check {
+  return async (value) => {
+    const { findProblems } = await import('./ajv-validator.ts');
+    const problems = findProblems(schema, value);
+    return problems.length === 0
+      ? { ok: true, value: structuredClone(value) }
+      : { ok: false, problems: listProblems(problems) };
+  };
+}
+
+const describeIssue = ({ message, path = [] }: StandardIssue): string =>
+  describeProblem(
+    path.map((segment) => (typeof segment === 'object' ? segment.key : segment)),
+    message,
+  );

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import type { Secrets } from '../security/security.ts';
+import type { InlineTool, Tool, ToolExecution } from './tool.ts';
+import { executeTool, reconcileTool, type ToolRuntime } from './tool-execution.ts';
+
+type Doing = InlineTool<{ text: string }>['execute'];
+
+const doing = (
+  execute: Doing,
+  more: Partial<InlineTool<{ text: string }>> = {},
+): InlineTool<{ text: string }> => ({
+  description: 'd',
+  input: { jsonSchema: { type: 'object' } },
+  execute,
+  ...more,
+});
+
+interface Around extends Partial<ToolExecution>, Partial<ToolRuntime> {
+  text?: string;
+}
+
+function around({ text = 'x', secrets, maxOutputBytes = 1024 * 1024, ...execution }: Around, tool: Tool) {
+  const none: Secrets = { get: () => Promise.resolve(undefined) };
+  const signal = new AbortController().signal;
+  const call = {
+    callId: 'c1',
+    tool: 'it',
+    input: { text },
+    idempotencyKey: 'task:key',
+    signal,
+    progress: () => {},
+  };
+  const subject = { name: 'it', tool, input: { text } as never, timeoutMs: tool.timeoutMs ?? 60_000 };
+  return [subject, { ...call, ...execution }, { secrets: secrets ?? none, maxOutputBytes }] as const;
+}
+
+const run = (tool: Tool, options: Around = {}): Promise<Json | undefined> =>
+  executeTool(...around(options, tool));
+
+const failure = (code: string, message: RegExp, retryable?: boolean) => (thrown: unknown) => {
+  assert.ok(thrown instanceof OpspawnError);
+  assert.equal(thrown.code, code);
+  assert.match(thrown.message, message);
+  if (retryable !== undefined) assert.equal(thrown.retryable, retryable);
+  return true;
+};
+
+suite('execute', () => {
+  test('gives the result as JSON holds it', async () => {
+    const own = { list: [1], gone: undefined };
+    const result = await run(doing(() => own));
+    assert.deepEqual(result, { list: [1] });
+    own.list.push(2);
+    assert.deepEqual(result, { list: [1] });
+  });
+
+  test('gives undefined for a tool that returns nothing', async () => {
+    assert.equal(await run(doing(() => undefined)), undefined);
+  });
+
+  test('fails readably, and for good, for a result that is no JSON', async () => {
+    const circular: Record<string, unknown> = {};
+    circular.self = { circular };
+    let deep: unknown = 1;
+    for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+    const results: [unknown, RegExp][] = [
+      [circular, /result\.self\.circular is circular/],
+      [{ at: new Date() }, /result\.at is a Date/],
+      [new Map(), /result is a Map/],
+      [[Number.NaN], /result\[0\] is NaN/],
+      [10n, /result is a bigint/],
+      [() => 1, /result is a function/],
+      [deep, /nested too deeply/],
+    ];
+    for (const [result, message] of results) {
+      await assert.rejects(run(doing(() => result)), failure('tool_failed', message, false));
+    }
+  });
+
+  test('fails for a result beyond the limit, and takes one of exactly the limit', async () => {
+    const repeat = doing(({ text }) => text.repeat(10));
+    assert.equal(await run(repeat, { text: 'é', maxOutputBytes: 22 }), 'é'.repeat(10));
+    await assert.rejects(
+      run(repeat, { text: 'ab1', maxOutputBytes: 22 }),
+      failure('tool_failed', /32 bytes, at most 22/, false),
+    );
+    const huge = doing(() => 'x'.repeat(100 * 1024 * 1024));
+    await assert.rejects(run(huge), failure('tool_failed', /104857602 bytes, at most 1048576/));
+  });
+
+  test('contains whatever a tool throws', async () => {
+    const thrown: [unknown, RegExp][] = [
+      [new Error('disk on fire'), /The tool it failed: disk on fire/],
+      [new RangeError(), /failed: RangeError/],
+      ['a text', /failed: a text/],
+      [undefined, /failed: undefined/],
+      [null, /failed: null/],
+    ];
+    for (const [what, message] of thrown) {
+      const now = doing(() => {
+        throw what;
+      });
+      const later = doing(() => Promise.reject(what));
+      for (const tool of [now, later]) {
+        await assert.rejects(run(tool), failure('tool_failed', message));
+      }
+    }
+  });
+
+  test('passes on an error with a code', async () => {
+    const tool = doing(() => Promise.reject(new OpspawnError('mcp_failed', 'gone')));
+    await assert.rejects(run(tool), failure('mcp_failed', /^gone$/));
+  });
+
+  test('ends a tool that hangs when its time is up, and aborts its signal', async () => {
+    let seen: AbortSignal | undefined;
+    const hang = doing(
+      (_, { signal }) => {
+        seen = signal;
+        return new Promise(() => {});
+      },
+      { timeoutMs: 20 },
+    );
+    await assert.rejects(run(hang), failure('timeout', /The tool it .*timed out/));
+    assert.equal(seen?.aborted, true);
+  });
+
+  test('ends a tool that ignores the abort of its call with the reason of the abort', async () => {
+    const controller = new AbortController();
+    const tool = doing(() => new Promise(() => {}));
+    const running = run(tool, { signal: controller.signal });
+    await sleep(1);
+    const reason = new OpspawnError('cancelled', 'enough');
+    controller.abort(reason);
+    await assert.rejects(running, (thrown) => thrown === reason);
+    await assert.rejects(run(tool, { signal: controller.signal }));
+  });
+
+  test('hands a tool only the secrets that it declared, and fails when one is not set', async () => {
+    const asked: string[] = [];
+    const secrets = {
+      get: (name: string) => {
+        asked.push(name);
+        return Promise.resolve(name === 'KEY' ? 'k' : undefined);
+      },
+    };
+    const tell = (declared: string[]) => doing((_, context) => context.secrets, { secrets: declared });
+    assert.deepEqual(await run(tell(['KEY']), { secrets }), { KEY: 'k' });
+    await assert.rejects(
+      run(tell(['LOST']), { secrets }),
+      failure('config_invalid', /it needs the secret LOST/),
+    );
+    assert.deepEqual(await run(tell([]), { secrets }), {});
+    assert.deepEqual(asked, ['KEY', 'LOST']);
+  });
+
+  test('hands on the idempotency key and progress', async () => {
+    const told: string[] = [];
+    const tell = doing((_, { progress, idempotencyKey, callId }) => {
+      progress('half');
+      return [callId, idempotencyKey];
+    });
+    const result = await run(tell, { progress: (message) => told.push(message) });
+    assert.deepEqual([result, told], [['c1', 'task:key'], ['half']]);
+  });
+});
+
+test('reconcile checks what the probe found as it checks a result', async () => {
+  const ask = (reconcile: InlineTool<{ text: string }>['reconcile']) =>
+    reconcileTool(
+      ...around(
+        {},
+        doing(() => 1, reconcile && { reconcile }),
+      ),
+    );
+  const done = { outcome: 'done', result: { id: 1 } } as const;
+  assert.deepEqual(await ask(() => Promise.resolve(done)), done);
+  assert.deepEqual(await ask(() => Promise.resolve({ outcome: 'not_done' })), { outcome: 'not_done' });
+  assert.deepEqual(await ask(() => Promise.resolve(undefined as never)), { outcome: 'unknown' });
+  await assert.rejects(
+    ask(() => Promise.resolve({ outcome: 'done', result: new Date() as never })),
+    failure('tool_failed', /is a Date/),
+  );
+  await assert.rejects(
+    ask(() => Promise.reject(new Error('offline'))),
+    failure('tool_failed', /offline/),
+  );
+});

@@ -1,0 +1,149 @@
+import { OpspawnError, TimeoutError } from '../errors.ts';
+import { encodeJson, type Json } from '../json.ts';
+import type { Secrets } from '../security/security.ts';
+import type { Reconciliation } from '../steps.ts';
+import type { Tool, ToolContext, ToolExecution } from './tool.ts';
+
+/** What all calls of a tool manager share. */
+export interface ToolRuntime {
+  secrets: Secrets;
+  maxOutputBytes: number;
+}
+
+/** A tool with the arguments of one call, checked and decoded. */
+export interface ToolSubject {
+  name: string;
+  tool: Tool;
+  input: never;
+  timeoutMs: number;
+}
+
+/**
+ * One try of a call. Settles at the latest when its time is up or its signal aborts, whatever the tool does. Throws
+ * `timeout`, what aborted it, `config_invalid` for a secret that is not there, or `tool_failed`: for what the tool threw
+ * and for a result that is no JSON or too large. A tool's own OpspawnError is passed on.
+ */
+export async function executeTool(
+  subject: ToolSubject,
+  execution: ToolExecution,
+  runtime: ToolRuntime,
+): Promise<Json | undefined> {
+  const { name, tool, input } = subject;
+  const secrets = await readSecrets(subject, runtime.secrets);
+  const result = await withinLimits(subject, execution, async (signal) => {
+    const context = contextOf(execution, signal, secrets);
+    if (tool.isolation === 'process')
+      throw new OpspawnError('isolation_unavailable', `The tool ${name} needs a process of its own`);
+    return await tool.execute(input, context);
+  });
+  return checkResult(name, result, runtime.maxOutputBytes);
+}
+
+/** Asks a tool whether an effect in doubt was done. Throws as `executeTool` does. */
+export async function reconcileTool(
+  subject: ToolSubject,
+  execution: ToolExecution,
+  runtime: ToolRuntime,
+): Promise<Reconciliation<Json>> {
+  const { name, tool, input } = subject;
+  const secrets = await readSecrets(subject, runtime.secrets);
+  const found = await withinLimits(subject, execution, async (signal) =>
+    tool.reconcile?.(input, contextOf(execution, signal, secrets)),
+  );
+  if (found?.outcome !== 'done') return found ?? { outcome: 'unknown' };
+  return { outcome: 'done', result: checkResult(name, found.result, runtime.maxOutputBytes) ?? null };
+}
+
+async function readSecrets({ name, tool }: ToolSubject, secrets: Secrets): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const secret of tool.secrets ?? []) {
+    const value = await secrets.get(secret);
+    if (value === undefined) {
+      throw new OpspawnError(
+        'config_invalid',
+        `The tool ${name} needs the secret ${secret}, which is not set`,
+        {
+          details: { tool: name, secret },
+        },
+      );
+    }
+    found[secret] = value;
+  }
+  return found;
+}
+
+const contextOf = (
+  execution: ToolExecution,
+  signal: AbortSignal,
+  secrets: Record<string, string>,
+): ToolContext => ({
+  callId: execution.callId,
+  idempotencyKey: execution.idempotencyKey,
+  signal,
+  secrets,
+  progress: (message) => execution.progress(message),
+});
+
+/** Gives `work` a signal that ends with its time or with the call, and does not wait for work that ignores it. */
+async function withinLimits<T>(
+  { name, timeoutMs }: ToolSubject,
+  { signal }: ToolExecution,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const follow = () => controller.abort(signal.reason);
+  signal.addEventListener('abort', follow, { once: true });
+  const timer = setTimeout(
+    () => controller.abort(new TimeoutError(`The tool ${name} (${timeoutMs} ms)`)),
+    timeoutMs,
+  );
+  const ended = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
+  });
+  try {
+    return await Promise.race([work(controller.signal), ended]);
+  } catch (thrown) {
+    controller.signal.throwIfAborted();
+    throw toolError(name, thrown);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', follow);
+  }
+}
+
+function toolError(name: string, thrown: unknown): OpspawnError {
+  if (thrown instanceof OpspawnError) return thrown;
+  const reason = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
+  return new OpspawnError('tool_failed', `The tool ${name} failed: ${reason}`, {
+    cause: thrown,
+    details: { tool: name },
+  });
+}
+
+/** The result as it comes back from JSON, so that nothing that the tool still holds can change it. */
+function checkResult(name: string, result: unknown, maxBytes: number): Json | undefined {
+  const text = encodeResult(name, result);
+  if (text === undefined) return undefined;
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes)
+    throw badResult(name, `is too large: ${bytes} bytes, at most ${maxBytes} are allowed`);
+  return JSON.parse(text) as Json;
+}
+
+function encodeResult(name: string, result: unknown): string | undefined {
+  try {
+    return encodeJson(result, 'result');
+  } catch (thrown) {
+    const reason = thrown instanceof OpspawnError ? thrown.message : 'it is nested too deeply or too large';
+    throw badResult(name, `is no JSON: ${reason}`, thrown);
+  }
+}
+
+/** Running it again would give the same, and would have its effect again. */
+const badResult = (name: string, problem: string, cause?: unknown): OpspawnError =>
+  new OpspawnError('tool_failed', `The result of the tool ${name} ${problem}`, {
+    retryable: false,
+    details: { tool: name },
+    ...(cause === undefined ? {} : { cause }),
+  });

@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import { OpspawnError } from '../errors.ts';
+import { canonicalJson, isJson, type Json } from '../json.ts';
+import type { ToolSpec } from '../model/model.ts';
+import type { Secrets } from '../security/security.ts';
+import type { Effect } from '../steps.ts';
+import { type Check, type Checked, checkOf, inputSchemaOf } from './json-schema.ts';
+import type {
+  PreparedCall,
+  RefusedCall,
+  Tool,
+  ToolAnnotations,
+  ToolInvocation,
+  ToolManager,
+  Tools,
+} from './tool.ts';
+import { executeTool, reconcileTool, type ToolRuntime } from './tool-execution.ts';
+
+export interface ToolManagerOptions {
+  tools: Tools;
+  /** Where the secrets that tools declare come from. Default: there are none. */
+  secrets?: Secrets;
+  /** Largest result of a call, as JSON in bytes. Default 1 MiB. */
+  maxOutputBytes?: number;
+}
+
+const defaultTimeoutMs = 60_000;
+/** What the vendors take as a name of a tool. */
+const validName = /^[a-zA-Z0-9_-]{1,64}$/;
+
+/** One tool with what is worked out about it when it is first needed. */
+interface Entry {
+  name: string;
+  tool: Tool;
+  check: Check;
+  digest: string;
+}
+
+/** The tools of a run by name. Throws `invalid_argument` for a name or a schema that no model can be shown. */
+export function createToolManager(options: ToolManagerOptions): ToolManager {
+  const { tools, maxOutputBytes = 1024 * 1024 } = options;
+  const runtime: ToolRuntime = { secrets: options.secrets ?? noSecrets, maxOutputBytes };
+  const specs = Object.keys(tools)
+    .sort()
+    .map((name) => specOf(name, tools[name] as Tool));
+  const entries = new Map<string, Entry>();
+  const entryOf = (name: string): Entry | undefined => {
+    const tool = Object.hasOwn(tools, name) ? tools[name] : undefined;
+    const entry =
+      entries.get(name) ?? (tool && { name, tool, check: checkOf(tool.input), digest: digestOf(name, tool) });
+    if (entry !== undefined) entries.set(name, entry);
+    return entry;
+  };
+  return {
+    list: () => Promise.resolve(specs),
+    async prepare(call) {
+      const entry = entryOf(call.tool);
+      return entry === undefined ? refuseUnknown(call.tool, specs) : await prepare(entry, call, runtime);
+    },
+  };
+}
+
+const noSecrets: Secrets = { get: () => Promise.resolve(undefined) };
+
+function specOf(name: string, tool: Tool): ToolSpec {
+  if (!validName.test(name)) {
+    throw new OpspawnError(
+      'invalid_argument',
+      `${JSON.stringify(name)} is no name for a tool: ${validName.source}`,
+    );
+  }
+  return { name, description: tool.description, inputSchema: inputSchemaOf(tool.input) };
+}
+
+function digestOf(name: string, tool: Tool): string {
+  const { description, annotations = {} } = tool;
+  const definition = {
+    name,
+    description,
+    inputSchema: inputSchemaOf(tool.input),
+    annotations: { ...annotations },
+  };
+  return createHash('sha256').update(canonicalJson(definition)).digest('hex');
+}
+
+async function prepare(
+  { name, tool, check, digest }: Entry,
+  call: ToolInvocation,
+  runtime: ToolRuntime,
+): Promise<PreparedCall | RefusedCall> {
+  const checked = await checkSafely(check, call.input);
+  if (!checked.ok) return refuse(`The arguments of ${name} are not valid:\n${checked.problems}`);
+  // Only `defineTool` and the schema know the type of what the schema decoded.
+  const input = checked.value as never;
+  const annotations = await annotationsOf(tool, input);
+  if ('refused' in annotations) return annotations;
+  const effect = effectOf(annotations);
+  const { timeoutMs = defaultTimeoutMs, retry, reconcile, onUnknown = 'ask' } = tool;
+  const subject = { name, tool, input, timeoutMs };
+  return {
+    tool: name,
+    input: isJson(input) ? input : call.input,
+    annotations,
+    effect,
+    timeoutMs,
+    retry: { maxAttempts: effect === 'once' ? 1 : 3, ...retry },
+    needsApproval: needsApproval(tool, input),
+    onUnknown,
+    digest,
+    execute: (execution) => executeTool(subject, execution, runtime),
+    reconcile: reconcile && ((execution) => reconcileTool(subject, execution, runtime)),
+  };
+}
+
+/** A check that throws was provoked by the arguments: the model can try others. */
+async function checkSafely(check: Check, input: Json): Promise<Checked> {
+  if (typeof input === 'string') return { ok: false, problems: `- ${describeText(input)}` };
+  try {
+    return await check(input);
+  } catch (thrown) {
+    return { ok: false, problems: `- they could not be checked: ${messageOf(thrown)}` };
+  }
+}
+
+/** Arguments come as a text when the model wrote no JSON. */
+function describeText(text: string): string {
+  try {
+    JSON.parse(text);
+    return 'must be an object, not a text';
+  } catch (thrown) {
+    return `must be a JSON object: ${messageOf(thrown)}`;
+  }
+}
+
+async function annotationsOf(tool: Tool, input: never): Promise<ToolAnnotations | RefusedCall> {
+  const { annotations = {}, annotationsFor } = tool;
+  try {
+    return annotationsFor === undefined ? annotations : await annotationsFor(input);
+  } catch (thrown) {
+    return refuse(messageOf(thrown));
+  }
+}
+
+const effectOf = ({ readOnlyHint, idempotentHint }: ToolAnnotations): Effect =>
+  readOnlyHint === true ? 'read' : idempotentHint === true ? 'idempotent' : 'once';
+
+/** A rule that throws asks: nothing runs unasked because of a mistake in a rule. */
+function needsApproval({ approval = 'never' }: Tool, input: never): boolean {
+  if (typeof approval !== 'function') return approval === 'always';
+  try {
+    return approval(input) !== false;
+  } catch {
+    return true;
+  }
+}
+
+function refuseUnknown(name: string, specs: readonly ToolSpec[]): RefusedCall {
+  const names = specs.map((spec) => spec.name).join(', ');
+  return refuse(
+    `There is no tool ${JSON.stringify(name)}. ${names === '' ? 'There are none' : `There are: ${names}`}.`,
+  );
+}
+
+const refuse = (message: string): RefusedCall => ({ refused: true, message });
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
