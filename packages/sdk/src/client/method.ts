@@ -29,7 +29,12 @@ type OutputOf<O> = O extends { success: { kind: 'json'; schema: infer S extends 
 
 type PathArguments<O> = O extends { params: z.ZodObject } ? [taskId: string] : [];
 
-type InputArguments<I> = I extends undefined ? [] : Record<never, never> extends I ? [input?: I] : [input: I];
+/** In brackets, so that an input that is a union stays one argument. */
+type InputArguments<I> = [I] extends [undefined]
+  ? []
+  : Record<never, never> extends I
+    ? [input?: I]
+    : [input: I];
 
 type Method<O> = O extends { success: { kind: 'events' } }
   ? (taskId: string, options?: WatchOptions) => AsyncGenerator<WatchEvent, void, undefined>
