@@ -27,12 +27,15 @@ export class OpspawnError extends Error {
   }
 }
 
-/** A recorded, final failure of a step, thrown again on every replay. `code` is that of the original error. */
+/**
+ * A recorded, final failure of a step, thrown again on every replay. `code` is that of the original error. `cause` is
+ * there only in the process where the step failed.
+ */
 export class StepError extends OpspawnError {
   readonly step: string;
 
-  constructor(step: string, recorded: RecordedError) {
-    super(recorded.code, recorded.message, { details: recorded.details ?? {}, retryable: false });
+  constructor(step: string, recorded: RecordedError, cause?: unknown) {
+    super(recorded.code, recorded.message, { cause, details: recorded.details ?? {}, retryable: false });
     this.name = 'StepError';
     this.step = step;
   }
@@ -41,9 +44,13 @@ export class StepError extends OpspawnError {
 /** A limit of a run was reached. `details` holds `limit` (which), `allowed`, `used` and what was asked for. */
 export class BudgetExceededError extends OpspawnError {
   constructor(limit: string, allowed: number, used: number, asked = 0) {
-    super('budget_exceeded', `${limit}: ${used} of ${allowed} used${asked > 0 ? `, ${asked} more asked for` : ''}`, {
-      details: { limit, allowed, used, asked },
-    });
+    super(
+      'budget_exceeded',
+      `${limit}: ${used} of ${allowed} used${asked > 0 ? `, ${asked} more asked for` : ''}`,
+      {
+        details: { limit, allowed, used, asked },
+      },
+    );
     this.name = 'BudgetExceededError';
   }
 }
@@ -83,17 +90,23 @@ export function recordError(thrown: unknown, fallback: ErrorCode = 'internal', d
     code: error instanceof OpspawnError ? error.code : fallback,
     message: error.message,
   };
-  if (error instanceof OpspawnError && Object.keys(error.details).length > 0) recorded.details = error.details;
-  if (error.cause !== undefined && depth < maxCauses) recorded.cause = recordError(error.cause, fallback, depth + 1);
+  if (error instanceof OpspawnError && Object.keys(error.details).length > 0)
+    recorded.details = error.details;
+  if (error.cause !== undefined && depth < maxCauses)
+    recorded.cause = recordError(error.cause, fallback, depth + 1);
   return recorded;
 }
 
 /** Whether trying again can help: our codes say so themselves; an error of anybody else's counts as passing. */
 export const isRetryable = (thrown: unknown): boolean =>
-  thrown instanceof OpspawnError ? thrown.retryable : !(thrown instanceof Error && thrown.name === 'AbortError');
+  thrown instanceof OpspawnError
+    ? thrown.retryable
+    : !(thrown instanceof Error && thrown.name === 'AbortError');
 
 /** For the doors only: any thrown value as an OpspawnError (`internal` when it is not one of ours). */
 export const toOpspawnError = (thrown: unknown): OpspawnError =>
   thrown instanceof OpspawnError
     ? thrown
-    : new OpspawnError('internal', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown });
+    : new OpspawnError('internal', thrown instanceof Error ? thrown.message : String(thrown), {
+        cause: thrown,
+      });

@@ -22,7 +22,13 @@ export const agentEventSchema = z.discriminatedUnion('type', [
     usage: usageSchema,
     durationMs: z.number(),
   }),
-  z.object({ type: z.literal('tool.started'), turn, callId: z.string(), tool: z.string(), input: jsonSchema }),
+  z.object({
+    type: z.literal('tool.started'),
+    turn,
+    callId: z.string(),
+    tool: z.string(),
+    input: jsonSchema,
+  }),
   z.object({ type: z.literal('tool.progress'), callId: z.string(), message: z.string() }),
   z.object({
     type: z.literal('tool.finished'),

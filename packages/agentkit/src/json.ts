@@ -14,11 +14,13 @@ export type Jsonify<T> = T extends null | boolean | number | string | undefined
         ? undefined
         : Json;
 
+const maxJsonDepth = 500;
+
 /**
  * Whether JSON can hold the value unchanged. Deeper than `maxDepth` levels counts as no: parsers and databases of
  * others give up at some depth, and a circular object ends there too.
  */
-export function isJson(value: unknown, maxDepth = 500): value is Json {
+export function isJson(value: unknown, maxDepth = maxJsonDepth): value is Json {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -33,7 +35,8 @@ export function isJson(value: unknown, maxDepth = 500): value is Json {
 }
 
 function isJsonObject(value: object, maxDepth: number): boolean {
-  if (Array.isArray(value)) return value.every((item) => isJson(item, maxDepth));
+  if (Array.isArray(value))
+    return !value.includes(undefined) && value.every((item) => isJson(item, maxDepth));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return false;
   return Object.values(value).every((item) => item === undefined || isJson(item, maxDepth));
@@ -45,8 +48,7 @@ function isJsonObject(value: object, maxDepth: number): boolean {
  * functions, symbols, dates, maps, class instances and circular objects.
  */
 export function encodeJson(value: unknown, subject = 'value'): string | undefined {
-  if (value === undefined) return undefined;
-  assertJson(value, subject, []);
+  assertJson(value, subject);
   return JSON.stringify(value);
 }
 
@@ -54,37 +56,44 @@ export function decodeJson(text: string | undefined | null): Json | undefined {
   return text === undefined || text === null ? undefined : (JSON.parse(text) as Json);
 }
 
-function assertJson(value: unknown, path: string, ancestors: object[]): void {
-  switch (typeof value) {
-    case 'string':
-    case 'boolean':
-    case 'undefined':
-      return;
-    case 'number':
-      if (!Number.isFinite(value)) throw notJson(path, String(value));
-      return;
-    case 'object':
-      if (value !== null) assertJsonObject(value, path, ancestors);
-      return;
-    default:
-      throw notJson(path, `a ${typeof value}`);
-  }
+/** Throws `not_json`, naming the path, unless JSON can hold the value unchanged or it is undefined. */
+export function assertJson(value: unknown, subject = 'value'): asserts value is Json | undefined {
+  if (value === undefined || isJson(value)) return;
+  const { path, what } = findNotJson(value, subject);
+  throw new OpspawnError('not_json', `${path} is ${what}, which JSON cannot hold`, { details: { path } });
 }
 
-function assertJsonObject(value: object, path: string, ancestors: object[]): void {
-  if (ancestors.includes(value)) throw notJson(path, 'circular');
-  ancestors.push(value);
-  if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) assertJson(item, `${path}[${index}]`, ancestors);
-  } else {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null) {
-      throw notJson(path, `a ${value.constructor?.name ?? 'class instance'}`);
-    }
-    for (const [key, item] of Object.entries(value)) assertJson(item, `${path}.${key}`, ancestors);
-  }
-  ancestors.pop();
+/** JSON text with sorted keys: the same for equal values, so that it can be hashed. */
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const members = Object.keys(value)
+    .sort()
+    .flatMap((key) =>
+      value[key] === undefined ? [] : [`${JSON.stringify(key)}:${canonicalJson(value[key])}`],
+    );
+  return `{${members.join(',')}}`;
 }
 
-const notJson = (path: string, what: string): OpspawnError =>
-  new OpspawnError('not_json', `${path} is ${what}, which JSON cannot hold`, { details: { path } });
+/** The first part of a value that is not JSON. Called for such values only, so that the check itself builds no paths. */
+function findNotJson(value: unknown, path: string, ancestors: object[] = []): { path: string; what: string } {
+  if (typeof value !== 'object' || value === null) {
+    return {
+      path,
+      what: typeof value === 'number' || value === undefined ? String(value) : `a ${typeof value}`,
+    };
+  }
+  if (ancestors.includes(value)) return { path, what: 'circular' };
+  const isList = Array.isArray(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!isList && prototype !== Object.prototype && prototype !== null) {
+    return { path, what: `a ${value.constructor?.name ?? 'class instance'}` };
+  }
+  const within = [...ancestors, value];
+  for (const [key, item] of isList ? value.entries() : Object.entries(value)) {
+    const isDropped = item === undefined && !isList;
+    if (isDropped || isJson(item, maxJsonDepth - within.length)) continue;
+    return findNotJson(item, isList ? `${path}[${key}]` : `${path}.${key}`, within);
+  }
+  return { path, what: `deeper than ${maxJsonDepth} levels` };
+}

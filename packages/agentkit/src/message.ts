@@ -63,3 +63,17 @@ export const usageSchema = z.object({
   costMicroUsd: z.number().nonnegative().optional(),
 });
 export type Usage = z.infer<typeof usageSchema>;
+
+export const userMessage = (text: string): Extract<Message, { role: 'user' }> => ({
+  role: 'user',
+  content: [{ type: 'text', text }],
+});
+
+/** The text of a message, its parts joined. */
+export function textOf(message: Exclude<Message, { role: 'tool' }>): string {
+  if (message.role === 'system') return message.content;
+  return message.content.reduce((text, part) => (part.type === 'text' ? text + part.text : text), '');
+}
+
+export const callsOf = (message: AssistantMessage): ToolCall[] =>
+  message.content.filter((part) => part.type === 'tool-call');

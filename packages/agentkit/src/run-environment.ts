@@ -18,8 +18,10 @@ export interface RunEnvironment {
   mcp?: McpHost;
   /** Beside the agent's own tools. A name that the agent has already is `invalid_argument`. */
   extraTools?: Tools;
-  /** Gets every event, also those that can be derived from the journal. */
+  /** Gets every event, also those that can be derived from the journal. What it throws is ignored. */
   onEvent?: EventSink;
+  /** Asked before each model call: the answer is streamed only when somebody watches. Default: always. */
+  isWatched?: () => boolean;
 }
 
 export interface RunInput {
@@ -30,8 +32,9 @@ export interface RunInput {
   injectMcpProxy?: boolean;
 }
 
-export interface RunResult {
-  output: Json;
+export interface RunResult<Output = Json> {
+  /** The text of the last answer, or what the agent's `output` schema made of it. */
+  output: Output;
   usage: Usage;
   turns: number;
   toolCalls: number;

@@ -5,8 +5,9 @@
  * Every call is identified by (branch, name, count under that name in that branch). A recorded call returns its
  * recorded outcome and does not run again.
  */
-import type { AgentEvent } from './event.ts';
+
 import type { RecordedError } from './errors.ts';
+import type { AgentEvent } from './event.ts';
 import type { Json } from './json.ts';
 
 /**
@@ -31,7 +32,10 @@ export interface RetryPolicy {
 }
 
 /** What a probe found out about an effect in doubt. */
-export type Reconciliation<T> = { outcome: 'done'; result: T } | { outcome: 'not_done' } | { outcome: 'unknown' };
+export type Reconciliation<T> =
+  | { outcome: 'done'; result: T }
+  | { outcome: 'not_done' }
+  | { outcome: 'unknown' };
 
 export interface StepContext {
   /** `<taskId>:<hash of [branch, name, count]>`: the same on every try of this step, unique to it. */
@@ -47,7 +51,10 @@ export interface StepOptions<T> {
   effect?: Effect;
   /** Default `step`. */
   kind?: StepKind;
-  /** Default: the policy of the definition; for effect `once` one try. Errors with `retryable: false` are final. */
+  /**
+   * Default: the policy of the definition; for effect `once` one try. Errors with `retryable: false` are final. A delay
+   * is never shorter than the error's `retryAfterMs`.
+   */
   retry?: Partial<RetryPolicy>;
   /** Time for one try, in ms. Default: none. */
   timeoutMs?: number;
@@ -119,6 +126,10 @@ export interface Steps {
   /** Aborts when the run is to stop: cancel, deadline, lost lease, shutdown. */
   readonly signal: AbortSignal;
   readonly budget: Budget;
+  /**
+   * Runs and records a step. Rejects with `StepError` when the step failed for good, live and on replay alike; every
+   * other error means that the run itself cannot go on (cancelled, lease lost, a broken promise of durable code).
+   */
   run<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions<T>): Promise<T>;
   /** Sleep gives undefined, signal and question what was sent, approval a Decision. Time-outs reject with `timeout`. */
   wait(request: WaitRequest): Promise<Json | undefined>;

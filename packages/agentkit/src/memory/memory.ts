@@ -23,10 +23,14 @@ export interface MemoryItem {
 
 /** Short-term: the messages of a session. Long-term: items that are remembered and recalled by meaning or words. */
 export interface Memory {
-  /** The session's conversation, oldest first; empty for a new one. */
+  /** The session's conversation, oldest first; empty for a new one. It only grows: a run remembers how long it was. */
   messages(scope: MemoryScope & { session: string }): Promise<readonly Message[]>;
   /** Appends what a finished run added. `runId` makes it idempotent: the same run is added once. */
-  append(scope: MemoryScope & { session: string }, runId: string, messages: readonly Message[]): Promise<void>;
+  append(
+    scope: MemoryScope & { session: string },
+    runId: string,
+    messages: readonly Message[],
+  ): Promise<void>;
   remember(item: Omit<MemoryItem, 'id' | 'createdAt'>): Promise<MemoryItem>;
   /** The best matches first, at most `limit` (default 5). Expired items are never given. */
   recall(scope: MemoryScope, query: string, options?: { limit?: number }): Promise<readonly MemoryItem[]>;

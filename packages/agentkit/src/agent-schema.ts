@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import type { AgentDefinition } from './agent.ts';
+import { OpspawnError } from './errors.ts';
+import { limitsSchema } from './limits.ts';
+import type { Model } from './model/model.ts';
+import type { Planner } from './planner/planner.ts';
+import type { SecurityManager } from './security/security.ts';
+import { describeProblem, listProblems } from './tool/problem-list.ts';
+import type { StandardSchemaV1 } from './tool/standard-schema.ts';
+import type { InlineTool, ProcessTool, ToolInput } from './tool/tool.ts';
+
+/** Something with these methods (or other members), whatever made it. */
+const having = <T>(...members: (keyof T & string)[]) =>
+  z.custom<T>(
+    (value) => typeof value === 'object' && value !== null && members.every((member) => member in value),
+    `must be an object with ${members.join(', ')}`,
+  );
+
+const count = z.int().positive();
+const callable = z.custom<(...args: never[]) => unknown>(
+  (value) => typeof value === 'function',
+  'must be a function',
+);
+
+/** Every key of a tool. What stands in them is checked where it is used. */
+const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.ZodType> = {
+  description: z.string().min(1),
+  input: z.custom<ToolInput>(
+    (value) => (typeof value === 'object' || typeof value === 'function') && value !== null,
+    'must be a Standard Schema or { jsonSchema }',
+  ),
+  isolation: z.enum(['inline', 'process']).optional(),
+  execute: callable.optional(),
+  module: z.instanceof(URL).optional(),
+  memoryMb: count.optional(),
+  annotations: z
+    .strictObject({
+      readOnlyHint: z.boolean().optional(),
+      idempotentHint: z.boolean().optional(),
+      destructiveHint: z.boolean().optional(),
+      openWorldHint: z.boolean().optional(),
+    })
+    .optional(),
+  annotationsFor: callable.optional(),
+  timeoutMs: count.optional(),
+  retry: z
+    .strictObject({
+      maxAttempts: count.optional(),
+      initialDelayMs: z.number().nonnegative().optional(),
+      factor: z.number().min(1).optional(),
+      maxDelayMs: z.number().nonnegative().optional(),
+    })
+    .optional(),
+  approval: z.union([z.enum(['always', 'never']), callable]).optional(),
+  secrets: z.array(z.string()).optional(),
+  reconcile: callable.optional(),
+  onUnknown: z.enum(['ask', 'retry', 'fail']).optional(),
+};
+
+const toolSchema = z
+  .strictObject(toolKeys)
+  .refine((tool) => (tool.isolation === 'process' ? tool.module : tool.execute) !== undefined, {
+    error: 'needs execute, or isolation: "process" with module',
+  });
+
+const agentSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 of a-z 0-9 _ -, and begin with a letter or digit'),
+  version: z.string().min(1).optional(),
+  description: z.string().optional(),
+  instructions: z.string().min(1),
+  model: z
+    .union([z.string().regex(/^[^/]+\/.+|^default$/, 'must be provider/model'), having<Model>('id', 'call')])
+    .optional(),
+  tools: z
+    .record(
+      z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'a tool name is 1 to 64 of a-z A-Z 0-9 _ -'),
+      toolSchema,
+    )
+    .optional(),
+  mcp: z
+    .strictObject({
+      servers: z.array(z.string()),
+      as: z.enum(['tools', 'proxy']).optional(),
+      allow: z.array(z.string()).optional(),
+    })
+    .optional(),
+  planner: having<Planner>('name', 'next').optional(),
+  security: having<SecurityManager>('decide', 'redact').optional(),
+  limits: limitsSchema.optional(),
+  output: z
+    .custom<StandardSchemaV1>(
+      (value) =>
+        ['object', 'function'].includes(typeof value) && value !== null && '~standard' in (value as object),
+      'must be a Standard Schema',
+    )
+    .optional(),
+} satisfies Record<keyof AgentDefinition, z.ZodType>);
+
+/** Throws `config_invalid`, with the path of each problem, for what is no agent; a misspelt key is a problem. */
+export function checkAgent(definition: AgentDefinition): void {
+  const { error } = agentSchema.safeParse(definition);
+  if (error === undefined) return;
+  const problems = error.issues.flatMap(({ path, ...issue }) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => describeProblem([...path, key], 'is not known'))
+      : describeProblem(
+          path,
+          issue.code === 'invalid_union' ? 'must be provider/model, or a model' : issue.message,
+        ),
+  );
+  const name = typeof definition?.name === 'string' ? ` ${definition.name}` : '';
+  throw new OpspawnError('config_invalid', `The agent${name} is not valid:\n${listProblems(problems)}`, {
+    details: { problems },
+  });
+}

@@ -1,0 +1,124 @@
+/** Builds AI agents. Three things are enough to begin with: `defineAgent`, `defineTool` and `run`. */
+export type { AgentDefinition, McpAccess } from './agent.ts';
+export { checkAgent } from './agent-schema.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { type Agent, type AgentStream, defineAgent, type RunOptions } from './define-agent.ts';
+export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts';
+export {
+  BudgetExceededError,
+  CancelledError,
+  isRetryable,
+  OpspawnError,
+  type OpspawnErrorOptions,
+  type RecordedError,
+  recordError,
+  StepError,
+  TimeoutError,
+  toOpspawnError,
+} from './errors.ts';
+export { type AgentEvent, agentEventSchema, type EventSink } from './event.ts';
+export {
+  assertJson,
+  canonicalJson,
+  decodeJson,
+  encodeJson,
+  isJson,
+  type Json,
+  type Jsonify,
+} from './json.ts';
+export { defaultLimits, type Limits, limitsSchema } from './limits.ts';
+export { createMcpHost, type McpHostOptions, type McpLogLine } from './mcp/create-mcp-host.ts';
+export {
+  loadMcpConfig,
+  type McpServerConfig,
+  type McpServerInput,
+  type McpServers,
+  mcpServersSchema,
+  parseMcpServers,
+} from './mcp/mcp-config.ts';
+export type { McpHost, McpSelection, McpServerStatus } from './mcp/mcp-host.ts';
+export { createMemory } from './memory/create-memory.ts';
+export type { Memory, MemoryItem, MemoryScope } from './memory/memory.ts';
+export {
+  type ApprovalRequest,
+  type MemorySteps,
+  type MemoryStepsOptions,
+  memorySteps,
+  type QuestionRequest,
+} from './memory-steps.ts';
+export {
+  type AssistantMessage,
+  callsOf,
+  jsonSchema,
+  type Message,
+  messageSchema,
+  type ToolCall,
+  type ToolResult,
+  textOf,
+  type Usage,
+  usageSchema,
+} from './message.ts';
+export { fallbackModel } from './model/fallback-model.ts';
+export type {
+  Model,
+  ModelPrice,
+  ModelProvider,
+  ModelRegistry,
+  ModelReply,
+  ModelRequest,
+  ToolSpec,
+} from './model/model.ts';
+export { findPrice, modelPrices, modelPricesDate } from './model/prices.ts';
+export { createModelRegistry, defaultModelSpec, type ModelRegistryOptions } from './model/registry.ts';
+export { direct } from './planner/direct.ts';
+export type { Planner, PlannerDecision, RunState } from './planner/planner.ts';
+export { react } from './planner/react.ts';
+export { defaultRetry, retryDelayMs } from './retry.ts';
+export { runAgent } from './run-agent.ts';
+export type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
+export { runWithin } from './run-within.ts';
+export { environmentSecrets, type KnownSecrets, secretsFrom } from './security/secrets.ts';
+export type { Secrets, SecurityManager, ToolRequest, Verdict } from './security/security.ts';
+export {
+  createSecurityManager,
+  type SecurityManagerOptions,
+  type SecurityRule,
+} from './security/security-rules.ts';
+export type {
+  BranchSet,
+  Budget,
+  BudgetAmount,
+  ChildRequest,
+  Decision,
+  Effect,
+  LogLevel,
+  Reconciliation,
+  RetryPolicy,
+  StepContext,
+  StepKind,
+  StepOptions,
+  StepRecord,
+  Steps,
+  WaitRequest,
+} from './steps.ts';
+export { defineTool } from './tool/define-tool.ts';
+export { jsonSchemaOf } from './tool/json-schema.ts';
+export type { StandardSchemaV1 } from './tool/standard-schema.ts';
+export type {
+  InlineTool,
+  IsolationTier,
+  JsonSchemaInput,
+  PreparedCall,
+  ProcessFunction,
+  ProcessTool,
+  RefusedCall,
+  Tool,
+  ToolAnnotations,
+  ToolContext,
+  ToolExecution,
+  ToolInput,
+  ToolInvocation,
+  ToolManager,
+  Tools,
+} from './tool/tool.ts';
+export { createToolManager, type ToolManagerOptions } from './tool/tool-manager.ts';

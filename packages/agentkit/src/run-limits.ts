@@ -1,0 +1,86 @@
+import { BudgetExceededError, OpspawnError } from './errors.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+import type { Model, ModelPrice } from './model/model.ts';
+import type { RunProgress } from './run-state.ts';
+import type { Steps } from './steps.ts';
+
+/** Compares what a run used with what it may use. Every method throws `BudgetExceededError`, naming which and how far. */
+export class RunLimits {
+  readonly #limits: Limits & Record<keyof typeof defaultLimits, number>;
+  readonly #steps: Steps;
+  readonly #state: RunProgress;
+  readonly #price: ModelPrice | undefined;
+  #startedAt: number | undefined;
+
+  constructor(limits: Limits | undefined, steps: Steps, state: RunProgress, model: Model) {
+    this.#limits = {
+      ...limits,
+      turns: limits?.turns ?? defaultLimits.turns,
+      toolCalls: limits?.toolCalls ?? defaultLimits.toolCalls,
+      wallTimeMs: limits?.wallTimeMs ?? defaultLimits.wallTimeMs,
+    };
+    this.#steps = steps;
+    this.#state = state;
+    this.#startedAt = steps.history()[0]?.startedAt;
+    this.#price = model.price;
+    if (limits?.costMicroUsd !== undefined && model.price === undefined) throw unknownPrice(model.id);
+  }
+
+  /** Asked before each model call. Gives how long the answer may be, in tokens, where a limit of the run bounds it. */
+  beforeModel(): number | undefined {
+    const { turns, tokens, costMicroUsd } = this.#limits;
+    const { usage } = this.#state;
+    this.remainingMs();
+    within('turns', turns, this.#state.turns, 1);
+    const caps: number[] = [];
+    if (tokens !== undefined) {
+      const used = usage.inputTokens + usage.outputTokens;
+      within('tokens', tokens, used, 1);
+      caps.push(tokens - used);
+    }
+    if (costMicroUsd !== undefined) caps.push(this.#affordableTokens(costMicroUsd));
+    return caps.length === 0 ? undefined : Math.min(...caps);
+  }
+
+  /** What so many tokens of output cost, in micro-dollars. Absent when the price is unknown. */
+  costOfOutput(tokens: number): number | undefined {
+    return this.#price && Math.ceil((tokens * this.#price.outputMicroUsd) / 1_000_000);
+  }
+
+  beforeCalls(count: number): void {
+    this.remainingMs();
+    within('toolCalls', this.#limits.toolCalls, this.#state.toolCalls, count);
+  }
+
+  /** Wall time left, > 0, counted from the start of the run's first step to its last recorded result. */
+  remainingMs(): number {
+    this.#startedAt ??= this.#steps.history()[0]?.startedAt;
+    const usedMs = this.#startedAt === undefined ? 0 : Math.max(0, this.#steps.now() - this.#startedAt);
+    const allowedMs = this.#limits.wallTimeMs;
+    if (usedMs >= allowedMs) throw this.wallTimeExceeded(usedMs);
+    return allowedMs - usedMs;
+  }
+
+  wallTimeExceeded(usedMs = this.#limits.wallTimeMs): BudgetExceededError {
+    return new BudgetExceededError('wallTimeMs', this.#limits.wallTimeMs, usedMs);
+  }
+
+  #affordableTokens(allowed: number): number {
+    const used = this.#state.usage.costMicroUsd;
+    const perMillion = this.#price?.outputMicroUsd;
+    if (used === undefined || perMillion === undefined) throw unknownPrice('the model that answered');
+    within('costMicroUsd', allowed, used, perMillion > 0 ? 1 : 0);
+    return perMillion > 0
+      ? Math.max(1, Math.floor(((allowed - used) * 1_000_000) / perMillion))
+      : Number.MAX_SAFE_INTEGER;
+  }
+}
+
+const unknownPrice = (model: string): OpspawnError =>
+  new OpspawnError('config_invalid', `The run has a cost limit, and the price of ${model} is unknown`, {
+    details: { limit: 'costMicroUsd', model },
+  });
+
+function within(limit: string, allowed: number, used: number, asked: number): void {
+  if (used + asked > allowed) throw new BudgetExceededError(limit, allowed, used, asked);
+}

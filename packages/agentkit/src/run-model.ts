@@ -1,0 +1,139 @@
+import { OpspawnError } from './errors.ts';
+import type { Json } from './json.ts';
+import { type AssistantMessage, callsOf, userMessage } from './message.ts';
+import type { ModelReply, ModelRequest } from './model/model.ts';
+import type { PlannerDecision } from './planner/planner.ts';
+import { type RunContext, redactError } from './run-context.ts';
+import { modelStep, type RecordedTurn } from './run-state.ts';
+import type { RetryPolicy, StepContext } from './steps.ts';
+
+type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
+
+/** Passing failures of providers last seconds to minutes. */
+const modelRetry: RetryPolicy = { maxAttempts: 5, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000 };
+/** For one try. A provider that has sent nothing for so long will not. */
+const modelTimeoutMs = 600_000;
+
+/**
+ * One turn: asks the model and takes its answer into the state. `repair` is said after the planner's messages.
+ * Throws `BudgetExceededError` before the call, `StepError` when the model failed for good.
+ */
+export async function callModel(run: RunContext, decision: CallModel, repair?: string): Promise<void> {
+  const { state, steps, limits } = run;
+  if (state.pendingCalls.length > 0) {
+    throw new OpspawnError('internal', 'The planner called the model while tool calls have no result');
+  }
+  const turn = state.turns + 1;
+  const step = modelStep(turn);
+  const caps = [decision.options?.maxOutputTokens, run.model.maxOutputTokens, limits.beforeModel()];
+  const maxOutputTokens = caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
+  const remainingMs = limits.remainingMs();
+  await steps.budget.reserve(step, maxOutputTokens === undefined ? {} : { tokens: maxOutputTokens });
+  run.emitLive({ type: 'turn.started', turn });
+  const request: ModelCall = {
+    decision,
+    repair,
+    turn,
+    maxOutputTokens,
+    deadlineAt: performance.now() + remainingMs,
+  };
+  const startedAt = performance.now();
+  const recorded = await steps.run(step, askOnce(run, request), {
+    kind: 'llm',
+    effect: 'read',
+    retry: modelRetry,
+    timeoutMs: Math.min(modelTimeoutMs, remainingMs),
+  });
+  state.addTurn(recorded);
+  await settleTurn(run, recorded);
+  const { model, message, usage } = recorded;
+  const durationMs = performance.now() - startedAt;
+  run.emitRecorded({ type: 'model.finished', turn, model, message, usage, durationMs });
+}
+
+/** Replaces the reservation of the last turn by what it used. Doing it twice changes nothing. */
+export async function settleTurn({ state, steps }: RunContext, { usage }: RecordedTurn): Promise<void> {
+  const { inputTokens, outputTokens, costMicroUsd } = usage;
+  const tokens = inputTokens + outputTokens;
+  await steps.budget.settle(
+    modelStep(state.turns),
+    costMicroUsd === undefined ? { tokens } : { tokens, costMicroUsd },
+  );
+}
+
+interface ModelCall {
+  decision: CallModel;
+  repair: string | undefined;
+  turn: number;
+  maxOutputTokens: number | undefined;
+  /** By `performance.now()`: where the run's wall time ends. */
+  deadlineAt: number;
+}
+
+/** One try of a model call, as a step's function. */
+function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promise<RecordedTurn> {
+  const step = modelStep(call.turn);
+  let resetReason = run.resumedAtTurn === run.state.turns ? 'the run was resumed' : undefined;
+  return async ({ signal }) => {
+    if (performance.now() > call.deadlineAt) throw run.limits.wallTimeExceeded();
+    if (resetReason !== undefined) run.emitLive({ type: 'step.reset', step, reason: resetReason });
+    try {
+      return recordable(run, await run.model.call(await requestFor(run, call, signal)), call.repair);
+    } catch (thrown) {
+      const clean = redactError(run.security, thrown);
+      resetReason = clean instanceof Error ? clean.message : String(clean);
+      throw clean;
+    }
+  };
+}
+
+async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal): Promise<ModelRequest> {
+  const { decision, repair, turn, maxOutputTokens } = call;
+  const request: ModelRequest = {
+    ...decision.options,
+    messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
+    tools: decision.offerTools === false ? [] : await run.tools.list(),
+    signal,
+  };
+  if (run.outputSchema !== undefined) request.outputSchema ??= run.outputSchema;
+  if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
+  if (run.isWatched()) {
+    request.onDelta = ({ kind, text }) => {
+      if (!signal.aborted) run.emitLive({ type: `${kind}.delta`, turn, text: run.security.redact(text) });
+    };
+  }
+  return request;
+}
+
+/** The part of a reply that is recorded. An answer of nothing is a failure: the conversation could not go on from it. */
+function recordable(run: RunContext, reply: ModelReply, repair: string | undefined): RecordedTurn {
+  const { message, usage, model, finishReason } = reply;
+  if (
+    message.content.every((part) => part.type === 'reasoning' || (part.type === 'text' && part.text === ''))
+  ) {
+    throw new OpspawnError('model_failed', `${model} answered with nothing (finish reason ${finishReason})`);
+  }
+  const clean = withDistinctCallIds(run.security.redact(message as Json) as typeof message);
+  return { message: clean, usage, model, finishReason, ...(repair === undefined ? {} : { repair }) };
+}
+
+/**
+ * The message with call ids that are there once and can stand in a step's name. Models do repeat them, and leave them
+ * empty.
+ */
+function withDistinctCallIds(message: AssistantMessage): AssistantMessage {
+  const calls = callsOf(message);
+  const ids = new Set(calls.map((call) => call.callId));
+  if (ids.size === calls.length && calls.every(({ callId }) => callId !== '' && callId.length <= 128))
+    return message;
+  const seen = new Set<string>();
+  const content = message.content.map((part, index) => {
+    if (part.type !== 'tool-call') return part;
+    let { callId } = part;
+    for (let n = index; seen.has(callId) || callId === '' || callId.length > 128; n += 1)
+      callId = `call_${n}`;
+    seen.add(callId);
+    return { ...part, callId };
+  });
+  return { ...message, content };
+}

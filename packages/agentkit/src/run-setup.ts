@@ -1,0 +1,120 @@
+import type { AgentDefinition } from './agent.ts';
+import { OpspawnError } from './errors.ts';
+import type { Message } from './message.ts';
+import type { Model } from './model/model.ts';
+import type { EventSinks, RunContext } from './run-context.ts';
+import type { RunEnvironment, RunInput } from './run-environment.ts';
+import { RunLimits } from './run-limits.ts';
+import { settleTurn } from './run-model.ts';
+
+import { foldHistory, RunProgress } from './run-state.ts';
+import { strictest } from './security/strictest.ts';
+import { jsonSchemaOf } from './tool/json-schema.ts';
+import type { Tools } from './tool/tool.ts';
+import { createToolManager } from './tool/tool-manager.ts';
+
+/**
+ * Brings together what a run needs and folds what is recorded of it. Throws `config_invalid` or `invalid_argument` for
+ * what cannot be run, and what the model registry, the memory or the MCP host throw.
+ */
+export async function openRun(
+  agent: AgentDefinition,
+  input: RunInput,
+  environment: RunEnvironment,
+  sinks: EventSinks,
+): Promise<RunContext> {
+  const { steps, secrets } = environment;
+  const model = await modelOf(agent, environment);
+  const tools = createToolManager({ tools: await toolsOf(agent, input, environment), secrets });
+  const before: Message[] = [{ role: 'system', content: agent.instructions }];
+  if (input.sessionId !== undefined) before.push(...(await recallSession(environment, input.sessionId)));
+  const state = new RunProgress(before, promptOf(input));
+  const lastTurn = foldHistory(state, steps.history());
+  const run: RunContext = {
+    ...sinks,
+    agent,
+    steps,
+    model,
+    tools,
+    security: strictest(environment.security, agent.security),
+    limits: new RunLimits(agent.limits, steps, state, model),
+    state,
+    outputSchema: agent.output === undefined ? undefined : jsonSchemaOf(agent.output),
+    resumedAtTurn: steps.history().length > 0 ? state.turns : undefined,
+    isWatched: environment.isWatched ?? (() => true),
+  };
+  if (lastTurn !== undefined) await settleTurn(run, lastTurn);
+  return run;
+}
+
+async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Promise<Model> {
+  const { model = 'default' } = agent;
+  return typeof model === 'string' ? await models.resolve(model) : model;
+}
+
+function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
+  const content = typeof prompt === 'string' ? [{ type: 'text' as const, text: prompt }] : prompt;
+  return { role: 'user', content };
+}
+
+/** All tools of the run. Throws `invalid_argument` when two of them have one name. */
+async function toolsOf(agent: AgentDefinition, input: RunInput, environment: RunEnvironment): Promise<Tools> {
+  const { steps, mcp: host, extraTools } = environment;
+  const sources: Tools[] = [agent.tools ?? {}];
+  if (agent.mcp !== undefined) {
+    const { servers, as = 'tools', allow } = agent.mcp;
+    const selection = allow === undefined ? {} : { allow };
+    const pool = host ?? missingHost(`The agent ${agent.name} uses MCP servers`);
+    if (as === 'proxy') sources.push(pool.proxy(servers, selection));
+    else sources.push(await pool.tools(servers, { ...selection, signal: steps.signal }));
+  }
+  if (input.injectMcpProxy === true && agent.mcp?.as !== 'proxy') {
+    sources.push((host ?? missingHost('injectMcpProxy was asked for')).proxy());
+  }
+  if (extraTools !== undefined) sources.push(extraTools);
+  const used = sources.filter((source) => Object.keys(source).length > 0);
+  return used.length === 1 ? (used[0] as Tools) : mergeTools(used);
+}
+
+function mergeTools(sources: readonly Tools[]): Tools {
+  const merged: Record<string, Tools[string]> = {};
+  for (const [name, tool] of sources.flatMap((source) => Object.entries(source))) {
+    if (Object.hasOwn(merged, name)) {
+      throw new OpspawnError('invalid_argument', `Two tools are named ${name}`, { details: { tool: name } });
+    }
+    merged[name] = tool;
+  }
+  return merged;
+}
+
+function missingHost(why: string): never {
+  throw new OpspawnError('config_invalid', `${why}, and the run has no MCP host`);
+}
+
+/**
+ * The session's conversation before this run. Only how many messages they were is recorded: a session's messages are
+ * never changed, and those that come later are cut off.
+ */
+async function recallSession(
+  { steps, memory }: RunEnvironment,
+  session: string,
+): Promise<readonly Message[]> {
+  const scope = { namespace: steps.namespace, session };
+  let messages: readonly Message[] | undefined;
+  const count = await steps.run(
+    'session',
+    async () => {
+      messages = await memory.messages(scope);
+      return messages.length;
+    },
+    { effect: 'read' },
+  );
+  messages ??= await memory.messages(scope);
+  if (messages.length < count) {
+    steps.log('warn', `The session ${session} has lost messages`, {
+      expected: count,
+      found: messages.length,
+    });
+  }
+  return messages.slice(0, count);
+}

@@ -1,0 +1,154 @@
+/**
+ * What a run has come to. It is folded from recorded steps by the same functions that take in live results, so that a
+ * resumed run and one that never stopped are in the same state.
+ */
+import type { RecordedError } from './errors.ts';
+import type { Json } from './json.ts';
+import {
+  type AssistantMessage,
+  callsOf,
+  type Message,
+  type ToolCall,
+  type ToolResult,
+  textOf,
+  type Usage,
+  userMessage,
+} from './message.ts';
+import type { RunState } from './planner/planner.ts';
+import type { StepRecord } from './steps.ts';
+
+/** What the recorded step of a model call holds: only what is new. */
+export interface RecordedTurn {
+  message: AssistantMessage;
+  usage: Usage;
+  model: string;
+  finishReason: string;
+  /** What the model was told about its last answer, when that did not satisfy the output schema. */
+  repair?: string;
+}
+
+/** How a tool call ended: its recorded value, or the recorded failure. */
+export type CallOutcome = { ok: true; value: Json | undefined } | { ok: false; error: RecordedError };
+
+export class RunProgress implements RunState {
+  readonly goal: string;
+  /** Grows in place: a copy at every turn would make long runs quadratic. */
+  readonly messages: Message[];
+  readonly usage: Usage = {
+    inputTokens: 0,
+    cachedInputTokens: 0,
+    outputTokens: 0,
+    reasoningTokens: 0,
+    costMicroUsd: 0,
+  };
+  turns = 0;
+  toolCalls = 0;
+  /** How often the model was asked to mend its answer. */
+  repairs = 0;
+  /** A tool's output stands in the conversation, so that content from outside may steer the model. */
+  isTainted: boolean;
+  #calls: readonly ToolCall[] = [];
+  readonly #results = new Map<string, ToolResult>();
+  readonly #added: number;
+
+  /** `before` is the conversation ahead of this run: the system message and what the session holds. */
+  constructor(before: readonly Message[], prompt: Extract<Message, { role: 'user' }>) {
+    this.goal = textOf(prompt);
+    this.messages = [...before, prompt];
+    this.#added = before.length;
+    this.isTainted = before.some((message) => message.role === 'tool');
+  }
+
+  get pendingCalls(): readonly ToolCall[] {
+    return this.#calls.filter((call) => !this.#results.has(call.callId));
+  }
+
+  /** What this run added to the conversation, the prompt first. No call stays without a result. */
+  get added(): readonly Message[] {
+    const messages = this.messages.slice(this.#added);
+    if (this.#calls.length === 0) return messages;
+    const content = this.#calls.map((call) => this.#results.get(call.callId) ?? resultOf(call, notRun));
+    return [...messages, { role: 'tool', content }];
+  }
+
+  addTurn(turn: RecordedTurn): void {
+    this.turns += 1;
+    if (turn.repair !== undefined) {
+      this.repairs += 1;
+      this.messages.push(userMessage(turn.repair));
+    }
+    this.messages.push(turn.message);
+    this.#calls = callsOf(turn.message);
+    addUsage(this.usage, turn.usage);
+  }
+
+  /** Once all calls of the turn have a result, the results become one message, in call order. */
+  addResult(call: ToolCall, outcome: CallOutcome): void {
+    if (this.#results.has(call.callId)) return;
+    this.#results.set(call.callId, resultOf(call, outcome));
+    this.toolCalls += 1;
+    if (this.#results.size < this.#calls.length) return;
+    const content = this.#calls.flatMap((each) => this.#results.get(each.callId) ?? []);
+    this.messages.push({ role: 'tool', content });
+    this.isTainted = true;
+    this.#calls = [];
+    this.#results.clear();
+  }
+}
+
+export const modelStep = (turn: number): string => `model:${turn}`;
+
+/** `TOOL:TURN:CALL_ID`. The call id alone would not do: providers give the same one again in another turn. */
+export const toolStep = (turn: number, call: ToolCall): string =>
+  `${call.tool.replace(/[^\w.-]/g, '_').slice(0, 64)}:${turn}:${call.callId}`;
+
+/**
+ * Takes in all that is recorded and gives the last turn. Failures that end a run are left out: their step is asked for
+ * again and throws.
+ */
+export function foldHistory(state: RunProgress, history: readonly StepRecord[]): RecordedTurn | undefined {
+  const outcomes = new Map<string, CallOutcome>();
+  const turns: RecordedTurn[] = [];
+  for (const record of history) {
+    if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
+      turns.push(recordedTurn(record));
+    if (record.kind === 'tool') outcomes.set(record.name, record.outcome);
+  }
+  for (const turn of turns) {
+    state.addTurn(turn);
+    for (const call of state.pendingCalls) {
+      const outcome = outcomes.get(toolStep(state.turns, call));
+      if (outcome !== undefined && (outcome.ok || !endsRun(outcome.error.code)))
+        state.addResult(call, outcome);
+    }
+  }
+  return turns.at(-1);
+}
+
+/** Written by this package alone, so that its shape is known. */
+const recordedTurn = ({ outcome }: StepRecord): RecordedTurn =>
+  (outcome as { value: unknown }).value as RecordedTurn;
+
+/** Failures of a tool's step that are no answer to the model: the run as a whole has to stop. */
+export const endsRun = (code: RecordedError['code']): boolean => code === 'budget_exceeded';
+
+const notRun: CallOutcome = {
+  ok: false,
+  error: { name: 'CancelledError', code: 'cancelled', message: 'The run ended before this call' },
+};
+
+function resultOf(call: ToolCall, outcome: CallOutcome): ToolResult {
+  const { callId, tool } = call;
+  if (outcome.ok) return { type: 'tool-result', callId, tool, output: outcome.value ?? null };
+  return { type: 'tool-result', callId, tool, output: outcome.error.message, isError: true };
+}
+
+function addUsage(total: Usage, added: Usage): void {
+  total.inputTokens += added.inputTokens;
+  total.cachedInputTokens += added.cachedInputTokens;
+  total.outputTokens += added.outputTokens;
+  total.reasoningTokens += added.reasoningTokens;
+  if (total.costMicroUsd === undefined) return;
+  if (added.costMicroUsd === undefined) delete total.costMicroUsd;
+  else total.costMicroUsd += added.costMicroUsd;
+}

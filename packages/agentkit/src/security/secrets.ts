@@ -1,0 +1,32 @@
+import type { Secrets } from './security.ts';
+
+/** Secrets that know what they gave out, so that it can be redacted. */
+export interface KnownSecrets extends Secrets {
+  /** Every value that may have reached somebody. */
+  values(): Iterable<string>;
+}
+
+/** Secrets from a plain record, by name. */
+export function secretsFrom(record: Readonly<Record<string, string>>): KnownSecrets {
+  return {
+    get: async (name) => (Object.hasOwn(record, name) ? record[name] : undefined),
+    values: () => Object.values(record),
+  };
+}
+
+/**
+ * Secrets from this process's environment variables, read when they are asked for. An empty variable is none. Known
+ * are those that were given out.
+ */
+export function environmentSecrets(): KnownSecrets {
+  const given = new Set<string>();
+  return {
+    get: async (name) => {
+      const value = process.env[name];
+      if (!value) return undefined;
+      given.add(value);
+      return value;
+    },
+    values: () => given.values(),
+  };
+}

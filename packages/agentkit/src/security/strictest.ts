@@ -1,0 +1,17 @@
+import type { SecurityManager, Verdict } from './security.ts';
+
+const strictness = { allow: 0, ask: 1, deny: 2 } as const satisfies Record<Verdict['decision'], number>;
+
+/** Both managers as one: of two verdicts the stricter counts, and both redact. */
+export function strictest(first: SecurityManager, second: SecurityManager | undefined): SecurityManager {
+  if (second === undefined) return first;
+  return {
+    async decide(request) {
+      const verdict = await first.decide(request);
+      if (verdict.decision === 'deny') return verdict;
+      const other = await second.decide(request);
+      return strictness[other.decision] > strictness[verdict.decision] ? other : verdict;
+    },
+    redact: (value) => second.redact(first.redact(value)),
+  };
+}

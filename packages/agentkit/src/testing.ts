@@ -1,0 +1,15 @@
+/** For tests of agents: models that are rules, a clock that is moved by hand, and events as a list. */
+export { firstTool } from './model/scripted/first-tool.ts';
+export {
+  callTool,
+  callTools,
+  countScriptedTokens,
+  promptOf,
+  type ScriptedCall,
+  type ScriptedModelOptions,
+  type ScriptedReply,
+  type ScriptedStep,
+  say,
+  scriptedModel,
+} from './model/scripted/scripted-model.ts';
+export { scriptedProvider } from './model/scripted/scripted-models.ts';
