@@ -27,6 +27,7 @@ export {
   type CreateTask,
   clientKeySchema,
   createTaskSchema,
+  isFinished,
   nameSchema,
   type OpenWait,
   openWaitSchema,
@@ -39,5 +40,5 @@ export {
   taskStatuses,
   taskStatusSchema,
 } from './schema/task.ts';
-export { maxBatchTasks, taskIdSchema } from './schema/task-request.ts';
+export { createTaskRequestSchema, maxBatchTasks, taskIdSchema } from './schema/task-request.ts';
 export { type WatchEvent, type WatchEventName, watchEventData } from './schema/watch-event.ts';

@@ -20,11 +20,7 @@ import type { Operation } from './operation.ts';
 const mebibyte = 1024 * 1024;
 const params = z.strictObject({ taskId: taskIdSchema });
 const task = { kind: 'json', statuses: [200], schema: taskSchema } as const;
-const body = <S extends z.ZodType>(schema: S, required = true) => ({
-  schema,
-  required,
-  limitBytes: mebibyte,
-});
+const body = <S extends z.ZodType>(schema: S) => ({ schema, required: true, limitBytes: mebibyte }) as const;
 
 export const taskOperations = {
   'tasks.create': {
@@ -98,7 +94,7 @@ export const taskOperations = {
       'Asks for the end: the running attempt is aborted and writes it. Cancelling a cancelled task gives the task ' +
       'again; a task that ended otherwise is `wrong_state`.',
     params,
-    body: body(cancelTaskSchema, false),
+    body: { schema: cancelTaskSchema, required: false, limitBytes: mebibyte },
     success: task,
     errors: ['not_found', 'wrong_state'],
     repeatable: true,

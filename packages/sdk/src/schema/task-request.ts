@@ -17,13 +17,10 @@ export const taskIdSchema = z.uuid().toLowerCase();
 /** What REST takes: `createTaskSchema` and the name that earlier clients used for one field. */
 export const createTaskRequestSchema = createTaskSchema
   .extend({
-    inject_mcp_proxy: z
-      .boolean()
-      .optional()
-      .meta({
-        deprecated: true,
-        description: 'Earlier name of `injectMcpProxy`; when both are there they must agree',
-      }),
+    inject_mcp_proxy: z.boolean().optional().meta({
+      deprecated: true,
+      description: 'Earlier name of `injectMcpProxy`; when both are there they must agree',
+    }),
   })
   .meta({
     id: 'CreateTask',

@@ -17,6 +17,11 @@ export const taskStatuses = [
 export const taskStatusSchema = z.enum(taskStatuses);
 export type TaskStatus = z.infer<typeof taskStatusSchema>;
 
+const finishedStatuses: readonly TaskStatus[] = ['completed', 'failed', 'cancelled'];
+
+/** Whether a task has come to its end. Only an operator's retry makes a failed one go on. */
+export const isFinished = (status: TaskStatus): boolean => finishedStatuses.includes(status);
+
 export const nameSchema = z
   .string()
   .regex(

@@ -1,0 +1,20 @@
+import type { OperationId } from '@opspawn/sdk';
+import { createHandlers } from './create-task.ts';
+import type { HandlersOf } from './handler.ts';
+import { taskHandlers } from './task-handlers.ts';
+import { watchHandlers } from './watch-task.ts';
+
+/** What each operation does, for every door. */
+export const handlers: HandlersOf<OperationId> = {
+  ...createHandlers,
+  ...taskHandlers,
+  ...watchHandlers,
+  'definitions.list': async ({ engine, principal }) => ({
+    body: { items: await engine.definitions(principal) },
+  }),
+  'service.health': async () => ({ body: { status: 'ok' } }),
+  'service.ready': async ({ engine }) => {
+    await engine.ready();
+    return { body: { status: 'ok' } };
+  },
+};

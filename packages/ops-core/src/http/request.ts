@@ -1,0 +1,100 @@
+import { type FieldError, type Operation, OpspawnError } from '@opspawn/sdk';
+import type { FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { invalidArgument } from '../handlers/invalid-argument.ts';
+import { escapePointer, parseJsonBody } from './json-body.ts';
+import { type QueryKind, queryKinds, readQuery } from './query.ts';
+
+export interface ParsedRequest {
+  params: unknown;
+  query: unknown;
+  headers: unknown;
+  body: unknown;
+}
+
+/**
+ * Makes the reader of an operation's requests: all that its schemas say is checked and every fault is named with its
+ * place. Throws `invalid_argument`, or `unsupported_media_type` for a body that is not JSON.
+ */
+export function createRequestReader(operation: Operation): (request: FastifyRequest) => ParsedRequest {
+  const kinds = operation.query === undefined ? noQuery : queryKinds(operation.query);
+  return (request) => {
+    const faults: FieldError[] = [];
+    const query = readQuery(request.raw.url ?? '', kinds, faults);
+    const parsed: ParsedRequest = {
+      params: check('path', operation.params, request.params, faults),
+      query:
+        operation.query === undefined
+          ? refuseQuery(query, faults)
+          : check('query', operation.query, query, faults),
+      headers: check('header', operation.headers, request.headers, faults),
+      body: check('body', operation.body?.schema, readBody(operation, request), faults),
+    };
+    if (faults.length > 0) throw invalidArgument(faults);
+    return parsed;
+  };
+}
+
+const noQuery: ReadonlyMap<string, QueryKind> = new Map();
+
+function refuseQuery(query: Record<string, unknown>, faults: FieldError[]): undefined {
+  for (const name of Object.keys(query))
+    faults.push({ in: 'query', path: `/${escapePointer(name)}`, message: unknownField });
+}
+
+/** undefined when there is none, and none is needed. */
+function readBody(operation: Operation, request: FastifyRequest): unknown {
+  const bytes = request.body instanceof Buffer ? request.body : undefined;
+  if (bytes === undefined || bytes.length === 0) {
+    if (operation.body?.required !== true) return undefined;
+    throw invalidArgument([{ in: 'body', path: '', message: 'the body is missing' }]);
+  }
+  if (operation.body === undefined) {
+    throw invalidArgument([{ in: 'body', path: '', message: 'this operation takes no body' }]);
+  }
+  checkMediaType(request);
+  return parseJsonBody(bytes);
+}
+
+const jsonMediaType = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?;?$/i;
+
+function checkMediaType({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new OpspawnError(
+      'unsupported_media_type',
+      'Content-Encoding must be identity: bodies are not decompressed',
+    );
+  }
+  if (!jsonMediaType.test(headers['content-type'] ?? '')) {
+    throw new OpspawnError('unsupported_media_type', 'Content-Type must be application/json, in UTF-8');
+  }
+}
+
+function check(
+  place: FieldError['in'],
+  schema: z.ZodType | undefined,
+  value: unknown,
+  faults: FieldError[],
+): unknown {
+  if (schema === undefined || (place === 'body' && value === undefined)) return undefined;
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) faults.push(...faultsOf(place, issue));
+  return undefined;
+}
+
+const unknownField = 'is not a known field';
+
+function faultsOf(place: FieldError['in'], issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path.map((key) => `/${escapePointer(key)}`).join('');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      in: place,
+      path: `${path}/${escapePointer(key)}`,
+      message: unknownField,
+    }));
+  }
+  const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  return [{ in: place, path, message: isMissing ? 'is missing' : issue.message }];
+}

@@ -1,0 +1,111 @@
+import { OpspawnError } from '@opspawn/sdk';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
+import { localPrincipal, type Principal } from '../auth/principal.ts';
+import type { Engine } from '../tasks/engine-interface.ts';
+import { checkListenHost, checkSameHost, securityHeaders } from './guard.ts';
+import { createOpenApi } from './openapi.ts';
+import { createRequestId } from './request-id.ts';
+import { addRoutes } from './routes.ts';
+import { refuseBytes, refuseRoute, sendProblem } from './send-problem.ts';
+
+export interface HttpServerOptions {
+  engine: Engine;
+  /** Who asks. Default: the local principal, which is right on loopback only. */
+  authenticate?: (request: FastifyRequest) => Principal | Promise<Principal>;
+  /** Gets the errors that are ours. Default: nobody. */
+  log?: FastifyBaseLogger;
+  /** How long an event stream is quiet before a comment is sent. Default 15,000. */
+  heartbeatMs?: number;
+  /** For an answer, once the request was read. Default 30,000. */
+  handlerTimeoutMs?: number;
+  /** For a whole request to come in. Default 60,000. */
+  requestTimeoutMs?: number;
+  /** For a connection on which nothing moves, also that of a watcher who takes nothing. Default 75,000. */
+  idleTimeoutMs?: number;
+  /** Default 4,096; one more is closed at once. */
+  maxConnections?: number;
+}
+
+/**
+ * The REST API over an engine: every operation of the table, and `/openapi.json`. `listen` makes it reachable; closing
+ * it ends event streams and waits for the answers that are being made.
+ */
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const closing = new AbortController();
+  const app = createApp(options);
+  app.addHook('preClose', async () => closing.abort());
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...securityHeaders, 'x-request-id': request.id });
+    checkSameHost(request);
+    if (!closing.signal.aborted) return;
+    reply.header('connection', 'close');
+    throw new OpspawnError('unavailable', 'The server shuts down');
+  });
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler(refuseRoute);
+  takeBodiesAsBytes(app);
+  addRoutes(app, {
+    engine: options.engine,
+    authenticate: options.authenticate ?? (() => localPrincipal),
+    heartbeatMs: options.heartbeatMs ?? 15_000,
+    handlerTimeoutMs: options.handlerTimeoutMs ?? 30_000,
+    closing: closing.signal,
+  });
+  const openApi = JSON.stringify(createOpenApi());
+  app.get('/openapi.json', async (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(openApi),
+  );
+  return app;
+}
+
+/** Listens and gives the URL. Throws `config_invalid` for a host that is not loopback or a port that is taken. */
+export async function listen(
+  app: FastifyInstance,
+  { host, port }: { host: string; port: number },
+): Promise<string> {
+  checkListenHost(host);
+  try {
+    return await app.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause;
+    const why = code === 'EADDRINUSE' ? 'it is in use' : code;
+    throw new OpspawnError('config_invalid', `Opspawn cannot listen on ${host}:${port}: ${why}`, { cause });
+  }
+}
+
+function createApp(options: HttpServerOptions): FastifyInstance {
+  const requestTimeoutMs = options.requestTimeoutMs ?? 60_000;
+  const app = fastify({
+    http: {
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(30_000, requestTimeoutMs),
+      // The guard answers with a problem, Node with an empty 400.
+      requireHostHeader: false,
+    },
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: options.idleTimeoutMs ?? 75_000,
+    ...(options.log === undefined ? {} : { loggerInstance: options.log }),
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: createRequestId,
+    return503OnClosing: false,
+    // The query is read from the URL by the operation's schema.
+    routerOptions: { querystringParser: () => ({}) },
+    frameworkErrors: sendProblem,
+    clientErrorHandler: refuseBytes,
+  });
+  app.server.maxConnections = options.maxConnections ?? 4096;
+  return app;
+}
+
+/** What a body is, and whether there may be one, is the operation's to say. */
+function takeBodiesAsBytes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
+}
