@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { OpspawnError } from '../errors.ts';
 
 /** A YAML or JSON text that knows on which line each of its values stands. */
@@ -92,7 +92,7 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): numb
       next = pair?.value;
     } else if (isSeq(node)) {
       next = node.items[Number(segment)];
-      if (isScalar(next)) offset = next.range?.[0] ?? offset;
+      if (isNode(next)) offset = next.range?.[0] ?? offset;
     }
     if (next === undefined) break;
     node = next;

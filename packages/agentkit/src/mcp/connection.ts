@@ -11,16 +11,20 @@ import {
   SdkErrorCode,
   StreamableHTTPClientTransport,
 } from '@modelcontextprotocol/client';
+import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import { OpspawnError } from '../errors.ts';
 import type { McpServerConfig } from './mcp-config.ts';
 import { StdioTransport } from './stdio-transport.ts';
 
+/** `stderr`: the server's own log. `protocol`: what it sent that is no message. `host`: what happens to the server. */
+export type McpLogSource = 'stderr' | 'protocol' | 'host';
+
 export interface ConnectionOptions {
   server: string;
   config: McpServerConfig;
-  /** What every server's process gets, before the variables of its own. */
-  environment: Readonly<Record<string, string>>;
-  onLine(source: 'stderr' | 'stdout' | 'host', line: string): void;
+  /** What every server's process gets, before the variables of its own. Default: PATH, HOME and the like. */
+  environment?: Readonly<Record<string, string>> | undefined;
+  onLine(source: McpLogSource, line: string): void;
   /** The server is known to speak only the protocols before 2026-07-28. */
   isLegacy: boolean;
 }
@@ -35,8 +39,8 @@ interface RequestContext {
 const clientInfo = { name: 'opspawn', version: '0.1.0' };
 /** A server of the older era that never answers unknown requests costs this much at its first start. */
 const maxProbeMs = 5_000;
-/** A server that lets a call time out must answer a ping in this time, or it is restarted. */
-const pingTimeoutMs = 10_000;
+/** A server that lets a call time out must answer a ping in this time (or a call's, if shorter), or it is restarted. */
+const maxPingMs = 10_000;
 
 /** One connection to one server: over the life of one process for stdio, until the first broken call for HTTP. */
 export class Connection {
@@ -60,7 +64,7 @@ export class Connection {
         tools: { autoRefresh: false, debounceMs: 0, onChanged: () => (this.#tools = undefined) },
       },
     });
-    this.#client.onerror = (error) => options.onLine('host', error.message);
+    this.#client.onerror = (error) => options.onLine('protocol', error.message);
     this.closed = new Promise((resolve) => {
       this.#client.onclose = () => resolve(this.#reason());
     });
@@ -195,7 +199,7 @@ export class Connection {
     if (this.#isPinged) return;
     this.#isPinged = true;
     try {
-      const options = { timeout: pingTimeoutMs };
+      const options = { timeout: Math.min(maxPingMs, this.#options.config.callTimeoutMs) };
       await (this.isLegacy ? this.#client.ping(options) : this.#client.discover(options));
     } catch (error) {
       if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout)
@@ -231,7 +235,13 @@ function transportOf({
     });
   }
   const { command, args, env, cwd } = transport;
-  return new StdioTransport({ command, args, env: { ...environment, ...env }, cwd, onLine });
+  return new StdioTransport({
+    command,
+    args,
+    env: { ...(environment ?? getDefaultEnvironment()), ...env },
+    cwd,
+    onLine,
+  });
 }
 
 /** `fetch failed` says why only in its cause. */

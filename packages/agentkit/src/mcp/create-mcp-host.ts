@@ -1,6 +1,6 @@
-import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import { OpspawnError } from '../errors.ts';
 import type { Tools } from '../tool/tool.ts';
+import type { McpLogSource } from './connection.ts';
 import type { McpServers } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';
 import { proxyTool } from './proxy-tool.ts';
@@ -9,8 +9,7 @@ import { Supervisor } from './supervisor.ts';
 
 export interface McpLogLine {
   server: string;
-  /** `stderr`: the server's own log. `stdout`: what it wrote there that is no message. `host`: starts and failures. */
-  source: 'stderr' | 'stdout' | 'host';
+  source: McpLogSource;
   line: string;
 }
 
@@ -26,11 +25,11 @@ export interface McpHostOptions {
 
 /** The pool of these servers. Starts none: each starts at its first use. */
 export function createMcpHost(options: McpHostOptions): McpHost {
-  const { onLog, environment = getDefaultEnvironment(), maxResultChars = 1_000_000 } = options;
+  const { onLog, environment, maxResultChars = 1_000_000 } = options;
   const servers = new Map<string, McpServer>();
   for (const [name, config] of Object.entries(options.servers)) {
     const onLine = throttled((source, line) => onLog?.({ server: name, source, line }));
-    const supervisor = new Supervisor({ server: name, config, environment, onLine });
+    const supervisor = new Supervisor({ server: name, config, onLine, environment });
     servers.set(name, { name, config, supervisor, maxResultChars });
   }
   const select = (names: readonly string[]): McpServer[] =>
@@ -66,7 +65,7 @@ function serverNamed(servers: ReadonlyMap<string, McpServer>, name: string): Mcp
 const maxLinesPerSecond = 200;
 
 /** Lets so many lines a second through and then says how many it dropped. */
-function throttled(log: (source: McpLogLine['source'], line: string) => void): typeof log {
+function throttled(log: (source: McpLogSource, line: string) => void): typeof log {
   let windowStart = 0;
   let lines = 0;
   return (source, line) => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { OpspawnError } from '../errors.ts';
-import { type ConfigProblem, configInvalid, parseConfigSource } from './config-source.ts';
+import type { ConfigProblem } from './config-source.ts';
 
 /** A strict object whose error for an unknown key names the known ones. */
 const strict = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
@@ -108,6 +108,8 @@ export async function loadMcpConfig(
       cause,
     });
   }
+  // YAML is loaded by those who read a file
+  const { configInvalid, parseConfigSource } = await import('./config-source.ts');
   const source = parseConfigSource(path, text, environment);
   const parsed = fileSchema.safeParse(source.value);
   if (!parsed.success) throw configInvalid(path, problemsOf(parsed.error, source.lineOf));

@@ -3,7 +3,7 @@ import { OpspawnError, toOpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { InlineTool } from '../tool/tool.ts';
 import { believedAnnotations, callTool, type JsonObject, listTools, type McpServer } from './server-tools.ts';
-import { cappedJson, resourceOutput } from './tool-result.ts';
+import { cappedJson, resourceOutput } from './tool-output.ts';
 
 interface ProxyInput {
   server?: string;

@@ -3,9 +3,9 @@ import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { InlineTool, ToolAnnotations, ToolContext } from '../tool/tool.ts';
 import type { McpServerConfig } from './mcp-config.ts';
+import { offeredNames } from './offered-names.ts';
 import type { Supervisor } from './supervisor.ts';
-import { offeredNames } from './tool-names.ts';
-import { toolErrorText, toolOutput } from './tool-result.ts';
+import { toolErrorText, toolOutput } from './tool-output.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export type JsonObject = { [key: string]: Json };

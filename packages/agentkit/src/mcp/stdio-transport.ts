@@ -5,18 +5,19 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
-import { readLines } from './line-splitter.ts';
 import { ProcessGroup, type ProcessGroupOptions } from './process-group.ts';
+import { readLines } from './read-lines.ts';
 
 export interface StdioTransportOptions extends ProcessGroupOptions {
   /** What the server writes to stderr, and what of its stdout is no message. */
-  onLine(source: 'stderr' | 'stdout', line: string): void;
+  onLine(source: 'stderr' | 'protocol', line: string): void;
   /** From SIGTERM to SIGKILL. Default 2,000. */
   graceMs?: number;
 }
 
 const maxMessageBytes = 10 * 1024 * 1024;
 const maxLogLineBytes = 8 * 1024;
+const maxLastWords = 20;
 /** So much on stdout without one message between is no server that prints a banner. */
 const maxGarbageBytes = 1024 * 1024;
 
@@ -33,6 +34,7 @@ export class StdioTransport implements Transport {
   /** Why the server is gone or about to be; undefined while it runs and after `close`. */
   failure: string | undefined;
   readonly #options: StdioTransportOptions;
+  #lastWords: string[] = [];
   #group: ProcessGroup | undefined;
   #garbageBytes = 0;
   #closing = false;
@@ -55,12 +57,23 @@ export class StdioTransport implements Transport {
     });
     readLines(group.stderr, {
       maxLineBytes: maxLogLineBytes,
-      onLine: (line, cut) => this.#options.onLine('stderr', cut ? `${line}…` : line),
+      onLine: (line, cut) => {
+        this.#lastWords = [...this.#lastWords.slice(1 - maxLastWords), line];
+        this.#options.onLine('stderr', cut ? `${line}…` : line);
+      },
     });
     void group.ended.then((reason) => {
-      if (!this.#closing) this.failure ??= reason;
+      if (!this.#closing) this.failure ??= reason + this.#complaint();
       this.onclose?.();
     });
+  }
+
+  /** The line at the end of its log that looks like the reason. */
+  #complaint(): string {
+    const line = this.#lastWords.find((word) =>
+      /error|usage|missing|not found|cannot|denied|failed/i.test(word),
+    );
+    return line === undefined ? '' : `, saying: ${line.trim().slice(0, 300)}`;
   }
 
   #receive(line: string): void {
@@ -70,7 +83,7 @@ export class StdioTransport implements Transport {
       message = deserializeMessage(line);
     } catch {
       this.#garbageBytes += line.length + 1;
-      this.#options.onLine('stdout', line.slice(0, maxLogLineBytes));
+      this.#options.onLine('protocol', line.slice(0, maxLogLineBytes));
       if (this.#garbageBytes > maxGarbageBytes) this.fail('writes to stdout what is no MCP message');
       return;
     }

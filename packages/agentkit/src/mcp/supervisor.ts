@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpspawnError } from '../errors.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import type { Connection, ConnectionOptions } from './connection.ts';
 import type { McpServerStatus } from './mcp-host.ts';
 import { untilAborted } from './until-aborted.ts';
 
@@ -73,19 +73,25 @@ export class Supervisor implements AsyncDisposable {
       this.#watch(connection);
       return connection;
     } catch (cause) {
-      const error = cause instanceof OpspawnError ? cause : this.#error('the host is closed');
+      const error =
+        cause instanceof OpspawnError
+          ? cause
+          : this.#error(disposed.aborted ? 'the host is closed' : String(cause));
       this.#fail(error, this.#failuresInRow + 1);
       throw error;
     }
   }
 
   async #open(isLegacy: boolean): Promise<Connection> {
+    // the library takes over 100 ms to load, which nobody pays who uses no server
+    const { Connection } = await import('./connection.ts');
+    this.#disposal.signal.throwIfAborted();
     const connection = new Connection({ ...this.#options, isLegacy });
     this.#connection = connection;
     try {
       await connection.open();
     } catch (error) {
-      if (!connection.diedAtProbe || this.#disposal.signal.aborted) throw error;
+      if (isLegacy || !connection.diedAtProbe || this.#disposal.signal.aborted) throw error;
       return this.#open(true);
     }
     this.#isLegacy = connection.isLegacy;
