@@ -101,8 +101,9 @@ export type {
   Steps,
   WaitRequest,
 } from './steps.ts';
+export type { SchemaIssue } from './tool/ajv-validator.ts';
 export { defineTool } from './tool/define-tool.ts';
-export { jsonSchemaOf } from './tool/json-schema.ts';
+export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export type { StandardSchemaV1 } from './tool/standard-schema.ts';
 export type {
   InlineTool,

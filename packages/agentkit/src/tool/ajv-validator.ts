@@ -20,15 +20,26 @@ const instances = new Map<(typeof dialects)[number], Ajv>();
 /** Compiling takes milliseconds; the schemas of a server or a tool are the same objects in every run. */
 const compiled = new WeakMap<object, ValidateFunction>();
 
+/** One thing that is wrong with a value. */
+export interface SchemaIssue {
+  /** JSON Pointer (RFC 6901) into the value; empty for the whole. */
+  pointer: string;
+  message: string;
+}
+
 /**
- * What is wrong with the value by the schema, each with its path; empty when nothing is. Without `$schema` the dialect
- * is draft 2020-12, as MCP has it. Throws `invalid_argument` for a schema that does not compile.
+ * What is wrong with the value by the schema; empty when nothing is. Without `$schema` the dialect is draft 2020-12, as
+ * MCP has it. Throws `invalid_argument` for a schema that does not compile.
  */
-export function findProblems(schema: { [key: string]: Json }, value: Json): string[] {
+export function findIssues(schema: { [key: string]: Json }, value: Json): SchemaIssue[] {
   const validate = compiled.get(schema) ?? compile(schema);
   compiled.set(schema, validate);
-  return validate(value) ? [] : (validate.errors ?? []).map(describeError);
+  return validate(value) ? [] : (validate.errors ?? []).map(issueOf);
 }
+
+/** The same for people and models: each with its path. */
+export const findProblems = (schema: { [key: string]: Json }, value: Json): string[] =>
+  findIssues(schema, value).map(({ pointer, message }) => describeProblem(keysOf(pointer), message));
 
 function compile(schema: { [key: string]: Json }): ValidateFunction {
   try {
@@ -60,13 +71,16 @@ function withoutDialect(schema: { [key: string]: Json }): { [key: string]: Json 
   return rest;
 }
 
-function describeError({ instancePath, keyword, params, message = 'is not valid' }: ErrorObject): string {
-  const path = instancePath
+const issueOf = ({ instancePath, keyword, params, message = 'is not valid' }: ErrorObject): SchemaIssue => ({
+  pointer: instancePath,
+  message: `${message}${detailOf(keyword, params)}`,
+});
+
+const keysOf = (pointer: string): string[] =>
+  pointer
     .split('/')
     .slice(1)
     .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
-  return describeProblem(path, `${message}${detailOf(keyword, params)}`);
-}
 
 /** What Ajv's message leaves out and a model needs to mend its call. */
 function detailOf(keyword: string, params: Record<string, unknown>): string {

@@ -1,5 +1,6 @@
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import type { SchemaIssue } from './ajv-validator.ts';
 import { describeProblem, listProblems } from './problem-list.ts';
 import type { StandardIssue, StandardSchemaV1 } from './standard-schema.ts';
 import type { ToolInput } from './tool.ts';
@@ -69,10 +70,27 @@ function checkByStandardSchema(schema: StandardSchemaV1): Check {
   };
 }
 
-/** Ajv is loaded with the first tool that needs it. The value handed on is a copy: the given one is part of a message. */
+let validator: Promise<typeof import('./ajv-validator.ts')> | undefined;
+
+/** Ajv is loaded at its first use. */
+function loadValidator(): Promise<typeof import('./ajv-validator.ts')> {
+  validator ??= import('./ajv-validator.ts');
+  return validator;
+}
+
+/**
+ * What is wrong with a value by a JSON Schema, each problem with its JSON Pointer; empty when nothing is. A schema is
+ * compiled once for each object that holds it. Throws `invalid_argument` for one that does not compile.
+ */
+export async function jsonSchemaIssues(schema: Json, value: Json): Promise<SchemaIssue[]> {
+  const isObject = typeof schema === 'object' && schema !== null && !Array.isArray(schema);
+  return (await loadValidator()).findIssues(isObject ? schema : { allOf: [schema] }, value);
+}
+
+/** The value handed on is a copy: the given one is part of a message. */
 function checkByJsonSchema(schema: JsonObject): Check {
   return async (value) => {
-    const { findProblems } = await import('./ajv-validator.ts');
+    const { findProblems } = await loadValidator();
     const problems = findProblems(schema, value);
     return problems.length === 0
       ? { ok: true, value: structuredClone(value) }
