@@ -7,11 +7,16 @@ import type { Model, ModelPrice, ModelReply, ModelRequest } from './model.ts';
 import { modelError } from './model-error.ts';
 import { costOf } from './prices.ts';
 
+type ProviderOptions = NonNullable<LanguageModelV4CallOptions['providerOptions']>;
+type ReasoningEffort = NonNullable<ModelRequest['reasoningEffort']>;
+
 export interface AiSdkModelOptions {
   /** What cost is computed from. Default: unknown, and usage then says no cost. */
   price?: ModelPrice | undefined;
   /** Sent with every call, by the provider's name: `{ openai: { store: false } }`. */
-  providerOptions?: LanguageModelV4CallOptions['providerOptions'];
+  providerOptions?: ProviderOptions;
+  /** How the effort is said to a provider that does not know the SDK's own word for it. */
+  reasoningOptions?: (effort: ReasoningEffort) => ProviderOptions;
   contextTokens?: number;
   maxOutputTokens?: number;
   /** The provider always says why it stopped, so that a stream without it broke off. Default false. */
@@ -71,7 +76,7 @@ async function ask(
 function callOptions(
   request: ModelRequest,
   converter: PromptConverter,
-  { providerOptions }: AiSdkModelOptions,
+  options: AiSdkModelOptions,
 ): LanguageModelV4CallOptions {
   const { outputSchema, temperature, maxOutputTokens, reasoningEffort } = request;
   return {
@@ -84,8 +89,18 @@ function callOptions(
     ...(temperature === undefined ? {} : { temperature }),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(reasoningEffort === undefined ? {} : { reasoning: reasoningEffort }),
-    ...(providerOptions === undefined ? {} : { providerOptions }),
+    ...providerOptionsFor(reasoningEffort, options),
   };
+}
+
+function providerOptionsFor(
+  effort: ReasoningEffort | undefined,
+  { providerOptions, reasoningOptions }: AiSdkModelOptions,
+): { providerOptions?: ProviderOptions } {
+  if (effort !== undefined && reasoningOptions !== undefined) {
+    return { providerOptions: { ...providerOptions, ...reasoningOptions(effort) } };
+  }
+  return providerOptions === undefined ? {} : { providerOptions };
 }
 
 function toolChoice({

@@ -87,8 +87,9 @@ export function readRetryAfter(
   const exact = headers?.['retry-after-ms']?.trim();
   if (exact !== undefined && /^\d+(\.\d+)?$/.test(exact)) return Math.ceil(Number(exact));
   const value = headers?.['retry-after']?.trim();
-  if (value === undefined || value === '') return undefined;
+  if (value === undefined) return undefined;
   if (/^\d+(\.\d+)?$/.test(value)) return Math.ceil(Number(value) * 1_000);
-  const at = Date.parse(value);
+  // A date has a name of a month; Date.parse reads years into mere numbers.
+  const at = /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }

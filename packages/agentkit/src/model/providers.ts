@@ -56,7 +56,10 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   openrouter: {
     keyVariable: 'OPENROUTER_API_KEY',
     defaultModel: 'openai/gpt-5.4-mini',
-    options: { alwaysSaysWhyItStopped: true },
+    options: {
+      alwaysSaysWhyItStopped: true,
+      reasoningOptions: (effort) => ({ openrouter: { reasoning: { effort } } }),
+    },
     async load(modelName, environment) {
       const { createOpenRouter } = await import('@openrouter/ai-sdk-provider');
       const apiKey = required(environment, 'OPENROUTER_API_KEY');

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OpspawnError } from '../errors.ts';
+import { fallbackModel } from './fallback-model.ts';
+import type { Model, ModelRequest } from './model.ts';
+
+const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, reasoningTokens: 0 };
+
+function answering(id: string, limits: Partial<Model> = {}): Model {
+  return {
+    id,
+    ...limits,
+    call: ({ onDelta }) => {
+      onDelta?.({ kind: 'text', text: id });
+      const message = { role: 'assistant' as const, content: [{ type: 'text' as const, text: id }] };
+      return Promise.resolve({ message, usage, finishReason: 'stop', model: id });
+    },
+  };
+}
+
+const failing = (id: string, thrown: unknown, says?: string): Model => ({
+  id,
+  call: ({ onDelta }) => {
+    if (says !== undefined) onDelta?.({ kind: 'text', text: says });
+    return Promise.reject(thrown);
+  },
+});
+
+const failed = new OpspawnError('model_failed', 'down');
+const rejected = new OpspawnError('model_rejected', 'gone');
+const request = (more: Partial<ModelRequest> = {}): ModelRequest => ({
+  messages: [],
+  tools: [],
+  signal: new AbortController().signal,
+  ...more,
+});
+
+test('the first model that answers answers, and says that it did', async () => {
+  const model = fallbackModel(failing('a', failed), failing('b', rejected), answering('c'), answering('d'));
+  assert.equal(model.id, 'a');
+  assert.equal((await model.call(request())).model, 'c');
+});
+
+test('the last failure is thrown when none answers', async () => {
+  await assert.rejects(fallbackModel(failing('a', failed), failing('b', rejected)).call(request()), rejected);
+});
+
+test('nobody else is asked once a piece of an answer was shown', async () => {
+  const shown: string[] = [];
+  const onDelta: ModelRequest['onDelta'] = ({ text }) => void shown.push(text);
+  await assert.rejects(
+    fallbackModel(failing('a', failed, 'be'), answering('b')).call(request({ onDelta })),
+    failed,
+  );
+  assert.deepEqual(shown, ['be']);
+  await fallbackModel(failing('a', failed), answering('b')).call(request({ onDelta }));
+  assert.deepEqual(shown, ['be', 'b']);
+});
+
+test('an abort or a bug is no reason to ask another model', async () => {
+  const bug = new TypeError('bug');
+  await assert.rejects(fallbackModel(failing('a', bug), answering('b')).call(request()), bug);
+  const aborted = request({ signal: AbortSignal.abort() });
+  await assert.rejects(fallbackModel(failing('a', failed), answering('b')).call(aborted), failed);
+});
+
+test('a request is sized for the smallest, and priced by the dearest, of all models', () => {
+  const cheap = { inputMicroUsd: 1, outputMicroUsd: 1 };
+  const dear = { inputMicroUsd: 1, outputMicroUsd: 9 };
+  const small = answering('a', { contextTokens: 10, price: cheap });
+  const large = answering('b', { contextTokens: 20, maxOutputTokens: 5, price: dear });
+  const { contextTokens, maxOutputTokens, price } = fallbackModel(small, large);
+  assert.deepEqual([contextTokens, maxOutputTokens, price], [10, 5, dear]);
+  assert.equal(fallbackModel(small, answering('c')).price, undefined);
+});

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readRetryAfter } from './model-error.ts';
+
+test('Retry-After is read in seconds, as a date, and more exactly in milliseconds', () => {
+  const now = Date.parse('2026-11-21T09:00:00Z');
+  const cases: [Record<string, string> | undefined, number | undefined][] = [
+    [{ 'retry-after': '0' }, 0],
+    [{ 'retry-after': ' 120 ' }, 120_000],
+    [{ 'retry-after': '1.5' }, 1_500],
+    [{ 'retry-after': 'Sat, 21 Nov 2026 09:00:30 GMT' }, 30_000],
+    [{ 'retry-after': 'Sat, 21 Nov 2026 08:00:00 GMT' }, 0],
+    [{ 'retry-after': '2', 'retry-after-ms': '250' }, 250],
+    [{ 'retry-after': '2', 'retry-after-ms': 'soon' }, 2_000],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{ 'retry-after': '-5' }, undefined],
+    [{ 'retry-after': '' }, undefined],
+    [{}, undefined],
+    [undefined, undefined],
+  ];
+  for (const [headers, expected] of cases)
+    assert.equal(readRetryAfter(headers, now), expected, JSON.stringify(headers));
+});
