@@ -78,7 +78,10 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
     if (performance.now() > call.deadlineAt) throw run.limits.wallTimeExceeded();
     if (resetReason !== undefined) run.emitLive({ type: 'step.reset', step, reason: resetReason });
     try {
-      return recordable(run, await run.model.call(await requestFor(run, call, signal)), call.repair);
+      const request = await requestFor(run, call, signal);
+      const reply = await run.model.call(request);
+      checkReply(request, reply);
+      return recordable(run, reply, call.repair);
     } catch (thrown) {
       const clean = redactError(run.security, thrown);
       resetReason = clean instanceof Error ? clean.message : String(clean);
@@ -105,14 +108,20 @@ async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal)
   return request;
 }
 
-/** The part of a reply that is recorded. An answer of nothing is a failure: the conversation could not go on from it. */
+/** Answers that the conversation could not go on from. Models do give them, and do better when asked again. */
+function checkReply({ tools }: ModelRequest, { message, model, finishReason }: ModelReply): void {
+  const failed = (what: string): OpspawnError =>
+    new OpspawnError('model_failed', `${model} ${what} (finish reason ${finishReason})`);
+  const isEmpty = message.content.every(
+    (part) => part.type === 'reasoning' || (part.type === 'text' && part.text === ''),
+  );
+  if (isEmpty) throw failed('answered with nothing');
+  if (tools.length === 0 && callsOf(message).length > 0)
+    throw failed('called a tool though none was offered');
+}
+
 function recordable(run: RunContext, reply: ModelReply, repair: string | undefined): RecordedTurn {
   const { message, usage, model, finishReason } = reply;
-  if (
-    message.content.every((part) => part.type === 'reasoning' || (part.type === 'text' && part.text === ''))
-  ) {
-    throw new OpspawnError('model_failed', `${model} answered with nothing (finish reason ${finishReason})`);
-  }
   const clean = withDistinctCallIds(run.security.redact(message as Json) as typeof message);
   return { message: clean, usage, model, finishReason, ...(repair === undefined ? {} : { repair }) };
 }

@@ -13,3 +13,7 @@ export {
   scriptedModel,
 } from './model/scripted/scripted-model.ts';
 export { scriptedProvider } from './model/scripted/scripted-models.ts';
+export { type CollectedEvents, collectEvents } from './testing/collect-events.ts';
+export { type FakeClock, fakeClock } from './testing/fake-clock.ts';
+export { type MemoryEnvironmentOptions, memoryEnvironment } from './testing/memory-environment.ts';
+export { replayingSteps } from './testing/replaying-steps.ts';

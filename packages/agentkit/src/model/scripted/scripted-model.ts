@@ -151,6 +151,6 @@ function charactersOf(part: Exclude<Message, { role: 'system' }>['content'][numb
 
 /** What the user asked for first, for rules that look at it. */
 export const promptOf = ({ messages }: ModelRequest): string => {
-  const last = messages.findLast((message) => message.role === 'user');
+  const last = messages.filter((message) => message.role === 'user').at(-1);
   return last === undefined ? '' : textOf(last);
 };

@@ -1,0 +1,28 @@
+import { createMemory } from '../memory/create-memory.ts';
+import { type MemoryStepsOptions, memorySteps } from '../memory-steps.ts';
+import type { Model } from '../model/model.ts';
+import { createModelRegistry } from '../model/registry.ts';
+import { scriptedProvider } from '../model/scripted/scripted-models.ts';
+import type { RunEnvironment } from '../run-environment.ts';
+import { secretsFrom } from '../security/secrets.ts';
+import { createSecurityManager } from '../security/security-rules.ts';
+
+export interface MemoryEnvironmentOptions extends Partial<Omit<RunEnvironment, 'models'>> {
+  /** Found as `scripted/NAME`. */
+  models?: readonly Model[];
+  /** For the steps, when none are given. */
+  stepOptions?: MemoryStepsOptions;
+}
+
+/** What `runAgent` needs, all of it in memory: no key, no network, nothing of the process's environment. */
+export function memoryEnvironment(options: MemoryEnvironmentOptions = {}): RunEnvironment {
+  const { models = [], stepOptions, ...given } = options;
+  return {
+    steps: memorySteps(stepOptions),
+    models: createModelRegistry({ providers: { scripted: scriptedProvider(...models) }, environment: {} }),
+    memory: createMemory(),
+    secrets: secretsFrom({}),
+    security: createSecurityManager(),
+    ...given,
+  };
+}
