@@ -15,3 +15,7 @@ export function invalidArgument(errors: readonly FieldError[]): OpspawnError {
     },
   );
 }
+
+/** The JSON Pointer (RFC 6901) that these keys make. */
+export const pointerTo = (...keys: readonly PropertyKey[]): string =>
+  keys.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');

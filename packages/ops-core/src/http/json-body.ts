@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { OpspawnError } from '@opspawn/sdk';
-import { invalidArgument } from '../handlers/invalid-argument.ts';
+import { invalidArgument, pointerTo } from '../handlers/invalid-argument.ts';
 
 export const maxJsonDepth = 100;
 
@@ -73,7 +73,7 @@ function checkValue(value: unknown, path: string, count: { members: number }): v
   }
   for (const [key, item] of Object.entries(value)) {
     count.members++;
-    if (key === '__proto__') throw fault(`${path}/__proto__`, 'is a key that is not allowed');
+    if (key === '__proto__') throw fault(path + pointerTo(key), 'is a key that is not allowed');
     if (!key.isWellFormed()) throw fault(path, 'has a key with a lone surrogate');
     checkItem(item, path, key, count);
   }
@@ -82,9 +82,5 @@ function checkValue(value: unknown, path: string, count: { members: number }): v
 /** Builds the path only where it may be needed: most items of a big body are plain. */
 function checkItem(item: unknown, path: string, key: string | number, count: { members: number }): void {
   if (item === null || typeof item === 'boolean') return;
-  checkValue(item, `${path}/${escapePointer(key)}`, count);
+  checkValue(item, path + pointerTo(key), count);
 }
-
-/** A key as a reference token of RFC 6901. */
-export const escapePointer = (key: PropertyKey): string =>
-  String(key).replaceAll('~', '~0').replaceAll('/', '~1');

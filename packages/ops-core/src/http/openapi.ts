@@ -24,7 +24,7 @@ double can hold and nesting deeper than 100 levels are refused. Every error is a
 letters, digits, and \`. _ -\`.
 
 Beside what the operations list, any request may meet 400 (not HTTP), 404 (no such path), 405 (with \`Allow\`), 408 (sent
-too slowly), 417 and 431 (headers over 16 KiB).
+too slowly) and 431 (headers over 16 KiB).
 
 \`/api/v1/tasks\` takes POST and GET just like \`/v1/tasks\`, for earlier clients.`;
 

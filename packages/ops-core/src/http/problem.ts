@@ -1,4 +1,11 @@
-import { type ErrorCode, errorCodes, type FieldError, OpspawnError, type Problem } from '@opspawn/sdk';
+import {
+  type ErrorCode,
+  errorCodes,
+  type FieldError,
+  OpspawnError,
+  type Problem,
+  problemSchema,
+} from '@opspawn/sdk';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';
 
@@ -37,7 +44,8 @@ export function describeProblem(error: OpspawnError, context: ProblemContext): P
   if (Array.isArray(errors)) problem.errors = errors;
   else if (typeof path === 'string') problem.errors = [{ in: context.place, path, message: error.message }];
   if (Array.isArray(allow)) headers.allow = allow.join(', ');
-  if (Object.keys(details).length > 0) problem.details = details as NonNullable<Problem['details']>;
+  const facts = problemSchema.shape.details.safeParse(details);
+  if (facts.data !== undefined && Object.keys(facts.data).length > 0) problem.details = facts.data;
   return { problem, headers };
 }
 

@@ -1,5 +1,6 @@
 import type { FieldError } from '@opspawn/sdk';
 import { z } from 'zod';
+import { pointerTo } from '../handlers/invalid-argument.ts';
 
 export type QueryKind = 'integer' | 'list' | 'text';
 
@@ -13,6 +14,8 @@ export function queryKinds(schema: z.ZodObject): ReadonlyMap<string, QueryKind> 
     }),
   );
 }
+
+export const twice = 'is there twice';
 
 /**
  * The query of a URL as the values that its schema checks. What is not even a query (broken percent signs, invalid
@@ -30,10 +33,10 @@ export function readQuery(
     const equals = pair.indexOf('=');
     const name = decode(equals === -1 ? pair : pair.slice(0, equals));
     const value = decode(equals === -1 ? '' : pair.slice(equals + 1));
-    const path = `/${name ?? ''}`;
+    const path = pointerTo(name ?? '');
     if (name === undefined || value === undefined)
       faults.push({ in: 'query', path, message: 'is not percent-encoded UTF-8' });
-    else if (name in query) faults.push({ in: 'query', path, message: 'is there twice' });
+    else if (name in query) faults.push({ in: 'query', path, message: twice });
     else query[name] = convert(value, kinds.get(name));
   }
   return query;

@@ -1,9 +1,9 @@
 import { type FieldError, type Operation, OpspawnError } from '@opspawn/sdk';
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { invalidArgument } from '../handlers/invalid-argument.ts';
-import { escapePointer, parseJsonBody } from './json-body.ts';
-import { type QueryKind, queryKinds, readQuery } from './query.ts';
+import { invalidArgument, pointerTo } from '../handlers/invalid-argument.ts';
+import { parseJsonBody } from './json-body.ts';
+import { type QueryKind, queryKinds, readQuery, twice } from './query.ts';
 
 export interface ParsedRequest {
   params: unknown;
@@ -27,7 +27,7 @@ export function createRequestReader(operation: Operation): (request: FastifyRequ
         operation.query === undefined
           ? refuseQuery(query, faults)
           : check('query', operation.query, query, faults),
-      headers: check('header', operation.headers, request.headers, faults),
+      headers: check('header', operation.headers, readHeaders(operation, request, faults), faults),
       body: check('body', operation.body?.schema, readBody(operation, request), faults),
     };
     if (faults.length > 0) throw invalidArgument(faults);
@@ -38,8 +38,19 @@ export function createRequestReader(operation: Operation): (request: FastifyRequ
 const noQuery: ReadonlyMap<string, QueryKind> = new Map();
 
 function refuseQuery(query: Record<string, unknown>, faults: FieldError[]): undefined {
-  for (const name of Object.keys(query))
-    faults.push({ in: 'query', path: `/${escapePointer(name)}`, message: unknownField });
+  for (const name of Object.keys(query)) {
+    faults.push({ in: 'query', path: pointerTo(name), message: unknownField });
+  }
+}
+
+/** Node joins or drops a header that is there twice, so that is told apart here. */
+function readHeaders({ headers: schema }: Operation, request: FastifyRequest, faults: FieldError[]): unknown {
+  for (const name of Object.keys(schema?.shape ?? {})) {
+    const { rawHeaders } = request.raw;
+    const times = rawHeaders.filter((raw, index) => index % 2 === 0 && raw.toLowerCase() === name).length;
+    if (times > 1) faults.push({ in: 'header', path: pointerTo(name), message: twice });
+  }
+  return request.headers;
 }
 
 /** undefined when there is none, and none is needed. */
@@ -80,21 +91,18 @@ function check(
   if (schema === undefined || (place === 'body' && value === undefined)) return undefined;
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  for (const issue of result.error.issues) faults.push(...faultsOf(place, issue));
+  for (const issue of result.error.issues) {
+    for (const fault of faultsOf(issue)) faults.push({ in: place, ...fault });
+  }
   return undefined;
 }
 
 const unknownField = 'is not a known field';
 
-function faultsOf(place: FieldError['in'], issue: z.core.$ZodIssue): FieldError[] {
-  const path = issue.path.map((key) => `/${escapePointer(key)}`).join('');
+function faultsOf(issue: z.core.$ZodIssue): Omit<FieldError, 'in'>[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      in: place,
-      path: `${path}/${escapePointer(key)}`,
-      message: unknownField,
-    }));
+    return issue.keys.map((key) => ({ path: pointerTo(...issue.path, key), message: unknownField }));
   }
   const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return [{ in: place, path, message: isMissing ? 'is missing' : issue.message }];
+  return [{ path: pointerTo(...issue.path), message: isMissing ? 'is missing' : issue.message }];
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { OpspawnError } from '@opspawn/sdk';
 import {
   type FastifyBaseLogger,
@@ -38,6 +39,8 @@ export interface HttpServerOptions {
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const closing = new AbortController();
+  // One listener per open event stream.
+  setMaxListeners(0, closing.signal);
   const app = createApp(options);
   app.addHook('preClose', async () => closing.abort());
   app.addHook('onRequest', async (request, reply) => {
@@ -101,6 +104,8 @@ function createApp(options: HttpServerOptions): FastifyInstance {
     clientErrorHandler: refuseBytes,
   });
   app.server.maxConnections = options.maxConnections ?? 4096;
+  // RFC 9110 lets a server pass over expectations that it does not know; Node would answer with an empty 417.
+  app.server.on('checkExpectation', app.routing);
   return app;
 }
 

@@ -32,7 +32,7 @@ function watcher(options: ClientOptions, operation: Operation) {
 
 function caller(options: ClientOptions, operation: Operation) {
   const hasInput = operation.body !== undefined || operation.query !== undefined;
-  return (...values: unknown[]): Promise<unknown> => {
+  return async (...values: unknown[]): Promise<unknown> => {
     const rest = [...values];
     const path = fillPath(operation, operation.params === undefined ? undefined : rest.shift());
     const input = hasInput ? (rest.shift() as Record<string, unknown> | undefined) : undefined;

@@ -34,7 +34,11 @@ export const taskOperations = {
       'Answered after the task is safely stored: 201 for a new task, 200 for the one that the idempotency key made ' +
       'before. The key is given in the body or as `Idempotency-Key`; two different ones are refused, and a key that ' +
       'was used with another request is `idempotency_conflict`.',
-    headers: z.object({ 'idempotency-key': clientKeySchema.optional() }),
+    headers: z.object({
+      'idempotency-key': clientKeySchema
+        .regex(/^[ -~]*$/, 'must be ASCII; in the body it need not be')
+        .optional(),
+    }),
     body: body(createTaskRequestSchema),
     success: { kind: 'json', statuses: [201, 200], schema: taskSchema, hasLocation: true },
     errors: ['idempotency_conflict'],
@@ -198,7 +202,7 @@ export const taskOperations = {
     summary: 'Watch a task as server-sent events',
     description:
       'Every journal entry once and in order (`entry`, with its `seq` as the id), live events between them (`live`, ' +
-      'without an id), the task when its status changed (`status`), and at last the finished task (`end`); then the ' +
+      'without an id), the task at the start and when its status changed (`status`), and at last the finished task (`end`); then the ' +
       'server closes. A client that lost the connection connects again with `Last-Event-ID`; after the last entry it ' +
       'gets `end` at once, and with the id of `end` itself 204, which stops an EventSource. A comment is sent every ' +
       '15 seconds, and a connection that takes nothing for a minute is closed.',

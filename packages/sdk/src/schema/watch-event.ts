@@ -9,7 +9,7 @@ export const watchEventData = {
   entry: entrySchema,
   /** What happens between two entries (for agents an AgentEvent): not recorded, not sent again. */
   live: jsonSchema,
-  /** The task, whenever its status changed. */
+  /** The unfinished task at the start, and the task whenever its status changed. */
   status: taskSchema,
   /** The finished task, last of all. Reconnecting with this event's id gives 204, which stops an EventSource. */
   end: taskSchema,
