@@ -1,5 +1,13 @@
 import type { Budget, ChildRequest, Json, OpspawnError, RecordedError, RetryPolicy } from '@opspawn/agentkit';
-import type { Effects, EntryRow, InboxItem, InboxRow, NewEntry, NewTask, StoredWait } from '../../storage/store.ts';
+import type {
+  Effects,
+  EntryRow,
+  InboxItem,
+  InboxRow,
+  NewEntry,
+  NewTask,
+  StoredWait,
+} from '../../storage/store.ts';
 
 /** What a child task is made of by its parent; the runtime adds its identity and where it reports its end. */
 export type ChildTask = Omit<NewTask, 'id' | 'parentId' | 'parentKey'>;

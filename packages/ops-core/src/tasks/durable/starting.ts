@@ -1,0 +1,48 @@
+/** How what a function asked for begins, once all that is recorded has been handed out. */
+import { randomUUIDv7 } from 'node:crypto';
+import { CancelledError, encodeJson, recordError } from '@opspawn/agentkit';
+import type { Effects } from '../../storage/store.ts';
+import { settleDoubt } from './doubt.ts';
+import type { DurableRun } from './durable-run.ts';
+import { executeStep, intendStep, recordFailure } from './executing.ts';
+import type { Request } from './request.ts';
+import { openChild, openWait } from './waiting.ts';
+
+/** Starts all that was asked for since the last time, in the order in which it was. */
+export function startFresh(run: DurableRun): void {
+  const { fresh } = run;
+  run.fresh = [];
+  for (const request of fresh) if (!request.isDiscarded) start(run, request);
+  for (const [request, childTaskId] of run.withdrawn) withdrawChild(run, request, childTaskId);
+  run.withdrawn.clear();
+  run.writer.flush();
+}
+
+function start(run: DurableRun, request: Request): void {
+  const { work } = request;
+  try {
+    if (work.type === 'wait') openWait(run, request, work.request);
+    else if (work.type === 'child') openChild(run, request, work);
+    else if (!request.isOnce) executeStep(run, request, work);
+    else if (request.recorded?.intent === undefined) intendStep(run, request, work);
+    else settleDoubt(run, request, work);
+  } catch (thrown) {
+    // What is shown of an intent or a wait was no JSON: the call fails, as it would on every replay.
+    run.running.delete(request);
+    run.waits.remove(request);
+    recordFailure(run, request, recordError(thrown), { startedAt: run.port.now(), thrown });
+  }
+}
+
+/** Ends a child whose branch lost: its failure is recorded, and in the same transaction the child is told. */
+function withdrawChild(run: DurableRun, request: Request, childTaskId: string): void {
+  const error = new CancelledError('another branch was decisive');
+  const effects = { posts: [cancelOf(childTaskId, error.message)] };
+  recordFailure(run, request, recordError(error), { startedAt: run.port.now(), effects });
+}
+
+/** The effect of cancelling a child. */
+export const cancelOf = (taskId: string, reason: string): NonNullable<Effects['posts']>[number] => ({
+  taskId,
+  item: { id: randomUUIDv7(), kind: 'cancel', key: '', data: encodeJson({ reason }) as string },
+});
