@@ -61,6 +61,12 @@ export class RunLimits {
     return allowedMs - usedMs;
   }
 
+  /** For `catch`: a time-out that came because the wall time ended is reported as what it is. */
+  readonly explainTimeout = (thrown: unknown): never => {
+    if (thrown instanceof OpspawnError && thrown.code === 'timeout') this.remainingMs();
+    throw thrown;
+  };
+
   wallTimeExceeded(usedMs = this.#limits.wallTimeMs): BudgetExceededError {
     return new BudgetExceededError('wallTimeMs', this.#limits.wallTimeMs, usedMs);
   }

@@ -5,7 +5,7 @@ import type { ModelReply, ModelRequest } from './model/model.ts';
 import type { PlannerDecision } from './planner/planner.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { modelStep, type RecordedTurn } from './run-state.ts';
-import type { RetryPolicy, StepContext } from './steps.ts';
+import type { RetryPolicy, StepContext, StepOptions } from './steps.ts';
 
 type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
 
@@ -38,12 +38,9 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
     deadlineAt: performance.now() + remainingMs,
   };
   const startedAt = performance.now();
-  const recorded = await steps.run(step, askOnce(run, request), {
-    kind: 'llm',
-    effect: 'read',
-    retry: modelRetry,
-    timeoutMs: Math.min(modelTimeoutMs, remainingMs),
-  });
+  const timeoutMs = Math.min(modelTimeoutMs, remainingMs);
+  const options: StepOptions<RecordedTurn> = { kind: 'llm', effect: 'read', retry: modelRetry, timeoutMs };
+  const recorded = await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout);
   state.addTurn(recorded);
   await settleTurn(run, recorded);
   const { model, message, usage } = recorded;

@@ -6,7 +6,7 @@ import type { ToolCall } from './message.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { type CallOutcome, endsRun, toolStep } from './run-state.ts';
 import type { Verdict } from './security/security.ts';
-import type { Decision, StepContext, StepOptions } from './steps.ts';
+import type { Decision, StepContext, StepOptions, WaitRequest } from './steps.ts';
 import type { PreparedCall, RefusedCall, ToolExecution } from './tool/tool.ts';
 
 /** What may run, or why it may not. */
@@ -81,18 +81,15 @@ async function askPerson(
   const { tool, input, digest } = prepared;
   const bound = [steps.namespace, steps.taskId, step, tool, input, digest];
   const hash = createHash('sha256').update(canonicalJson(bound)).digest('hex');
-  const answer = await steps.wait({
+  const payload: Json = { tool, input, digest, hash };
+  if (verdict.decision !== 'allow') payload.reason = verdict.reason;
+  const request: WaitRequest = {
     kind: 'approval',
     name: `approve:${step}:${hash.slice(0, 32)}`,
-    payload: run.security.redact({
-      tool,
-      input,
-      digest,
-      hash,
-      ...(verdict.decision === 'allow' ? {} : { reason: verdict.reason }),
-    }),
+    payload: run.security.redact(payload),
     timeoutMs: limits.remainingMs(),
-  });
+  };
+  const answer = await steps.wait(request).catch(limits.explainTimeout);
   return answer as unknown as Decision;
 }
 

@@ -1,0 +1,9 @@
+/**
+ * The address of a module of one's own beside the calling one, named without its extension:
+ * `moduleUrl('./worker', import.meta.url)` is `worker.ts` in sources and `worker.js` when compiled. A compiler rewrites
+ * extensions in imports, but not in `new URL('./worker.ts', import.meta.url)`.
+ */
+export function moduleUrl(path: string, callerUrl: string): URL {
+  const extension = /\.[cm]?[jt]s(?=$|[?#])/.exec(callerUrl)?.[0] ?? '.js';
+  return new URL(path + extension, callerUrl);
+}
