@@ -7,6 +7,7 @@
  * the parent dies before the child asked for it, and exists on Linux only.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 
 const leash = `(trap '' HUP INT TERM; read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 &
@@ -31,6 +32,7 @@ export class ProcessGroup {
   readonly pid: number | undefined;
   /** How the command ended, in words. By then its output is read and nothing is left of its group. */
   readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
   #drainMs = drainMs;
   #stopping = false;
   #gone = false;
@@ -43,15 +45,17 @@ export class ProcessGroup {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     });
+    this.#child = child;
     [this.stdin, this.stdout, this.stderr] = [child.stdin, child.stdout, child.stderr];
     this.pid = child.pid;
     // what breaks on these pipes shows as the end of the process
     for (const stream of child.stdio) stream?.on('error', () => {});
-    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-    this.ended = this.#end(child, closed);
+    // not the child's own `close`, which waits for the leash too
+    const read = Promise.all([closed(child.stdout), closed(child.stderr)]);
+    this.ended = this.#end(child, read);
   }
 
-  async #end(child: ChildProcess, closed: Promise<void>): Promise<string> {
+  async #end(child: ChildProcess, read: Promise<unknown>): Promise<string> {
     const reason = await new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
       child.once('exit', (code, signal) => {
@@ -59,11 +63,17 @@ export class ProcessGroup {
         resolve(signal === null ? `exited with code ${code}` : `was killed by ${signal}`);
       });
     });
-    await settledWithin(closed, this.#drainMs);
+    await settledWithin(read, this.#drainMs);
     this.kill('SIGKILL');
     this.#gone = true;
     for (const stream of child.stdio) stream?.destroy();
     return reason;
+  }
+
+  /** Whether the group keeps this process from ending by itself. At first it does. */
+  keepAlive(keeps: boolean): void {
+    const pipes = this.#child.stdio.filter((pipe) => pipe instanceof Socket);
+    for (const handle of [this.#child, ...pipes]) keeps ? handle.ref() : handle.unref();
   }
 
   /** Signals the whole group. */
@@ -89,6 +99,8 @@ export class ProcessGroup {
     await this.ended;
   }
 }
+
+const closed = (stream: Readable): Promise<void> => new Promise((resolve) => stream.once('close', resolve));
 
 /** Waits for the promise, but no longer than `ms`. */
 async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 
 export interface LineOptions {
   maxLineBytes: number;
-  /** `cut` says that the line was longer: what came after `maxLineBytes` is left out. */
+  /** `cut` says that the line is longer: called as soon as that is known, and what is left of it is skipped. */
   onLine(line: string, cut: boolean): void;
 }
 
@@ -10,35 +10,34 @@ export interface LineOptions {
 export function readLines(stream: Readable, { maxLineBytes, onLine }: LineOptions): void {
   let pieces: Buffer[] = [];
   let heldBytes = 0;
-  let cut = false;
+  let isSkipping = false;
 
-  const hold = (piece: Buffer): void => {
-    const room = maxLineBytes - heldBytes;
-    if (piece.length > room) cut = true;
-    const kept = piece.subarray(0, room);
-    if (kept.length === 0) return;
-    pieces.push(kept);
-    heldBytes += kept.length;
-  };
-  const finish = (): void => {
+  const emit = (cut: boolean): void => {
     const line = Buffer.concat(pieces).toString('utf8').replace(/\r$/, '');
-    const wasCut = cut;
     pieces = [];
     heldBytes = 0;
-    cut = false;
-    onLine(line, wasCut);
+    onLine(line, cut);
+  };
+  const hold = (piece: Buffer): void => {
+    if (isSkipping || piece.length === 0) return;
+    isSkipping = heldBytes + piece.length > maxLineBytes;
+    const kept = piece.subarray(0, maxLineBytes - heldBytes);
+    pieces.push(kept);
+    heldBytes += kept.length;
+    if (isSkipping) emit(true);
   };
 
   stream.on('data', (chunk: Buffer) => {
     let start = 0;
     for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
       hold(chunk.subarray(start, end));
-      finish();
+      if (!isSkipping) emit(false);
+      isSkipping = false;
       start = end + 1;
     }
-    if (start < chunk.length) hold(chunk.subarray(start));
+    hold(chunk.subarray(start));
   });
   stream.on('end', () => {
-    if (heldBytes > 0) finish();
+    if (heldBytes > 0) emit(false);
   });
 }

@@ -15,7 +15,13 @@ serveStdio(() => {
       annotations: { readOnlyHint: true },
     },
     (_input, context) =>
-      text(JSON.stringify({ meta: context.mcpReq._meta ?? null, environment: process.env })),
+      text(
+        JSON.stringify({
+          meta: context.mcpReq._meta,
+          envelope: context.mcpReq.envelope,
+          environment: process.env,
+        }),
+      ),
   );
   for (const name of ['get.user', 'get user', 'get_user']) {
     server.registerTool(name, { inputSchema: z.object({}) }, () => text(name));

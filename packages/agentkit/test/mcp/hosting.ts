@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { createMcpHost, type McpLogLine } from '../../src/mcp/create-mcp-host.ts';
+import { type McpServerInput, parseMcpServers } from '../../src/mcp/mcp-config.ts';
+import type { McpHost } from '../../src/mcp/mcp-host.ts';
+import type { Tool, ToolContext, Tools } from '../../src/tool/tool.ts';
+
+const node = (module: string, ...args: string[]): McpServerInput => ({
+  command: process.execPath,
+  args: [fileURLToPath(import.meta.resolve(module)), ...args],
+});
+
+export const everything = node('@modelcontextprotocol/server-everything/dist/index.js');
+export const files = (directory: string): McpServerInput =>
+  node('@modelcontextprotocol/server-filesystem/dist/index.js', directory);
+export const ownServer = node('./server.ts');
+export const nastyServer = (way: string): McpServerInput => node('./nasty-server.ts', way);
+
+export interface TestHost extends McpHost {
+  readonly log: McpLogLine[];
+}
+
+/** A host that keeps its log. Servers restart without delay. */
+export function hostOf(servers: Readonly<Record<string, McpServerInput>>): TestHost {
+  const log: McpLogLine[] = [];
+  const patient = Object.entries(servers).map(([name, server]) => {
+    return [name, { restart: { initialDelayMs: 1 }, ...server }] as const;
+  });
+  const host = createMcpHost({
+    servers: parseMcpServers(Object.fromEntries(patient)),
+    onLog: (line) => log.push(line),
+  });
+  return { ...host, log };
+}
+
+export function toolNamed(tools: Tools, name: string): Tool {
+  const tool = tools[name];
+  assert.ok(tool, `${name} is not among ${Object.keys(tools).join(', ')}`);
+  return tool;
+}
+
+/** Calls a tool as a run does. */
+export async function call(
+  tools: Tools,
+  name: string,
+  input: object = {},
+  context: Partial<ToolContext> = {},
+): Promise<unknown> {
+  const tool = toolNamed(tools, name);
+  assert.ok(tool.isolation !== 'process');
+  return tool.execute(input as never, {
+    callId: 'call',
+    idempotencyKey: 'key',
+    signal: new AbortController().signal,
+    secrets: {},
+    progress: () => {},
+    ...context,
+  });
+}
