@@ -12,11 +12,15 @@ export interface Broker extends AsyncDisposable {
  */
 export interface LiveChannel extends AsyncDisposable {
   publish(message: LiveMessage): void;
+  /** Whether somebody watches the task, here or as far as is known elsewhere. */
+  isWatched(taskId: string): boolean;
   subscribe(taskId: string, onMessage: (message: LiveMessage) => void): Disposable;
 }
 
 export type LiveMessage =
   /** The task's journal, inbox or status changed. */
   | { type: 'changed'; taskId: string }
+  /** Its inbox got an item, for the attempt that runs it. */
+  | { type: 'posted'; taskId: string }
   /** An ephemeral event of a running attempt. */
   | { type: 'event'; taskId: string; attempt: number; event: unknown };

@@ -1,5 +1,5 @@
 import type { Json, OpspawnError } from '@opspawn/agentkit';
-import type { CreateTask, Entry, Resolution, Task, TaskKind, TaskStatus } from '@opspawn/sdk';
+import type { CreateTask, Definition, Entry, Resolution, Task, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 
 /** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
@@ -22,17 +22,6 @@ export interface TaskQuery {
   limit: number;
   /** Opaque, from `nextCursor` of the page before. A broken one is `invalid_argument`. */
   cursor?: string;
-}
-
-/** What a worker can run, as servers know it. */
-export interface Definition {
-  kind: TaskKind;
-  name: string;
-  version: string;
-  queue: string;
-  description?: string;
-  /** JSON Schema of the input; absent when every input is taken. */
-  inputSchema?: Json;
 }
 
 /** A person's answer to an approval (`approved`) or a question (`answer`). */

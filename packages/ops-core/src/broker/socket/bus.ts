@@ -59,6 +59,7 @@ class SocketBus implements Bus {
     };
     this.live = {
       publish: (message) => this.#publish(message),
+      isWatched: (taskId) => this.#localLive.isWatched(taskId) || this.#watchedElsewhere.has(taskId),
       subscribe: (taskId, onMessage) => this.#watch(taskId, onMessage),
       [Symbol.asyncDispose]: async () => {},
     };

@@ -3,6 +3,7 @@ import type { LiveMessage } from '../broker.ts';
 
 const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('changed'), taskId: z.string() }),
+  z.object({ type: z.literal('posted'), taskId: z.string() }),
   z.object({ type: z.literal('event'), taskId: z.string(), attempt: z.int(), event: z.unknown() }),
 ]) satisfies z.ZodType<LiveMessage>;
 

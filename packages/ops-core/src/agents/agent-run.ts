@@ -1,0 +1,57 @@
+import {
+  type AgentDefinition,
+  type Json,
+  jsonSchema,
+  messageSchema,
+  OpspawnError,
+  type RunEnvironment,
+  type RunInput,
+  runAgent,
+  type Steps,
+} from '@opspawn/agentkit';
+import { z } from 'zod';
+
+/** What all agents of a process share. */
+export type AgentEnvironment = Omit<RunEnvironment, 'steps' | 'isWatched' | 'onEvent' | 'extraTools'>;
+
+const content = messageSchema.options[1].shape.content;
+
+/** Input of an agent's task. `inject_mcp_proxy` is the earlier name of `injectMcpProxy`. */
+export const agentInputSchema = z.union([
+  z.string(),
+  z.strictObject({
+    prompt: z.union([z.string(), content]),
+    injectMcpProxy: z.boolean().optional(),
+    inject_mcp_proxy: z.boolean().optional(),
+  }),
+]);
+
+/** What servers check the input of an agent's task by. */
+export const agentInputJsonSchema = jsonSchema.parse(z.toJSONSchema(agentInputSchema, { io: 'input' }));
+
+export interface AgentRunOptions {
+  agent: AgentDefinition;
+  input: Json | undefined;
+  sessionId: string | undefined;
+  injectMcpProxy: boolean | undefined;
+  isWatched: () => boolean;
+}
+
+/** Runs an agent as the body of a task; its output is the task's. Throws what `runAgent` does. */
+export async function runAgentTask(
+  steps: Steps,
+  environment: AgentEnvironment,
+  { agent, input, sessionId, injectMcpProxy, isWatched }: AgentRunOptions,
+): Promise<Json> {
+  const parsed = agentInputSchema.safeParse(input);
+  if (!parsed.success) {
+    const message = `The input of the agent ${agent.name} is a string or { "prompt": … }`;
+    throw new OpspawnError('invalid_argument', message, { cause: parsed.error, details: { path: '/input' } });
+  }
+  const asked = typeof parsed.data === 'string' ? { prompt: parsed.data } : parsed.data;
+  const run: RunInput = { prompt: asked.prompt };
+  if (sessionId !== undefined) run.sessionId = sessionId;
+  if (injectMcpProxy || asked.injectMcpProxy || asked.inject_mcp_proxy) run.injectMcpProxy = true;
+  const { output } = await runAgent(agent, run, { ...environment, steps, isWatched });
+  return output;
+}

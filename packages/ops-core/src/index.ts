@@ -1,0 +1,27 @@
+/** Runs agents, functions and workflows as durable tasks. `defineConfig` and `startDev` are enough to begin with. */
+export { defaultNamespace, localPrincipal, type Principal } from './auth/principal.ts';
+export { type LogLevelName, readSettings, type Settings } from './config.ts';
+export { createLog, type Log } from './observe/log.ts';
+export { type NodeOptions, type OpspawnNode, openNode } from './start/node.ts';
+export {
+  type RunningOpspawn,
+  type RunningServer,
+  type RunningWorker,
+  startDev,
+  startServer,
+  startWorker,
+  type WorkerStartOptions,
+} from './start/start.ts';
+export { untilStopped } from './start/until-stopped.ts';
+export { type DurableDefinition, defineFunction, defineWorkflow } from './tasks/definitions/definition.ts';
+export { findConfig, type LoadedConfig, loadConfig } from './tasks/definitions/load-config.ts';
+export { defineConfig, type OpspawnConfig } from './tasks/definitions/user-config.ts';
+export type { Context } from './tasks/durable/context.ts';
+export type {
+  DecisionRequest,
+  Engine,
+  Followed,
+  SignalRequest,
+  SubmitOutcome,
+  TaskQuery,
+} from './tasks/engine-interface.ts';

@@ -1,0 +1,57 @@
+import { dirname, resolve } from 'node:path';
+import {
+  createMcpHost,
+  createModelRegistry,
+  createSecurityManager,
+  environmentSecrets,
+  loadMcpConfig,
+  type McpHost,
+  parseMcpServers,
+} from '@opspawn/agentkit';
+import { scriptedProvider } from '@opspawn/agentkit/testing';
+import type { AgentEnvironment } from '../agents/agent-run.ts';
+import { sessionMemory } from '../agents/session-memory.ts';
+import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
+import type { OpspawnNode } from './node.ts';
+
+/**
+ * What the agents of a worker share, as the config says. Nothing is started before an agent needs it. Throws
+ * `config_invalid` for MCP servers that are not configured rightly.
+ */
+export async function openAgentEnvironment(
+  node: OpspawnNode,
+  loaded: LoadedConfig,
+): Promise<AgentEnvironment> {
+  const { environment } = node.settings;
+  const {
+    models,
+    secrets = environmentSecrets(),
+    security = createSecurityManager({ secrets }),
+  } = loaded.config;
+  const mcp = await openMcpHost(node, loaded);
+  return {
+    models: createModelRegistry({
+      providers: { scripted: scriptedProvider(), ...models?.providers },
+      environment,
+    }),
+    memory: sessionMemory(node.store),
+    secrets,
+    security,
+    ...(mcp === undefined ? {} : { mcp }),
+  };
+}
+
+async function openMcpHost(
+  { settings: { environment }, log }: OpspawnNode,
+  { path, config: { mcp } }: LoadedConfig,
+): Promise<McpHost | undefined> {
+  if (mcp === undefined) return undefined;
+  const servers =
+    'file' in mcp
+      ? await loadMcpConfig(resolve(dirname(path), mcp.file), { environment })
+      : parseMcpServers(mcp.servers);
+  return createMcpHost({
+    servers,
+    onLog: ({ server, source, line }) => log.debug({ mcpServer: server, source }, line),
+  });
+}

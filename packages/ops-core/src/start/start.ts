@@ -1,0 +1,127 @@
+/** Makes whole processes of the parts. The only place that constructs adapters. */
+
+import type { Steps } from '@opspawn/agentkit';
+import { defaultNamespace } from '../auth/principal.ts';
+import { readProcessStart } from '../storage/sqlite/host.ts';
+import type { ClaimedTask } from '../storage/store.ts';
+import { type LoadedConfig, loadConfig } from '../tasks/definitions/load-config.ts';
+import { Registry } from '../tasks/definitions/registry.ts';
+import type { Engine } from '../tasks/engine-interface.ts';
+import { createWorker, type Worker, type WorkerOptions } from '../tasks/worker.ts';
+import { openAgentEnvironment } from './agent-environment.ts';
+import { moduleBeside } from './module-beside.ts';
+import { type NodeOptions, type OpspawnNode, openNode } from './node.ts';
+import { ownUncaught } from './uncaught.ts';
+
+export interface WorkerStartOptions extends NodeOptions {
+  /** User code. Default: the file that the settings name, or the nearest one from the working directory upwards. */
+  loaded?: LoadedConfig;
+  durable?: WorkerOptions['durable'];
+  wrapSteps?: (steps: Steps, task: ClaimedTask) => Steps;
+}
+
+export interface RunningServer extends AsyncDisposable {
+  /** Where it listens: `http://127.0.0.1:7070`. */
+  readonly url: string;
+  readonly engine: Engine;
+}
+
+export interface RunningWorker extends AsyncDisposable {
+  readonly engine: Engine;
+  /** Changes when a lease was lost. */
+  readonly workerId: string;
+}
+
+export type RunningOpspawn = RunningServer & RunningWorker;
+
+/**
+ * Serves the API over the data folder. Needs no user code. Disposing it ends open streams and waits for the answers
+ * that are being made. Throws `config_invalid` when the port cannot be had, and what the store throws.
+ */
+export async function startServer(options: NodeOptions): Promise<RunningServer> {
+  await using opening = new AsyncDisposableStack();
+  const node = opening.use(await openNode(options));
+  const url = await serve(node, opening);
+  const stack = opening.move();
+  return { url, engine: node.engine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/**
+ * Runs tasks of the data folder. Disposing it claims no more, lets what runs end within the settings' grace, and gives
+ * the rest back. Throws `config_invalid` for user code that is not valid, and what the store throws.
+ */
+export async function startWorker(options: WorkerStartOptions): Promise<RunningWorker> {
+  await using opening = new AsyncDisposableStack();
+  const loaded = options.loaded ?? (await loadConfig(options.settings.configPath));
+  const node = opening.use(await openNode(options));
+  const worker = await work(node, { ...options, loaded }, opening);
+  const stack = opening.move();
+  return runningWorker(node, worker, stack);
+}
+
+/** Both in one process. */
+export async function startDev(options: WorkerStartOptions): Promise<RunningOpspawn> {
+  await using opening = new AsyncDisposableStack();
+  const loaded = options.loaded ?? (await loadConfig(options.settings.configPath));
+  const node = opening.use(await openNode(options));
+  const worker = await work(node, { ...options, loaded }, opening);
+  const url = await serve(node, opening);
+  const stack = opening.move();
+  return { url, ...runningWorker(node, worker, stack) };
+}
+
+function runningWorker({ engine }: OpspawnNode, worker: Worker, stack: AsyncDisposableStack): RunningWorker {
+  return {
+    engine,
+    get workerId() {
+      return worker.id;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function serve({ engine, log, settings }: OpspawnNode, stack: AsyncDisposableStack): Promise<string> {
+  const { createHttpServer, listen } = await import('../http/server.ts');
+  const server = createHttpServer({ engine, log });
+  stack.defer(() => server.close());
+  const url = await listen(server, settings);
+  log.info({ url }, 'the server listens');
+  return url;
+}
+
+async function work(
+  node: OpspawnNode,
+  options: WorkerStartOptions & { loaded: LoadedConfig },
+  stack: AsyncDisposableStack,
+): Promise<Worker> {
+  const { settings, log, store, bus } = node;
+  const environment = await openAgentEnvironment(node, options.loaded);
+  if (environment.mcp !== undefined) stack.use(environment.mcp);
+  const registry = new Registry(options.loaded.config, environment);
+  const isShared = settings.databasePath !== ':memory:';
+  const worker = await createWorker({
+    store,
+    bus,
+    registry,
+    log,
+    namespace: defaultNamespace,
+    capacity: settings.capacity,
+    queues: settings.queues,
+    processStart: readProcessStart(process.pid) ?? '',
+    leaseTtlMs: settings.leaseTtlMs,
+    ...(isShared
+      ? {
+          leaseThread: {
+            module: moduleBeside('lease-thread', import.meta.url),
+            store: { path: settings.databasePath },
+          },
+        }
+      : {}),
+    ...(options.durable === undefined ? {} : { durable: options.durable }),
+    ...(options.wrapSteps === undefined ? {} : { wrapSteps: options.wrapSteps }),
+  });
+  stack.use(ownUncaught(log, (taskId, error) => worker.noteUncaught(taskId, error)));
+  stack.defer(() => worker.drain({ graceMs: settings.shutdownGraceMs }));
+  log.info({ workerId: worker.id, config: options.loaded.path }, 'the worker claims tasks');
+  return worker;
+}

@@ -1,0 +1,74 @@
+import type { ClaimedTask } from '../storage/store.ts';
+
+interface ClaimLoopOptions {
+  /** Slots that are free now. */
+  free: () => number;
+  claim: (limit: number) => Promise<readonly ClaimedTask[]>;
+  start: (task: ClaimedTask) => void;
+  /** The store could not be asked; the next wake-up tries again. */
+  onError: (error: unknown) => void;
+  /** Called when a claim found nothing: the moment to look for what is due. */
+  onEmpty: () => void;
+}
+
+/** More in one claim would hold the commit that carries it for too long. */
+const maxClaim = 200;
+
+/**
+ * Claims tasks whenever it was woken and slots are free, one claim at a time. While claims come back full it goes on
+ * as slots are freed; after one that was not full it sleeps until the next wake-up. Never polls.
+ */
+export class ClaimLoop {
+  readonly #options: ClaimLoopOptions;
+  #isWanted = false;
+  #isScheduled = false;
+  #claiming: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(options: ClaimLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Tasks may be ready. */
+  wake(): void {
+    this.#isWanted = true;
+    this.slotFreed();
+  }
+
+  /** Slots freed within one turn are claimed for together. */
+  slotFreed(): void {
+    if (!this.#isWanted || this.#isScheduled || this.#isStopped || this.#claiming !== undefined) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#claim();
+    });
+  }
+
+  /** After it no task starts. Resolves when the claim in flight has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#claiming;
+  }
+
+  #claim(): void {
+    const limit = Math.min(this.#options.free(), maxClaim);
+    if (this.#isStopped || limit <= 0) return;
+    this.#isWanted = false;
+    this.#claiming = this.#claimUpTo(limit).finally(() => {
+      this.#claiming = undefined;
+      this.slotFreed();
+    });
+  }
+
+  async #claimUpTo(limit: number): Promise<void> {
+    try {
+      const tasks = await this.#options.claim(limit);
+      if (tasks.length === limit) this.#isWanted = true;
+      else if (tasks.length === 0) this.#options.onEmpty();
+      for (const task of tasks) this.#options.start(task);
+    } catch (error) {
+      this.#options.onError(error);
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/** From a client's request to the row that is accepted. */
+import { hash, randomUUIDv7 } from 'node:crypto';
+import { encodeJson, type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
+import type { CreateTask } from '@opspawn/sdk';
+import type { Principal } from '../auth/principal.ts';
+import type { NewTask } from '../storage/store.ts';
+import type { CatalogEntry, DefinitionCatalog } from './definitions/catalog.ts';
+import type { TaskOptions } from './task-view.ts';
+
+export const defaultPriority = 5;
+
+/**
+ * The worker ends an attempt at its time-out, and that counts as a failure; the sweep takes it over so much later, and
+ * then only because nobody else did.
+ */
+export const takeoverMarginMs = 5_000;
+export const storedTimeoutMs = (attemptTimeoutMs: number): number => attemptTimeoutMs + takeoverMarginMs;
+
+/**
+ * Checks name and input against what workers have registered. `request` is taken to satisfy `createTaskSchema`. Throws
+ * `invalid_argument` with a JSON Pointer in `details.path`.
+ */
+export async function newTask(
+  { namespace }: Principal,
+  request: CreateTask,
+  catalog: DefinitionCatalog,
+): Promise<NewTask> {
+  const { name, kind, idempotencyKey, sessionId, runAt } = request;
+  const definition = await catalog.find(namespace, name, kind);
+  const input = encodeInput(request.input);
+  await checkInput(namespace, request, definition, catalog);
+  const attemptTimeoutMs = request.attemptTimeoutMs ?? definition.attemptTimeoutMs;
+  const options = optionsText(request);
+  return {
+    id: randomUUIDv7(),
+    namespace,
+    kind: definition.kind,
+    name,
+    queue: request.queue ?? definition.queue,
+    priority: request.priority ?? defaultPriority,
+    ...(input === undefined ? {} : { input }),
+    ...(options === undefined ? {} : { options }),
+    ...(runAt === undefined ? {} : { dueAt: Date.parse(runAt) }),
+    ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs: storedTimeoutMs(attemptTimeoutMs) }),
+    ...(sessionId === undefined ? {} : { sessionId }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey, requestDigest: digestOf(request) }),
+  };
+}
+
+function encodeInput(input: Json | undefined): string | undefined {
+  try {
+    return encodeJson(input, 'input');
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new OpspawnError('invalid_argument', message, { cause, details: { path: '/input' } });
+  }
+}
+
+/** A worker may have registered a newer version since the catalog was read: only a certain no is said. */
+async function checkInput(
+  namespace: string,
+  { name, input }: CreateTask,
+  definition: CatalogEntry,
+  catalog: DefinitionCatalog,
+): Promise<void> {
+  const error = await inputError(definition, input);
+  if (error === undefined) return;
+  if (!(await catalog.refresh(namespace))) throw error;
+  const newer = await inputError(await catalog.find(namespace, name, definition.kind), input);
+  if (newer !== undefined) throw newer;
+}
+
+async function inputError(
+  { kind, name, inputSchema }: CatalogEntry,
+  input: Json | undefined,
+): Promise<OpspawnError | undefined> {
+  if (inputSchema === undefined) return undefined;
+  // What JSON has no word for: a schema that lets `null` pass lets nothing pass as well.
+  const issues = await jsonSchemaIssues(inputSchema, input ?? null);
+  const [first] = issues;
+  if (first === undefined) return undefined;
+  const path = `/input${first.pointer}`;
+  return new OpspawnError('invalid_argument', `${path} of the ${kind} "${name}" ${first.message}`, {
+    details: { path, problems: issues.map(({ pointer, message }) => `/input${pointer} ${message}`) },
+  });
+}
+
+/** JSON text of what the store does not look at; undefined when there is none of it. */
+function optionsText({ retry, injectMcpProxy, metadata }: CreateTask): string | undefined {
+  if (retry === undefined && injectMcpProxy === undefined && metadata === undefined) return undefined;
+  return JSON.stringify({ retry, injectMcpProxy, metadata } satisfies {
+    [K in keyof TaskOptions]: TaskOptions[K];
+  });
+}
+
+/** Of everything that makes two requests the same; the order of keys does not matter. */
+function digestOf({ idempotencyKey: _, ...request }: CreateTask): string {
+  return hash('sha256', canonicalText(request), 'base64url');
+}
+
+function canonicalText(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}

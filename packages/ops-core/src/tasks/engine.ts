@@ -1,0 +1,270 @@
+import { randomUUIDv7 } from 'node:crypto';
+import { type Json, OpspawnError } from '@opspawn/agentkit';
+import type { CreateTask, Definition, Entry, Resolution, Task } from '@opspawn/sdk';
+import type { Principal } from '../auth/principal.ts';
+import type { Broker, LiveChannel } from '../broker/broker.ts';
+import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
+import { newTask } from './create-task.ts';
+import { DefinitionCatalog } from './definitions/catalog.ts';
+import type {
+  DecisionRequest,
+  Engine,
+  Followed,
+  SignalRequest,
+  SubmitOutcome,
+  TaskQuery,
+} from './engine-interface.ts';
+import { followTask } from './follow.ts';
+import { UsageSum, viewEntry, viewNewTask, viewTask } from './task-view.ts';
+
+interface EngineOptions {
+  store: Store;
+  broker: Broker;
+  live: LiveChannel;
+}
+
+const journalPage = 1_000;
+
+/** The engine over a store. Holds nothing but what it remembers of the definitions. */
+export function createEngine(options: EngineOptions): Engine {
+  return new StoreEngine(options);
+}
+
+class StoreEngine implements Engine {
+  readonly #store: Store;
+  readonly #broker: Broker;
+  readonly #live: LiveChannel;
+  readonly #catalog: DefinitionCatalog;
+
+  constructor({ store, broker, live }: EngineOptions) {
+    this.#store = store;
+    this.#broker = broker;
+    this.#live = live;
+    this.#catalog = new DefinitionCatalog(store);
+  }
+
+  async submit(principal: Principal, request: CreateTask): Promise<{ task: Task; created: boolean }> {
+    const task = await newTask(principal, request, this.#catalog);
+    const result = await this.#store.write({ op: 'submit', task });
+    if (result.outcome === 'conflict') throw idempotencyConflict(task, result);
+    if (result.outcome === 'existing')
+      return { task: await this.get(principal, result.taskId), created: false };
+    this.#ringForDue(task);
+    return { task: viewNewTask(task, result.createdAt), created: true };
+  }
+
+  async submitMany(principal: Principal, requests: readonly CreateTask[]): Promise<readonly SubmitOutcome[]> {
+    const tasks = await Promise.all(
+      requests.map((request, index) => newTask(principal, request, this.#catalog).catch(atIndex(index))),
+    );
+    const results = await this.#store.submitMany(tasks);
+    return results.map((result, index): SubmitOutcome => {
+      const task = tasks[index] as NewTask;
+      if (result.outcome === 'conflict')
+        return { outcome: 'failed', error: idempotencyConflict(task, result) };
+      if (result.outcome === 'created') this.#ringForDue(task);
+      return { outcome: result.outcome, taskId: result.taskId };
+    });
+  }
+
+  async get(principal: Principal, taskId: string): Promise<Task> {
+    const row = await this.#row(principal, taskId);
+    const task = viewTask(row);
+    if (row.kind !== 'agent') return task;
+    const usage = await this.#usage(row);
+    return usage === undefined ? task : { ...task, usage };
+  }
+
+  async list(principal: Principal, query: TaskQuery): Promise<{ items: Task[]; nextCursor?: string }> {
+    const { limit, cursor, ...filter } = query;
+    const before = cursor === undefined ? undefined : decodeCursor(cursor);
+    const rows = await this.#store.tasks(
+      { ...filter, namespace: principal.namespace },
+      { limit: limit + 1, ...(before === undefined ? {} : { before }) },
+    );
+    const items = rows.slice(0, limit).map(viewTask);
+    const last = items.at(-1);
+    return rows.length > limit && last !== undefined
+      ? { items, nextCursor: encodeCursor(last.id) }
+      : { items };
+  }
+
+  async cancel(principal: Principal, taskId: string, { reason }: { reason?: string }): Promise<Task> {
+    const said = reason ?? `cancelled by ${principal.name}`;
+    const result = await this.#post(principal, taskId, control('cancel', { reason: said }));
+    if (!result.ok && result.status !== 'cancelled') throw wrongState(taskId, 'cancelled', result.status);
+    return viewTask(await this.#row(principal, taskId));
+  }
+
+  async retry(principal: Principal, taskId: string): Promise<Task> {
+    const { namespace } = principal;
+    const result = await this.#store.write({ op: 'reopen', namespace, taskId, itemId: randomUUIDv7() });
+    if (!result.ok)
+      throw result.reason === 'not_found'
+        ? taskNotFound(taskId)
+        : wrongState(taskId, 'retried', result.status);
+    return viewTask(await this.#row(principal, taskId));
+  }
+
+  async pause(principal: Principal, taskId: string): Promise<Task> {
+    const row = await this.#row(principal, taskId);
+    if (row.status !== 'paused') {
+      const result = await this.#post(principal, taskId, control('pause', { by: principal.name }));
+      if (!result.ok) throw wrongState(taskId, 'paused', result.status);
+    }
+    return viewTask(await this.#row(principal, taskId));
+  }
+
+  async resume(principal: Principal, taskId: string): Promise<Task> {
+    const row = await this.#row(principal, taskId);
+    if (row.status !== 'paused') throw wrongState(taskId, 'resumed', row.status);
+    const result = await this.#post(principal, taskId, control('resume', { by: principal.name }));
+    if (!result.ok) throw wrongState(taskId, 'resumed', result.status);
+    return viewTask(await this.#row(principal, taskId));
+  }
+
+  async signal(principal: Principal, taskId: string, { name, data, id }: SignalRequest): Promise<void> {
+    const item: InboxItem = {
+      id: id ?? randomUUIDv7(),
+      kind: 'signal',
+      key: `signal:${name}`,
+      ...(data === undefined ? {} : { data: JSON.stringify(data) }),
+    };
+    const result = await this.#post(principal, taskId, item);
+    if (!result.ok) throw wrongState(taskId, 'signalled', result.status);
+  }
+
+  async resolve(principal: Principal, taskId: string, step: string, resolution: Resolution): Promise<Task> {
+    const row = await this.#row(principal, taskId);
+    const wait = openWait(row, step, (kind) => kind === 'doubt');
+    return this.#decide(principal, row, wait, { ...resolution, by: principal.name });
+  }
+
+  async decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task> {
+    const row = await this.#row(principal, taskId);
+    const wait = openWait(row, step, (kind) => kind === 'approval' || kind === 'question');
+    return this.#decide(principal, row, wait, { ...decision, by: principal.name });
+  }
+
+  async journal(
+    principal: Principal,
+    taskId: string,
+    { after, limit }: { after: number; limit: number },
+  ): Promise<{ items: Entry[]; nextAfter?: number }> {
+    await this.#row(principal, taskId);
+    const rows = await this.#store.journal(taskId, after, limit + 1);
+    const items = rows.slice(0, limit).map(viewEntry);
+    const last = items.at(-1);
+    return rows.length > limit && last !== undefined ? { items, nextAfter: last.seq } : { items };
+  }
+
+  follow(
+    { namespace }: Principal,
+    taskId: string,
+    { after, signal }: { after: number; signal: AbortSignal },
+  ): AsyncIterable<Followed> {
+    return followTask({ store: this.#store, live: this.#live, namespace, taskId, after, signal });
+  }
+
+  definitions({ namespace }: Principal): Promise<Definition[]> {
+    return this.#catalog.all(namespace);
+  }
+
+  async ready(): Promise<void> {
+    await this.#store.now();
+  }
+
+  async #row({ namespace }: Principal, taskId: string): Promise<TaskRow> {
+    const row = await this.#store.task(namespace, taskId);
+    if (row === undefined) throw taskNotFound(taskId);
+    return row;
+  }
+
+  async #post({ namespace }: Principal, taskId: string, item: InboxItem) {
+    const result = await this.#store.write({ op: 'post', namespace, taskId, item });
+    if (!result.ok && result.reason === 'not_found') throw taskNotFound(taskId);
+    return result;
+  }
+
+  async #decide(
+    principal: Principal,
+    row: TaskRow,
+    { step, key }: StoredWait,
+    answer: object,
+  ): Promise<Task> {
+    const item: InboxItem = {
+      id: randomUUIDv7(),
+      kind: 'decision',
+      key: key ?? '',
+      data: JSON.stringify(answer),
+    };
+    const result = await this.#post(principal, row.id, item);
+    if (!result.ok) throw noOpenRequest(row.id, step);
+    return viewTask(await this.#row(principal, row.id));
+  }
+
+  async #usage({ id, lastSeq }: TaskRow): Promise<Task['usage']> {
+    const sum = new UsageSum();
+    for (let after = 0; after < lastSeq; ) {
+      const page = await this.#store.journal(id, after, journalPage);
+      for (const entry of page) sum.add(entry);
+      after = page.at(-1)?.seq ?? lastSeq;
+    }
+    return sum.total;
+  }
+
+  /** Nothing becomes ready by this commit, but a worker has to set its timer. */
+  #ringForDue({ dueAt, queue }: NewTask): void {
+    if (dueAt !== undefined) this.#broker.ring(new Set([queue]));
+  }
+}
+
+const control = (kind: 'cancel' | 'pause' | 'resume', data: Json): InboxItem => ({
+  id: randomUUIDv7(),
+  kind,
+  key: '',
+  data: JSON.stringify(data),
+});
+
+function openWait(row: TaskRow, step: string, isWanted: (kind: StoredWait['kind']) => boolean): StoredWait {
+  const found = row.waits.find((wait) => isWanted(wait.kind) && (wait.step === step || wait.hash === step));
+  if (found === undefined) throw noOpenRequest(row.id, step);
+  return found;
+}
+
+const encodeCursor = (taskId: string): string => Buffer.from(taskId).toString('base64url');
+
+function decodeCursor(cursor: string): string {
+  const taskId = Buffer.from(cursor, 'base64url').toString();
+  if (/^[0-9a-f-]{36}$/.test(taskId) && encodeCursor(taskId) === cursor) return taskId;
+  throw new OpspawnError('invalid_argument', 'The cursor is not one that was given out', {
+    details: { path: '/cursor' },
+  });
+}
+
+/** Puts the request's place in the batch before the error's path. */
+const atIndex = (index: number) => (thrown: unknown) => {
+  if (!(thrown instanceof OpspawnError) || typeof thrown.details.path !== 'string') throw thrown;
+  const details = { ...thrown.details, path: `/${index}${thrown.details.path}` };
+  throw new OpspawnError(thrown.code, thrown.message, { cause: thrown, details });
+};
+
+const taskNotFound = (taskId: string): OpspawnError =>
+  new OpspawnError('not_found', `Task ${taskId} does not exist`, { details: { taskId } });
+
+const wrongState = (taskId: string, verb: string, status: string | undefined): OpspawnError =>
+  new OpspawnError('wrong_state', `Task ${taskId} is ${status ?? 'in another state'} and cannot be ${verb}`, {
+    details: { taskId, ...(status === undefined ? {} : { status }) },
+  });
+
+const noOpenRequest = (taskId: string, step: string): OpspawnError =>
+  new OpspawnError('not_found', `Task ${taskId} has no such request open for the step "${step}"`, {
+    details: { taskId, step },
+  });
+
+const idempotencyConflict = (task: NewTask, { taskId }: SubmitResult): OpspawnError =>
+  new OpspawnError(
+    'idempotency_conflict',
+    `The idempotency key "${task.idempotencyKey}" was used with another request, by task ${taskId}`,
+    { details: { taskId } },
+  );

@@ -1,0 +1,114 @@
+import type { Steps } from '@opspawn/agentkit';
+import type { Log } from '../observe/log.ts';
+import type { ClaimedTask } from '../storage/store.ts';
+import type { Attempt, UnownedWrite } from './attempt.ts';
+import { mergeRetry } from './definitions/definition.ts';
+import type { Registry, Runnable } from './definitions/registry.ts';
+import type { DurableOptions, DurableOutcome } from './durable/port.ts';
+import { runDurable } from './durable/run-durable.ts';
+import { failureOf, giveBack, settlementOf } from './settle.ts';
+import { parseTaskOptions, type TaskOptions } from './task-view.ts';
+
+export interface AttemptEnvironment {
+  registry: Registry;
+  log: Log;
+  durable: Omit<DurableOptions, 'mode' | 'defaultRetry' | 'budget'>;
+  /** Stands between a function and its steps. */
+  wrapSteps: (steps: Steps, task: ClaimedTask) => Steps;
+}
+
+const firstGiveBackMs = 250;
+const lastGiveBackMs = 30_000;
+
+/** Runs an attempt to its end and writes what came of it. Never rejects: what cannot be written is logged. */
+export async function runAttempt(attempt: Attempt, environment: AttemptEnvironment): Promise<void> {
+  const { registry, log } = environment;
+  const { taskId, kind, name } = attempt.task;
+  const fields = { taskId, attempt: attempt.attempt };
+  try {
+    const runnable = registry.get(kind, name);
+    if (runnable === undefined) return await giveBackUnknown(attempt, log);
+    const settlement = await settle(attempt, runnable, environment);
+    if (settlement === undefined) return;
+    const result = await attempt.write(settlement);
+    if (!result.ok) log.info(fields, 'another attempt owns the task: its outcome was not written');
+  } catch (error) {
+    log.error({ ...fields, err: error }, 'the outcome of an attempt could not be written');
+  }
+}
+
+async function settle(
+  attempt: Attempt,
+  runnable: Runnable,
+  environment: AttemptEnvironment,
+): Promise<UnownedWrite | undefined> {
+  const options = parseTaskOptions(attempt.task.options);
+  const retry = options.retry === undefined ? runnable.retry : mergeRetry(runnable.retry, options.retry);
+  try {
+    const outcome = await perform(attempt, runnable, options, environment);
+    logOutcome(attempt, outcome, environment.log);
+    if (outcome.kind === 'stopped') await attempt.written();
+    return settlementOf(outcome, attempt, retry);
+  } catch (thrown) {
+    environment.log.error(
+      { taskId: attempt.taskId, attempt: attempt.attempt, err: thrown },
+      'an attempt broke',
+    );
+    await attempt.written();
+    return attempt.stopCause === 'lease_lost' ? undefined : failureOf(thrown, attempt, retry);
+  }
+}
+
+async function perform(
+  attempt: Attempt,
+  runnable: Runnable,
+  options: TaskOptions,
+  { durable, wrapSteps }: AttemptEnvironment,
+): Promise<DurableOutcome> {
+  const { task } = attempt;
+  if (task.hasInbox) await attempt.reloadInbox();
+  const journal = task.lastSeq > 0 ? await attempt.journal() : [];
+  const isWatched = () => attempt.isWatched();
+  return await runDurable(
+    attempt,
+    journal,
+    (steps) => {
+      attempt.steps = steps;
+      return runnable.body(wrapSteps(steps, task), { task, options, isWatched });
+    },
+    { ...durable, mode: runnable.mode, defaultRetry: runnable.retry },
+  );
+}
+
+/** The longer nobody here knows the definition, the less often it is looked at. */
+async function giveBackUnknown(attempt: Attempt, log: Log): Promise<void> {
+  const { kind, name } = attempt.task;
+  const boundMs = Math.min(lastGiveBackMs, firstGiveBackMs * 2 ** Math.min(attempt.attempt, 20));
+  const delayMs = Math.ceil(boundMs * (0.5 + 0.5 * Math.random()));
+  log.warn(
+    { taskId: attempt.taskId, attempt: attempt.attempt, delayMs },
+    `this worker has no ${kind} "${name}"`,
+  );
+  await attempt.write(giveBack(attempt, delayMs));
+}
+
+function logOutcome(attempt: Attempt, outcome: DurableOutcome, log: Log): void {
+  const { taskId, attempt: number } = attempt;
+  switch (outcome.kind) {
+    case 'failed':
+      log.warn({ taskId, attempt: number, err: outcome.thrown }, 'an attempt failed');
+      break;
+    case 'paused':
+      log.warn(
+        { taskId, attempt: number, reason: outcome.reason, details: outcome.details },
+        'a task paused',
+      );
+      break;
+    case 'lost':
+    case 'stopped':
+      log.info({ taskId, attempt: number, reason: outcome.error.message }, 'an attempt was stopped');
+      break;
+    default:
+      break;
+  }
+}

@@ -1,0 +1,126 @@
+/** Rows of the store as the APIs show them. */
+import { type Json, usageSchema } from '@opspawn/agentkit/schema';
+import { type Entry, type OpenWait, retryPolicySchema, type Task } from '@opspawn/sdk';
+import { z } from 'zod';
+import type { EntryRow, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
+import {
+  parseData,
+  stepCompletedSchema,
+  taskCompletedSchema,
+  taskFailedSchema,
+} from './durable/entry-data.ts';
+
+/** What a task carries that the store does not look at. */
+export const taskOptionsSchema = z.object({
+  retry: retryPolicySchema.optional(),
+  injectMcpProxy: z.boolean().optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+});
+export type TaskOptions = z.infer<typeof taskOptionsSchema>;
+
+export const parseTaskOptions = (text: string | undefined): TaskOptions =>
+  text === undefined ? {} : taskOptionsSchema.parse(JSON.parse(text));
+
+const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
+
+/** Drops what is undefined: an absent field stands for it in JSON. */
+function present<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}
+
+/** A task that was just accepted, without asking the store for it. */
+export function viewNewTask(task: NewTask, createdAt: number): Task {
+  return viewTask({
+    ...task,
+    status: 'pending',
+    attempt: 0,
+    failures: 0,
+    waits: [],
+    lastSeq: 0,
+    createdAt,
+  });
+}
+
+/** Without `usage`, which only the journal knows. */
+export function viewTask(row: TaskRow): Task {
+  const fields: { [K in keyof Task]: Task[K] | undefined } = {
+    id: row.id,
+    namespace: row.namespace,
+    kind: row.kind,
+    name: row.name,
+    status: row.status,
+    queue: row.queue,
+    priority: row.priority,
+    attempt: row.attempt,
+    failures: row.failures,
+    input: parseJson(row.input),
+    output: row.status === 'completed' ? parseData(taskCompletedSchema, row.outcome).output : undefined,
+    error: row.status === 'failed' ? parseData(taskFailedSchema, row.outcome).error : undefined,
+    waits: row.waits.map(viewWait),
+    pausedReason: row.pausedReason,
+    sessionId: row.sessionId,
+    parentId: row.parentId,
+    idempotencyKey: row.idempotencyKey,
+    metadata: parseTaskOptions(row.options).metadata ?? {},
+    entries: row.lastSeq,
+    createdAt: isoTime(row.createdAt),
+    dueAt: row.dueAt === undefined ? undefined : isoTime(row.dueAt),
+    finishedAt: row.finishedAt === undefined ? undefined : isoTime(row.finishedAt),
+  };
+  return present(fields) as Task;
+}
+
+function viewWait({ step, kind, name, dueAt, data }: StoredWait): OpenWait {
+  return present({
+    step,
+    kind,
+    name,
+    dueAt: dueAt === undefined ? undefined : isoTime(dueAt),
+    data: parseJson(data),
+  }) as OpenWait;
+}
+
+export function viewEntry({ seq, type, attempt, at, branch, name, count, data }: EntryRow): Entry {
+  return present({ seq, type, attempt, at, branch, name, count, data: parseJson(data) }) as Entry;
+}
+
+const llmValueSchema = z.object({ usage: usageSchema });
+
+/** Adds up what the model calls of a journal used; undefined when there was none. */
+export class UsageSum {
+  #sum: Task['usage'];
+
+  add(row: EntryRow): void {
+    if (row.type !== 'step.completed' || row.data === undefined || !row.data.includes('"kind":"llm"')) return;
+    const { kind, value } = parseData(stepCompletedSchema, row.data);
+    const usage = kind === 'llm' ? llmValueSchema.safeParse(value).data?.usage : undefined;
+    if (usage === undefined) return;
+    const sum = this.#sum;
+    this.#sum = sum === undefined ? usage : addUsage(sum, usage);
+  }
+
+  get total(): Task['usage'] {
+    return this.#sum;
+  }
+}
+
+type Usage = NonNullable<Task['usage']>;
+
+/** The cost is known only when that of every call is. */
+function addUsage(a: Usage, b: Usage): Usage {
+  const sum: Usage = {
+    inputTokens: a.inputTokens + b.inputTokens,
+    cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+  };
+  if (a.costMicroUsd !== undefined && b.costMicroUsd !== undefined) {
+    sum.costMicroUsd = a.costMicroUsd + b.costMicroUsd;
+  }
+  return sum;
+}
+
+const parseJson = (text: string | undefined): Json | undefined =>
+  text === undefined ? undefined : (JSON.parse(text) as Json);
