@@ -102,16 +102,22 @@ const agentSchema = z.strictObject({
 export function checkAgent(definition: AgentDefinition): void {
   const { error } = agentSchema.safeParse(definition);
   if (error === undefined) return;
-  const problems = error.issues.flatMap(({ path, ...issue }) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => describeProblem([...path, key], 'is not known'))
-      : describeProblem(
-          path,
-          issue.code === 'invalid_union' ? 'must be provider/model, or a model' : issue.message,
-        ),
-  );
+  const problems = error.issues.flatMap(describeIssue);
   const name = typeof definition?.name === 'string' ? ` ${definition.name}` : '';
   throw new OpspawnError('config_invalid', `The agent${name} is not valid:\n${listProblems(problems)}`, {
     details: { problems },
   });
+}
+
+function describeIssue({ path, ...issue }: z.core.$ZodIssue): string[] {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => describeProblem([...path, key], 'is not known'));
+    case 'invalid_key':
+      return issue.issues.map(({ message }) => describeProblem(path, message));
+    case 'invalid_union':
+      return [describeProblem(path, issue.errors.map(([first]) => first?.message).join(', or '))];
+    default:
+      return [describeProblem(path, issue.message)];
+  }
 }
