@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Json } from '../json.ts';
+import { environmentSecrets, secretsFrom } from './secrets.ts';
+import type { ToolRequest } from './security.ts';
+import { createSecurityManager, type SecurityRule } from './security-rules.ts';
+
+const request = (tool: string, input: Json = {}, agent = 'helper'): ToolRequest => ({
+  ...{ namespace: 'default', taskId: 'task', annotations: {}, tainted: false },
+  ...{ agent, tool, input },
+});
+
+const decide = (rules: readonly SecurityRule[], asked: ToolRequest) =>
+  createSecurityManager({ rules }).decide(asked);
+
+describe('rules', () => {
+  it('the first one that fits decides, and without one everything is allowed', () => {
+    const rules: SecurityRule[] = [
+      { tool: 'files__delete', decision: 'deny', reason: 'never' },
+      { tool: 'files__*', decision: 'ask' },
+      { agent: 'auditor-*', decision: 'deny' },
+    ];
+    assert.deepEqual(decide(rules, request('files__delete')), { decision: 'deny', reason: 'never' });
+    assert.equal((decide(rules, request('files__read')) as { decision: string }).decision, 'ask');
+    assert.deepEqual(decide(rules, request('other')), { decision: 'allow' });
+    assert.equal((decide(rules, request('other', {}, 'auditor-2')) as { decision: string }).decision, 'deny');
+  });
+
+  it('a name is a pattern in * alone', () => {
+    const rules: SecurityRule[] = [{ tool: 'a.c', decision: 'deny' }];
+    assert.deepEqual(decide(rules, request('abc')), { decision: 'allow' });
+    assert.deepEqual(decide([{ tool: 'a*', decision: 'deny' }], request('ba')), { decision: 'allow' });
+  });
+
+  it('look at the arguments, and a predicate that throws lets nothing pass', () => {
+    const large: SecurityRule = {
+      decision: 'ask',
+      when: (input) => (input as { amount: { value: number } }).amount.value > 100,
+    };
+    const decisionOf = (input: Json) =>
+      (decide([large], request('pay', input)) as { decision: string }).decision;
+    assert.equal(decisionOf({ amount: { value: 101 } }), 'ask');
+    assert.equal(decisionOf({ amount: { value: 100 } }), 'allow');
+    assert.equal(decisionOf({}), 'deny');
+  });
+
+  it('what holds otherwise can be turned round', () => {
+    const manager = createSecurityManager({ rules: [{ tool: 'add', decision: 'allow' }], otherwise: 'deny' });
+    assert.deepEqual(manager.decide(request('add')), { decision: 'allow' });
+    assert.deepEqual(manager.decide(request('x')), { decision: 'deny', reason: 'no rule allows it' });
+  });
+});
+
+describe('redaction', () => {
+  const secrets = secretsFrom({ KEY: 'sk-abcdef', LONGER: 'sk-abcdefgh', ODD: 'p"ss wörd+', SHORT: 'abc' });
+  const { redact } = createSecurityManager({ secrets });
+
+  it('replaces known secrets at any depth, in keys too, the longest first', () => {
+    assert.deepEqual(
+      redact({ a: ['x sk-abcdefgh y', { 'sk-abcdef': [1, null, true] }], 'p"ss wörd+': 'sk-abcdef' }),
+      {
+        a: ['x [redacted] y', { '[redacted]': [1, null, true] }],
+        '[redacted]': '[redacted]',
+      },
+    );
+  });
+
+  it('finds them escaped for JSON and for URLs', () => {
+    assert.equal(redact(JSON.stringify({ password: 'p"ss wörd+' })), '{"password":"[redacted]"}');
+    assert.equal(redact(`https://x/?p=${encodeURIComponent('p"ss wörd+')}`), 'https://x/?p=[redacted]');
+  });
+
+  it('leaves short values alone, and gives the very same value when there is nothing to hide', () => {
+    const value = { a: ['abc', { b: 'd' }] };
+    assert.equal(redact(value), value);
+    assert.equal(createSecurityManager().redact(value), value);
+    assert.equal(redact(undefined), undefined);
+  });
+
+  it('keeps a key named __proto__ what it was', () => {
+    const value = JSON.parse('{"__proto__":{"a":"sk-abcdef"}}');
+    const clean = redact(value) as object;
+    assert.equal(JSON.stringify(clean), '{"__proto__":{"a":"[redacted]"}}');
+  });
+
+  it('of environment variables knows what was given out, and what it was before it changed', async () => {
+    const environment = environmentSecrets();
+    const manager = createSecurityManager({ secrets: environment });
+    process.env.OPSPAWN_TEST_SECRET = 'first-value';
+    try {
+      assert.equal(manager.redact('first-value'), 'first-value');
+      assert.equal(await environment.get('OPSPAWN_TEST_SECRET'), 'first-value');
+      assert.equal(manager.redact('first-value'), '[redacted]');
+      process.env.OPSPAWN_TEST_SECRET = 'other-value';
+      await environment.get('OPSPAWN_TEST_SECRET');
+      assert.equal(manager.redact('first-value other-value'), '[redacted] [redacted]');
+    } finally {
+      delete process.env.OPSPAWN_TEST_SECRET;
+    }
+    assert.equal(await environment.get('OPSPAWN_TEST_SECRET'), undefined);
+    assert.equal(await secretsFrom({}).get('toString'), undefined);
+  });
+});
