@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { agentWith } from '../test/tester.ts';
 import { OpspawnError, StepError } from './errors.ts';
+import { createModelRegistry } from './model/registry.ts';
 import { scriptedModel } from './model/scripted/scripted-model.ts';
 import { direct } from './planner/direct.ts';
 import { runAgent } from './run-agent.ts';
@@ -95,5 +99,38 @@ describe('a model', () => {
     );
     assert.equal((await clock.drive(run)).output, 'awake');
     assert.ok(clock.now() - startedAt >= 600_000);
+  });
+
+  it('whose stream is cut off on the wire is asked again, and what came of it is taken back', async () => {
+    const chunk = (delta: object, finishReason: string | null = null): string => {
+      const choices = [{ index: 0, delta, finish_reason: finishReason }];
+      return `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices })}\n\n`;
+    };
+    let requests = 0;
+    const server = createServer((_, response) => {
+      requests += 1;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(chunk({ role: 'assistant', content: requests === 1 ? 'half an ' : 'whole ' }));
+      if (requests === 1) response.end();
+      else response.end(`${chunk({ content: 'answer' })}${chunk({}, 'stop')}data: [DONE]\n\n`);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const models = createModelRegistry({
+        environment: { AGENTKIT_LLM_BASE_URL: `http://127.0.0.1:${port}/v1` },
+      });
+      const { events, of, onEvent } = collectEvents();
+      const agent = agentWith([], { model: 'compatible/m', tools: {} });
+      const environment = { ...memoryEnvironment({ onEvent }), models };
+      assert.equal((await runAgent(agent, { prompt: 'x' }, environment)).output, 'whole answer');
+      assert.equal(of('step.reset').length, 1);
+      const shown = events.filter((event) => event.type === 'text.delta').map(({ text }) => text);
+      assert.deepEqual(shown, ['half an ', 'whole ', 'answer']);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 });
