@@ -13,7 +13,12 @@ export {
   type WorkerStartOptions,
 } from './start/start.ts';
 export { untilStopped } from './start/until-stopped.ts';
-export { type DurableDefinition, defineFunction, defineWorkflow } from './tasks/definitions/definition.ts';
+export {
+  type DurableDefinition,
+  defineFunction,
+  defineWorkflow,
+  type TypedDefinition,
+} from './tasks/definitions/definition.ts';
 export { findConfig, type LoadedConfig, loadConfig } from './tasks/definitions/load-config.ts';
 export { defineConfig, type OpspawnConfig } from './tasks/definitions/user-config.ts';
 export type { Context } from './tasks/durable/context.ts';

@@ -50,7 +50,7 @@ class StoreEngine implements Engine {
     if (result.outcome === 'existing')
       return { task: await this.get(principal, result.taskId), created: false };
     this.#ringForDue(task);
-    return { task: viewNewTask(task, result.createdAt), created: true };
+    return { task: viewNewTask(task, request, result.createdAt), created: true };
   }
 
   async submitMany(principal: Principal, requests: readonly CreateTask[]): Promise<readonly SubmitOutcome[]> {

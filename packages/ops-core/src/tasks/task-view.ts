@@ -1,6 +1,6 @@
 /** Rows of the store as the APIs show them. */
 import { type Json, usageSchema } from '@opspawn/agentkit/schema';
-import { type Entry, type OpenWait, retryPolicySchema, type Task } from '@opspawn/sdk';
+import { type CreateTask, type Entry, type OpenWait, retryPolicySchema, type Task } from '@opspawn/sdk';
 import { z } from 'zod';
 import type { EntryRow, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
 import {
@@ -30,17 +30,29 @@ function present<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], u
   };
 }
 
-/** A task that was just accepted, without asking the store for it. */
-export function viewNewTask(task: NewTask, createdAt: number): Task {
-  return viewTask({
-    ...task,
+/** A task that was just accepted, without asking the store for it: this is done for every submission. */
+export function viewNewTask(task: NewTask, { input, metadata = {} }: CreateTask, createdAt: number): Task {
+  const { id, namespace, kind, name, queue, priority, dueAt, sessionId, idempotencyKey } = task;
+  const view: Task = {
+    id,
+    namespace,
+    kind,
+    name,
     status: 'pending',
+    queue,
+    priority,
     attempt: 0,
     failures: 0,
     waits: [],
-    lastSeq: 0,
-    createdAt,
-  });
+    metadata,
+    entries: 0,
+    createdAt: isoTime(createdAt),
+  };
+  if (input !== undefined) view.input = input;
+  if (dueAt !== undefined) view.dueAt = isoTime(dueAt);
+  if (sessionId !== undefined) view.sessionId = sessionId;
+  if (idempotencyKey !== undefined) view.idempotencyKey = idempotencyKey;
+  return view;
 }
 
 /** Without `usage`, which only the journal knows. */

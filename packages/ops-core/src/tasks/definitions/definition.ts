@@ -19,21 +19,25 @@ interface DurableOptions<Input, Output> {
 }
 
 /** A durable function, under the word `function` or `workflow`: the same mechanism for both. */
-export interface DurableDefinition<Input = never, Output = unknown> extends DurableOptions<Input, Output> {
+export interface DurableDefinition extends Omit<DurableOptions<never, unknown>, 'input'> {
   readonly kind: 'function' | 'workflow';
+  input?: StandardSchemaV1;
 }
+
+/** The same, with the types of its function. */
+export type TypedDefinition<Input, Output> = DurableDefinition & Pick<DurableOptions<Input, Output>, 'run'>;
 
 /** A function that runs as a task: one piece of work, with or without steps. */
 export function defineFunction<Input = Json | undefined, Output = unknown>(
   options: DurableOptions<Input, Output>,
-): DurableDefinition<Input, Output> {
+): TypedDefinition<Input, Output> {
   return { ...options, kind: 'function' };
 }
 
 /** A function that ties steps, agents, waits and people together, over any length of time. */
 export function defineWorkflow<Input = Json | undefined, Output = unknown>(
   options: DurableOptions<Input, Output>,
-): DurableDefinition<Input, Output> {
+): TypedDefinition<Input, Output> {
   return { ...options, kind: 'workflow' };
 }
 
