@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
-import type { InlineTool, Tool, ToolExecution } from './tool.ts';
+import type { InlineTool, ProcessTool, Tool, ToolExecution } from './tool.ts';
 import { executeTool, reconcileTool, type ToolRuntime } from './tool-execution.ts';
 
 type Doing = InlineTool<{ text: string }>['execute'];
@@ -35,7 +35,11 @@ function around({ text = 'x', secrets, maxOutputBytes = 1024 * 1024, ...executio
     progress: () => {},
   };
   const subject = { name: 'it', tool, input: { text } as never, timeoutMs: tool.timeoutMs ?? 60_000 };
-  return [subject, { ...call, ...execution }, { secrets: secrets ?? none, maxOutputBytes }] as const;
+  return [
+    subject,
+    { ...call, ...execution },
+    { secrets: secrets ?? none, maxOutputBytes, processes: undefined },
+  ] as const;
 }
 
 const run = (tool: Tool, options: Around = {}): Promise<Json | undefined> =>
@@ -189,4 +193,43 @@ test('reconcile checks what the probe found as it checks a result', async () => 
     ask(() => Promise.reject(new Error('offline'))),
     failure('tool_failed', /offline/),
   );
+});
+
+suite('a tool of the process tier', () => {
+  const module = new URL('../../test/process/behave.ts', import.meta.url);
+  const apart = (more: Partial<ProcessTool<never>> = {}): ProcessTool<never> => ({
+    description: 'd',
+    input: { jsonSchema: { type: 'object' } },
+    isolation: 'process',
+    module,
+    ...more,
+  });
+  const runApart = (input: unknown, tool = apart(), options: Around = {}): Promise<Json | undefined> => {
+    const [subject, ...rest] = around(options, tool);
+    return executeTool({ ...subject, input: input as never }, ...rest);
+  };
+
+  test('runs in another process, with its secrets', async () => {
+    const { pid } = (await runApart({ way: 'identity' })) as { pid: number };
+    assert.notEqual(pid, process.pid);
+    const secrets: Secrets = { get: (name) => Promise.resolve(`value of ${name}`) };
+    const context = await runApart({ way: 'context' }, apart({ secrets: ['KEY'] }), { secrets });
+    assert.deepEqual(context, { callId: 'c1', idempotencyKey: 'task:key', secrets: { KEY: 'value of KEY' } });
+  });
+
+  test('ends with its time, also in an endless loop', async () => {
+    await runApart({ way: 'identity' });
+    await assert.rejects(
+      runApart({ way: 'loop' }, apart({ timeoutMs: 50 })),
+      failure('timeout', /it .*timed out/),
+    );
+    assert.equal(await runApart({ way: 'echo', value: 1 }), 1);
+  });
+
+  test('takes no input that JSON cannot hold', async () => {
+    await assert.rejects(
+      runApart({ way: 'echo', value: new Date() }),
+      failure('tool_failed', /input .* is no JSON/, false),
+    );
+  });
 });

@@ -1,13 +1,18 @@
 import { OpspawnError, TimeoutError } from '../errors.ts';
-import { encodeJson, type Json } from '../json.ts';
+import { encodeJson, isJson, type Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
-import type { Tool, ToolContext, ToolExecution } from './tool.ts';
+import type { ProcessPool } from './process/process-pool.ts';
+import type { ProcessTool, Tool, ToolContext, ToolExecution } from './tool.ts';
+
+const defaultMemoryMb = 512;
 
 /** What all calls of a tool manager share. */
 export interface ToolRuntime {
   secrets: Secrets;
   maxOutputBytes: number;
+  /** Where tools of the `process` tier run; undefined: in the pool that this process shares. */
+  processes: ProcessPool | undefined;
 }
 
 /** A tool with the arguments of one call, checked and decoded. */
@@ -32,11 +37,43 @@ export async function executeTool(
   const secrets = await readSecrets(subject, runtime.secrets);
   const result = await withinLimits(subject, execution, async (signal) => {
     const context = contextOf(execution, signal, secrets);
-    if (tool.isolation === 'process')
-      throw new OpspawnError('isolation_unavailable', `The tool ${name} needs a process of its own`);
-    return await tool.execute(input, context);
+    return await (tool.isolation === 'process'
+      ? runInProcess(name, tool, { input, context, runtime })
+      : tool.execute(input, context));
   });
   return checkResult(name, result, runtime.maxOutputBytes);
+}
+
+interface ProcessRun {
+  input: unknown;
+  context: ToolContext;
+  runtime: ToolRuntime;
+}
+
+async function runInProcess(
+  tool: string,
+  { module, memoryMb = defaultMemoryMb }: ProcessTool<never>,
+  { input, context, runtime: { processes, maxOutputBytes } }: ProcessRun,
+): Promise<Json | undefined> {
+  if (!isJson(input)) {
+    throw new OpspawnError(
+      'tool_failed',
+      `The input of the tool ${tool} is no JSON: it cannot go to a process`,
+      {
+        retryable: false,
+        details: { tool },
+      },
+    );
+  }
+  const { sharedProcessPool } = await import('./process/process-pool.ts');
+  return await (processes ?? sharedProcessPool()).run({
+    tool,
+    module,
+    memoryMb,
+    input,
+    context,
+    maxOutputBytes,
+  });
 }
 
 /** Asks a tool whether an effect in doubt was done. Throws as `executeTool` does. */

@@ -5,6 +5,7 @@ import type { ToolSpec } from '../model/model.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Effect } from '../steps.ts';
 import { type Check, type Checked, checkOf, inputSchemaOf } from './json-schema.ts';
+import type { ProcessPool } from './process/process-pool.ts';
 import type {
   PreparedCall,
   RefusedCall,
@@ -22,6 +23,8 @@ export interface ToolManagerOptions {
   secrets?: Secrets;
   /** Largest result of a call, as JSON in bytes. Default 1 MiB. */
   maxOutputBytes?: number;
+  /** Where tools of the `process` tier run. Default: the pool that this process shares. */
+  processes?: ProcessPool;
 }
 
 const defaultTimeoutMs = 60_000;
@@ -38,8 +41,8 @@ interface Entry {
 
 /** The tools of a run by name. Throws `invalid_argument` for a name or a schema that no model can be shown. */
 export function createToolManager(options: ToolManagerOptions): ToolManager {
-  const { tools, maxOutputBytes = 1024 * 1024 } = options;
-  const runtime: ToolRuntime = { secrets: options.secrets ?? noSecrets, maxOutputBytes };
+  const { tools, secrets = noSecrets, maxOutputBytes = 1024 * 1024, processes } = options;
+  const runtime: ToolRuntime = { secrets, maxOutputBytes, processes };
   const specs = Object.keys(tools)
     .sort()
     .map((name) => specOf(name, tools[name] as Tool));

@@ -61,7 +61,10 @@ export interface ProcessTool<Input> extends ToolBase<Input> {
   isolation: 'process';
   /** `moduleUrl('./compute', import.meta.url)`; its default export is a `ProcessFunction`. */
   module: URL;
-  /** Limit of the process's data segment, in MB. Default 512. */
+  /**
+   * What the process may use beyond an empty one, in MB. Default 512. On Linux the kernel refuses it more; where there
+   * is no `prlimit` it is killed soon after it has grown by more.
+   */
   memoryMb?: number;
 }
 
