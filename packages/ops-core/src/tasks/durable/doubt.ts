@@ -3,7 +3,7 @@
  * policy or a person decides, and the decision is recorded before anything is done.
  */
 import { encodeJson, type Json, OpspawnError, type Reconciliation, recordError } from '@opspawn/agentkit';
-import type { InboxRow } from '../../storage/store.ts';
+import type { Effects, InboxRow } from '../../storage/store.ts';
 import type { DurableRun } from './durable-run.ts';
 import { type DoubtResolved, parseData, stepIntendedSchema } from './entry-data.ts';
 import { executeStep, recordFailure, recordResult, runCode } from './executing.ts';
@@ -65,10 +65,9 @@ export function takeResolution(
   run: DurableRun,
   request: Request,
   resolution: DoubtResolved,
-  row: InboxRow,
+  effects: Effects,
 ): void {
-  run.waits.remove(request);
-  if (request.work.type === 'step') resolve(run, request, request.work, resolution, row);
+  if (request.work.type === 'step') resolve(run, request, request.work, resolution, effects);
 }
 
 /** Journals what a superseded attempt reported. It decides nothing: it is shown to whoever decides. */
@@ -87,9 +86,8 @@ function resolve(
   request: Request,
   work: StepWork,
   resolution: DoubtResolved,
-  row?: InboxRow,
+  effects?: Effects,
 ): void {
-  const effects = row === undefined ? undefined : run.inbox.take([row]);
   const data = encodeJson(resolution);
   const startedAt = run.port.now();
   if (resolution.action === 'retry') {

@@ -63,6 +63,8 @@ export class DurableRun {
   time: number;
   lastHandout: Handout | undefined;
   lastAsked: Request | undefined;
+  /** Log lines that a replay comes to again, by branch. */
+  #loggedBefore: ReadonlyMap<string, number> | undefined;
   readonly #open = new Map<string, Request>();
   readonly #history: Handout[] = [];
   /** Of errors that were handed out: seq of the entry. */
@@ -133,7 +135,7 @@ export class DurableRun {
     if (this.isOver || branch.isClosed) return;
     if (step === undefined) {
       branch.logLines += 1;
-      if (!this.isLive && branch.logLines <= (this.recording?.logLines.get(branch.path) ?? 0)) return;
+      if (branch.logLines <= (this.#loggedBefore?.get(branch.path) ?? 0)) return;
     }
     this.writer.addLog(step === undefined ? { branch: branch.path } : { step }, level, message, fields);
     this.bell.ring();
@@ -192,7 +194,8 @@ export class DurableRun {
 
   settle(settled: Settled): void {
     this.settled = settled;
-    if (!settled.ok && this.cancelReason !== undefined && !(settled.thrown instanceof CancelledError)) {
+    const isCleanUp = this.isLive && this.cancelReason !== undefined;
+    if (isCleanUp && !settled.ok && !(settled.thrown instanceof CancelledError)) {
       this.writer.addLog({ branch: '' }, 'error', `Failed after the cancel: ${String(settled.thrown)}`);
     }
     this.bell.ring();
@@ -242,6 +245,7 @@ export class DurableRun {
   #read(recording: Recording): void {
     this.recording = recording;
     if (this.options.mode === 'replay') {
+      this.#loggedBefore = recording.logLines;
       this.queue.fill(recording.handouts);
       return;
     }

@@ -93,12 +93,13 @@ function endByItem(run: DurableRun, wait: OpenWait, row: InboxRow): void {
     run.writer.flush();
     return;
   }
-  if (answer.type === 'resolution') {
-    takeResolution(run, request, answer.resolution, row);
-    return;
-  }
   run.waits.remove(request);
-  const effects = run.inbox.take([row]);
-  if (answer.type === 'failure') recordFailure(run, request, answer.error, { startedAt, effects });
+  const effects = run.inbox.take(kind === 'signal' ? [row] : repeated(run, row));
+  if (answer.type === 'resolution') takeResolution(run, request, answer.resolution, effects);
+  else if (answer.type === 'failure') recordFailure(run, request, answer.error, { startedAt, effects });
   else recordResult(run, request, answer.text, { startedAt, effects, ...(answer.by && { by: answer.by }) });
 }
+
+/** The same was said twice: said once more later, it must not answer a doubt that arises anew. */
+const repeated = (run: DurableRun, { key }: InboxRow): InboxRow[] =>
+  run.inbox.rows().filter((row) => row.key === key);

@@ -2,6 +2,7 @@
 import type { DurableRun } from './durable-run.ts';
 import { type Ending, pausedByOperator } from './ending.ts';
 import { missingCall, type RecordedCall, type Recording, resultOf } from './recording.ts';
+import { maxTimerMs } from './step-execution.ts';
 import { missedCall } from './verdicts.ts';
 
 const defaultGraceMs = 1_000;
@@ -27,12 +28,18 @@ async function awaitMissing(
   recording: Recording,
   missing: RecordedCall,
 ): Promise<Ending | undefined> {
-  const until = performance.now() + graceMs(run, missing);
-  while (!missing.isAskedAgain && run.settled === undefined && run.ending === undefined) {
-    const leftMs = until - performance.now();
-    if (leftMs <= 0) break;
-    await run.bell.wait(leftMs);
+  let isLate = false;
+  const timer = setTimeout(
+    () => {
+      isLate = true;
+      run.bell.ring();
+    },
+    Math.min(graceMs(run, missing), maxTimerMs),
+  );
+  while (!missing.isAskedAgain && run.settled === undefined && run.ending === undefined && !isLate) {
+    await run.bell.wait();
   }
+  clearTimeout(timer);
   if (run.ending !== undefined) return run.ending;
   if (missing.isAskedAgain) {
     await run.drain();
