@@ -70,6 +70,7 @@ export type {
 } from './model/model.ts';
 export { findPrice, modelPrices, modelPricesDate } from './model/prices.ts';
 export { createModelRegistry, defaultModelSpec, type ModelRegistryOptions } from './model/registry.ts';
+export { moduleUrl } from './module-url.ts';
 export { direct } from './planner/direct.ts';
 export type { Planner, PlannerDecision, RunState } from './planner/planner.ts';
 export { react } from './planner/react.ts';
