@@ -38,6 +38,8 @@ export class MemoryEngine implements Engine {
   failure: Error | undefined;
   /** When set, calls wait for it. */
   gate: Promise<void> | undefined;
+  /** Calls that wait for the gate. */
+  waiting = 0;
   readonly #tasks = new Map<string, Stored>();
 
   /** Appends an entry; a terminal one ends the task. */
@@ -55,12 +57,19 @@ export class MemoryEngine implements Engine {
     this.#stored(taskId).changes.emit('change', { type: 'live', event });
   }
 
+  /** Lets the streams of this task fail, as a lost database would. */
+  breakFollowers(taskId: string): void {
+    this.#stored(taskId).changes.emit('error', new Error('the database went away'));
+  }
+
   get size(): number {
     return this.#tasks.size;
   }
 
   async submit(principal: Principal, request: CreateTask): Promise<{ task: Task; created: boolean }> {
+    this.waiting++;
     await this.gate;
+    this.waiting--;
     this.#check(request, '');
     return this.#submit(principal, request);
   }

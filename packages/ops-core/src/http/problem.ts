@@ -58,13 +58,11 @@ export const titleOf = (code: ErrorCode): string => {
 export function asOpspawnError(thrown: unknown): OpspawnError {
   if (thrown instanceof OpspawnError) return thrown;
   const { code, statusCode, message } = thrown as Partial<Record<'code' | 'statusCode' | 'message', unknown>>;
-  const ours =
-    typeof code === 'string' && code.startsWith('FST_') ? codeOfFastify(code, statusCode) : 'internal';
+  const ours = typeof code === 'string' && code.startsWith('FST_') ? codeOfFastify(statusCode) : 'internal';
   return new OpspawnError(ours, typeof message === 'string' ? message : String(thrown), { cause: thrown });
 }
 
-function codeOfFastify(code: string, status: unknown): ErrorCode {
-  if (code === 'FST_ERR_HANDLER_TIMEOUT') return 'timeout';
+function codeOfFastify(status: unknown): ErrorCode {
   if (status === 404) return 'not_found';
   if (status === 413) return 'payload_too_large';
   if (status === 415) return 'unsupported_media_type';

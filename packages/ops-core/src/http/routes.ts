@@ -3,6 +3,7 @@ import {
   type FieldError,
   type Operation,
   type OperationId,
+  OpspawnError,
   operations,
   type Success,
   type WatchEvent,
@@ -45,7 +46,6 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
         url: routeOf(path),
         exposeHeadRoute: operation.method === 'GET' && operation.success.kind === 'json',
         ...(operation.body === undefined ? {} : { bodyLimit: operation.body.limitBytes }),
-        ...(operation.success.kind === 'events' ? {} : { handlerTimeout: options.handlerTimeoutMs }),
         config: { place: operation.body === undefined ? 'query' : 'body' },
         handler: handle,
       });
@@ -64,9 +64,27 @@ function createRouteHandler(operation: Operation, handler: AnyHandler, options: 
       principal: await options.authenticate(request),
       signal: signalOf(reply, operation.success, options.closing),
     };
-    const result = await handler(context, parsed);
+    const result = await inTime(handler(context, parsed), options.handlerTimeoutMs);
     return respond(reply, operation.success, result, options.heartbeatMs);
   };
+}
+
+/**
+ * Rejects with `timeout` when the handler takes too long; what it gives later is dropped. (fastify's own time-out ends
+ * with the request's body, so that a POST never meets it.)
+ */
+async function inTime<T>(result: Promise<T>, timeoutMs: number): Promise<T> {
+  const { promise: timedOut, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(
+      new OpspawnError('timeout', `No answer within ${timeoutMs} ms; what was asked for may still be done`),
+    );
+  }, timeoutMs);
+  try {
+    return await Promise.race([result, timedOut]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A stream ends when its client is gone or the server shuts down. */

@@ -7,13 +7,13 @@ import { asOpspawnError, describeProblem, problemMediaType } from './problem.ts'
 import { createRequestId } from './request-id.ts';
 
 /** Answers with the problem that the thrown value is; what is our own fault is logged, with its cause. */
-export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = asOpspawnError(thrown);
   if (error.code === 'internal')
     request.log.error({ err: thrown, requestId: request.id }, 'a request failed');
   const place = request.routeOptions?.config?.place ?? 'body';
   const { problem, headers } = describeProblem(error, { requestId: request.id, place });
-  return reply
+  reply
     .code(problem.status)
     .headers({ ...securityHeaders, 'x-request-id': request.id, ...headers })
     .type(problemMediaType)

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { Socket } from 'node:net';
 import { OpspawnError } from '@opspawn/sdk';
 import {
   type FastifyBaseLogger,
@@ -49,6 +50,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     if (!closing.signal.aborted) return;
     reply.header('connection', 'close');
     throw new OpspawnError('unavailable', 'The server shuts down');
+  });
+  app.addHook('onResponse', async ({ raw }) => {
+    // A connection that is kept alive would keep the server open.
+    if (closing.signal.aborted && raw.socket instanceof Socket) raw.socket.end();
   });
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler(refuseRoute);
