@@ -228,3 +228,49 @@ for (const spec of specs) {
     }
   });
 }
+
+suite('an error in the middle of a stream', () => {
+  const anthropic = (type: string): string =>
+    [
+      {
+        type: 'message_start',
+        message: {
+          id: 'm',
+          model: 'c',
+          role: 'assistant',
+          content: [],
+          usage: { input_tokens: 1, output_tokens: 1 },
+        },
+      },
+      { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+      { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hel' } },
+      { type: 'error', error: { type, message: 'no more' } },
+    ]
+      .map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+      .join('');
+  const chat = (type: string): string =>
+    [
+      { id: 'x', choices: [{ index: 0, delta: { role: 'assistant', content: 'Hel' } }] },
+      { error: { message: 'no more', type, param: null, code: null } },
+    ]
+      .map((event) => `data: ${JSON.stringify(event)}\n\n`)
+      .join('');
+
+  const cases: [string, (type: string) => string, string, string][] = [
+    ['anthropic/claude-sonnet-4-6', anthropic, 'overloaded_error', 'model_failed'],
+    ['anthropic/claude-sonnet-4-6', anthropic, 'invalid_request_error', 'model_rejected'],
+    ['openai-chat/gpt-5.4-mini', chat, 'server_error', 'model_failed'],
+    ['openrouter/openai/gpt-5.4-mini', chat, 'server_error', 'model_failed'],
+    ['compatible/llama', chat, 'server_error', 'model_failed'],
+    ['compatible/llama', chat, 'invalid_request_error', 'model_rejected'],
+  ];
+  for (const [spec, stream, type, code] of cases) {
+    test(`${type} of ${spec} is ${code}, after the pieces that came before it`, async () => {
+      proxy.fault = { status: 200, headers: { 'content-type': 'text/event-stream' }, body: stream(type) };
+      const pieces: string[] = [];
+      const asked = ask(spec, { messages: [say('hello')], onDelta: ({ text }) => void pieces.push(text) });
+      await assert.rejects(asked, { code, message: /no more/ });
+      assert.deepEqual(pieces, ['Hel']);
+    });
+  }
+});
