@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { type ErrorCode, errorCodes } from '../../error-codes.ts';
 import { OpspawnError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
@@ -61,7 +62,7 @@ export class ToolProcess {
   constructor(options: ToolProcessOptions) {
     this.#options = options;
     const entry = moduleUrl('./process-entry', import.meta.url);
-    const command = [process.execPath, '--no-warnings', entry.pathname];
+    const command = [process.execPath, '--no-warnings', fileURLToPath(entry)];
     this.#group = new ProcessGroup({ command: '/bin/sh', args: ['-c', redirect, 'sh', ...command], env: {} });
     this.pid = this.#group.pid;
     this.ready = new Promise((resolve, reject) => {
