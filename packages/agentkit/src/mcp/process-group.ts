@@ -21,7 +21,7 @@ export interface ProcessGroupOptions {
   cwd?: string | undefined;
 }
 
-/** How long output of a dead command is still read, when something outside its group holds the pipe. */
+/** How long what a dead command left behind may still write; then it is killed. */
 const drainMs = 200;
 
 export class ProcessGroup {
@@ -58,10 +58,9 @@ export class ProcessGroup {
   async #end(child: ChildProcess, read: Promise<unknown>): Promise<string> {
     const reason = await new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
-      child.once('exit', (code, signal) => {
-        if (!this.#stopping) this.kill('SIGKILL');
-        resolve(signal === null ? `exited with code ${code}` : `was killed by ${signal}`);
-      });
+      child.once('exit', (code, signal) =>
+        resolve(signal === null ? `exited with code ${code}` : `was killed by ${signal}`),
+      );
     });
     await settledWithin(read, this.#drainMs);
     this.kill('SIGKILL');
