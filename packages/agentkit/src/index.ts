@@ -58,6 +58,7 @@ export {
   type Usage,
   usageSchema,
 } from './message.ts';
+export { type AiSdkModelOptions, aiSdkModel } from './model/ai-sdk-model.ts';
 export { fallbackModel } from './model/fallback-model.ts';
 export type {
   Model,
@@ -103,8 +104,11 @@ export type {
   WaitRequest,
 } from './steps.ts';
 export type { SchemaIssue } from './tool/ajv-validator.ts';
+export { add, subtract } from './tool/builtin/arithmetic.ts';
+export { calculator } from './tool/builtin/calculator.ts';
 export { defineTool } from './tool/define-tool.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
+export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';
 export type { StandardSchemaV1 } from './tool/standard-schema.ts';
 export type {
   InlineTool,
