@@ -1,0 +1,116 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { defaultModelSpec, toOpspawnError } from '@opspawn/agentkit';
+import { loadConfig } from '@opspawn/ops-core';
+import { configPathFrom, settingsFrom } from '../embedded.ts';
+import { createOutput, style } from '../output.ts';
+
+interface DoctorOptions {
+  json?: boolean;
+  config?: string;
+  data?: string;
+}
+
+interface Finding {
+  check: string;
+  state: 'ok' | 'warning' | 'failed';
+  detail: string;
+}
+
+const marks = { ok: 'ok', warning: 'warning', failed: 'FAILED' } as const;
+
+/** Looks at what Opspawn needs. Exits with 1 when something is missing without which it does not work. */
+export async function doctor(options: DoctorOptions): Promise<void> {
+  const output = createOutput({ json: options.json === true });
+  const settings = settingsFrom(options);
+  const findings = [
+    checkNode(),
+    checkDataFolder(settings.dataDir),
+    checkProgram(
+      'setpriv',
+      'MCP servers and tools of the process tier outlive a worker that is killed, until the next one starts',
+    ),
+    checkProgram('prlimit', 'tools of the process tier have no limit of memory'),
+    await checkConfig(configPathFrom(options.config, settings)),
+    checkModel(),
+  ];
+  output.records(
+    findings,
+    [
+      { header: 'CHECK', value: ({ check }) => check },
+      { header: 'STATE', value: ({ state }) => marks[state] },
+      { header: 'DETAIL', value: ({ detail }) => detail, shrinks: true },
+    ],
+    '',
+  );
+  const failed = findings.filter(({ state }) => state === 'failed').length;
+  if (failed === 0) return;
+  output.talk(style('red', `${failed} of ${findings.length} checks failed.`, process.stderr));
+  process.exitCode = 1;
+}
+
+function checkNode(): Finding {
+  const isNew = Number.parseInt(process.versions.node, 10) >= 26;
+  return {
+    check: 'node',
+    state: isNew ? 'ok' : 'failed',
+    detail: `${process.version} (${process.execPath})`,
+  };
+}
+
+function checkDataFolder(folder: string): Finding {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  try {
+    rmSync(mkdtempSync(join(existing, '.opspawn-doctor-')), { recursive: true });
+    const { bavail, bsize } = statfsSync(existing);
+    const freeMb = Math.floor((bavail * bsize) / 1024 ** 2);
+    const detail = `${folder}${existing === folder ? '' : ' (will be made)'}, ${freeMb} MB free`;
+    return { check: 'data folder', state: freeMb < 100 ? 'warning' : 'ok', detail };
+  } catch (error) {
+    return { check: 'data folder', state: 'failed', detail: `${folder}: ${(error as Error).message}` };
+  }
+}
+
+function checkProgram(name: string, without: string): Finding {
+  const found = spawnSync(name, ['--version'], { encoding: 'utf8', timeout: 5_000 });
+  if (found.status === 0) return { check: name, state: 'ok', detail: found.stdout.split('\n')[0] ?? '' };
+  const where =
+    process.platform === 'linux' ? 'not found (package util-linux)' : `not there on ${process.platform}`;
+  return { check: name, state: 'warning', detail: `${where}: ${without}` };
+}
+
+async function checkConfig(path: string | undefined): Promise<Finding> {
+  if (path === undefined) {
+    return {
+      check: 'config',
+      state: 'warning',
+      detail: 'no opspawn.config.ts here: there is nothing to run',
+    };
+  }
+  try {
+    const { config } = await loadConfig(path);
+    const counts = (['agents', 'functions', 'workflows'] as const).map(
+      (kind) => `${config[kind]?.length ?? 0} ${kind}`,
+    );
+    return { check: 'config', state: 'ok', detail: `${path}: ${counts.join(', ')}` };
+  } catch (thrown) {
+    return { check: 'config', state: 'failed', detail: toOpspawnError(thrown).message };
+  }
+}
+
+function checkModel(): Finding {
+  try {
+    const model = defaultModelSpec(process.env);
+    if (model !== undefined)
+      return { check: 'model', state: 'ok', detail: `${model} (from the environment)` };
+    return {
+      check: 'model',
+      state: 'warning',
+      detail: 'no key is set: agents without a model of their own cannot run',
+    };
+  } catch (thrown) {
+    return { check: 'model', state: 'failed', detail: toOpspawnError(thrown).message };
+  }
+}

@@ -1,0 +1,110 @@
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import type { Client, CreateTask, Task, TaskKind } from '@opspawn/sdk';
+import { addHint, type Connection, connectTo, defaultUrl, isServing } from '../connect.ts';
+import { createOutput, type Output } from '../output.ts';
+import { readTaskInput } from '../read-input.ts';
+import { exitCodeOf, watchTask } from '../watch-task.ts';
+import { type CommandOptions, printResult } from './task.ts';
+
+interface RunOptions extends CommandOptions {
+  input?: string;
+  kind?: TaskKind;
+  session?: string;
+  idempotencyKey?: string;
+  watch?: boolean;
+  detach?: boolean;
+  embedded?: boolean;
+  config?: string;
+}
+
+export async function run(name: string, positional: string | undefined, options: RunOptions): Promise<void> {
+  const output = createOutput({ json: options.json === true });
+  const input = await readTaskInput(positional, options.input);
+  const { kind, session: sessionId, idempotencyKey } = options;
+  const request: CreateTask = {
+    name,
+    ...(input === undefined ? {} : { input }),
+    ...(kind && { kind }),
+    ...(sessionId && { sessionId }),
+    ...(idempotencyKey && { idempotencyKey }),
+  };
+  await using place = await choosePlace(options, output);
+  const { client } = place;
+  try {
+    const task = await submit(client, request);
+    if (options.detach) output.record(task, () => task.id);
+    else await follow(client, output, task, options.watch === true);
+  } catch (thrown) {
+    throw addHint(thrown, options);
+  }
+}
+
+/** The server that was named, or that runs here; without one this process itself, when it knows what to run. */
+async function choosePlace(options: RunOptions, output: Output): Promise<Connection> {
+  const { url, data, config, embedded = data !== undefined, detach } = options;
+  if (url !== undefined && !embedded) return connectTo(url);
+  if (!embedded && (await isServing(defaultUrl))) return connectTo(defaultUrl);
+  const { configPathFrom, openEmbedded, settingsFrom } = await import('../embedded.ts');
+  const configPath = configPathFrom(config, settingsFrom({}));
+  if (configPath === undefined) throw nothingToRun(embedded);
+  if (detach) {
+    throw new OpspawnError(
+      'invalid_argument',
+      '--detach needs a server: this process would end before the task does',
+    );
+  }
+  const place = await openEmbedded({ configPath, ...(data === undefined ? {} : { data }) });
+  output.talk(
+    `${embedded ? '' : `No server answers at ${defaultUrl}: `}running in this process on ${place.dataDir}`,
+  );
+  return place;
+}
+
+function nothingToRun(embedded: boolean): OpspawnError {
+  if (embedded) {
+    return new OpspawnError(
+      'config_invalid',
+      'There is no opspawn.config.ts here that says what can be run',
+      {
+        details: { hint: 'Name one with --config FILE.' },
+      },
+    );
+  }
+  return new OpspawnError(
+    'unavailable',
+    `No Opspawn server answers at ${defaultUrl}, and there is no opspawn.config.ts here`,
+    {
+      details: { hint: 'Start a server with "opspawn start", or name a config with --config FILE.' },
+    },
+  );
+}
+
+/** An unknown name is answered with the known ones. */
+async function submit(client: Client, request: CreateTask): Promise<Task> {
+  try {
+    return await client.tasks.create(request);
+  } catch (thrown) {
+    const isAboutName =
+      thrown instanceof OpspawnError &&
+      thrown.code === 'invalid_argument' &&
+      thrown.message.includes(request.name);
+    if (!isAboutName) throw thrown;
+    const { items } = await client.definitions.list();
+    const known =
+      items.map(({ kind, name }) => `${kind} ${name}`).join(', ') ||
+      'nothing: no worker has been started yet';
+    throw new OpspawnError(thrown.code, thrown.message, {
+      cause: thrown,
+      details: { ...thrown.details, hint: `Known: ${known}.` },
+    });
+  }
+}
+
+async function follow(client: Client, output: Output, task: Task, showsSteps: boolean): Promise<void> {
+  output.talk(`Task ${task.id}`);
+  const watched = await watchTask(client, output, { taskId: task.id, showsSteps });
+  if (!watched.ended) return;
+  if (!output.json) printResult(watched.task, output);
+  else if (!showsSteps) output.record(watched.task, () => '');
+  process.exitCode = exitCodeOf(watched.task);
+}

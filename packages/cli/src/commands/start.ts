@@ -1,0 +1,45 @@
+import { relative } from 'node:path';
+import { loadConfig, startDev, startServer, untilStopped } from '@opspawn/ops-core';
+import { configPathFrom, settingsFrom } from '../embedded.ts';
+import { createOutput } from '../output.ts';
+
+export interface StartOptions {
+  json?: boolean;
+  config?: string;
+  data?: string;
+  host?: string;
+  port?: number;
+  capacity?: number;
+  worker: boolean;
+}
+
+/** Serves until SIGTERM or SIGINT, and works too unless told otherwise. stdout says where, once it can be reached. */
+export async function start(options: StartOptions): Promise<void> {
+  const output = createOutput({ json: options.json === true });
+  const settings = settingsFrom({ ...options, ...quietInTerminal() });
+  const configPath = options.worker ? configPathFrom(options.config, settings) : undefined;
+  if (options.worker && configPath === undefined) {
+    output.talk(
+      'There is no opspawn.config.ts here: tasks are accepted, and wait for a worker that knows them.',
+    );
+  }
+  const stopped = untilStopped();
+  await using running =
+    configPath === undefined
+      ? await startServer({ settings })
+      : await startDev({ settings, loaded: await loadConfig(configPath) });
+  const facts = { url: running.url, dataDir: settings.dataDir, config: configPath ?? null, pid: process.pid };
+  output.record(facts, () => `Opspawn serves ${running.url}`);
+  const works = configPath === undefined ? '' : `, runs what ${shown(configPath)} defines`;
+  output.talk(`Data is in ${shown(settings.dataDir)}${works}. Ctrl-C stops it; a second one at once.`);
+  output.talk(`${await stopped}: finishing what runs, for at most ${settings.shutdownGraceMs / 1000} s …`);
+}
+
+/** Lines of JSON are for machines: in a terminal only what went wrong is shown. */
+export const quietInTerminal = (): { logLevel: 'warn' } | Record<never, never> =>
+  process.stderr.isTTY ? { logLevel: 'warn' } : {};
+
+const shown = (path: string): string => {
+  const near = relative(process.cwd(), path);
+  return near === '' ? '.' : near.startsWith('..') ? path : near;
+};

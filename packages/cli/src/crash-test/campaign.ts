@@ -1,0 +1,214 @@
+/** All crashes of one crash test: which there are, and what each came to. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { moduleUrl, OpspawnError } from '@opspawn/agentkit';
+import { localPrincipal, openNode } from '@opspawn/ops-core';
+import type { CreateTask, Entry, Task } from '@opspawn/sdk';
+import { settingsFrom } from '../embedded.ts';
+import type { Job } from './child.ts';
+import { type LedgerLine, readLedger } from './ledger.ts';
+import { judge, type Verdict } from './verdict.ts';
+
+export interface CampaignOptions {
+  configPath: string;
+  request: CreateTask;
+  signals: Job['signals'];
+  /** Test only so many boundaries, evenly spread. */
+  maxBoundaries?: number;
+  /** For one process. */
+  timeoutMs: number;
+  /** Crashes side by side. */
+  concurrency: number;
+  signal: AbortSignal;
+  onProgress: (done: number, total: number) => void;
+}
+
+/** The run without a crash. */
+export interface Baseline {
+  task: Task;
+  entries: readonly Entry[];
+  /** How many writes the owner of the task made. */
+  boundaries: number;
+  /** Positions, from 1, of the steps that are no model calls among those that ran. */
+  effects: readonly number[];
+}
+
+export interface CrashOutcome {
+  kill: NonNullable<Job['kill']>;
+  /** Absent: the run ended before it came there. */
+  verdict?: Verdict;
+  task?: Task;
+}
+
+interface Place {
+  folder: string;
+  dataDir: string;
+}
+
+/** Runs the task once without a crash. Throws what it failed with, and `timeout`. */
+export async function runBaseline(options: CampaignOptions): Promise<Baseline> {
+  return await inTemporaryFolder(async (place) => {
+    const ledger = join(place.folder, 'ledger');
+    const exit = await runChild({ ...jobOf(options, place), ledger }, options);
+    const found = await readTask(place.dataDir, acceptedId(readLedger(ledger)));
+    if (exit.kind !== 'done' || found === undefined) throw baselineFailed(exit);
+    const lines = readLedger(ledger);
+    return { ...found, boundaries: boundariesOf(lines), effects: effectsOf(lines) };
+  });
+}
+
+export function killsOf(
+  { boundaries, effects }: Baseline,
+  maxBoundaries = boundaries,
+): CrashOutcome['kill'][] {
+  const chosen = spread(boundaries, maxBoundaries).flatMap((boundary) => [
+    { boundary, when: 'before' as const },
+    { boundary, when: 'after' as const },
+  ]);
+  return [...chosen, ...spread(effects.length, maxBoundaries).map((n) => ({ inStep: effects[n - 1] ?? n }))];
+}
+
+/** `count` numbers from 1 on, or `most` of them, evenly spread. */
+function spread(count: number, most: number): number[] {
+  const chosen = Math.min(count, most);
+  return Array.from({ length: chosen }, (_, index) => 1 + Math.floor((index * count) / chosen));
+}
+
+export async function runCrashes(
+  kills: readonly CrashOutcome['kill'][],
+  options: CampaignOptions,
+): Promise<CrashOutcome[]> {
+  const outcomes: CrashOutcome[] = [];
+  const waiting = kills.entries();
+  const lane = async () => {
+    for (const [index, kill] of waiting) {
+      options.signal.throwIfAborted();
+      outcomes[index] = await runCrash(kill, options);
+      options.onProgress(outcomes.filter((outcome) => outcome !== undefined).length, kills.length);
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency }, lane));
+  return outcomes;
+}
+
+async function runCrash(kill: CrashOutcome['kill'], options: CampaignOptions): Promise<CrashOutcome> {
+  return await inTemporaryFolder(async (place) => {
+    const killedPath = join(place.folder, 'killed');
+    const resumedPath = join(place.folder, 'resumed');
+    const exit = await runChild({ ...jobOf(options, place), ledger: killedPath, kill }, options);
+    if (exit.kind === 'done') return { kill };
+    const killedLedger = readLedger(killedPath);
+    const acceptedTaskId = acceptedId(killedLedger);
+    const before = await readTask(place.dataDir, acceptedTaskId);
+    await runChild({ ...jobOf(options, place), ledger: resumedPath }, options);
+    const resumedLedger = readLedger(resumedPath);
+    const after = await readTask(place.dataDir, acceptedId(resumedLedger) ?? acceptedTaskId);
+    if (after === undefined) return { kill, verdict: notThere };
+    const evidence = {
+      acceptedTaskId,
+      before: before?.entries ?? [],
+      after: after.entries,
+      task: after.task,
+    };
+    return { kill, task: after.task, verdict: judge({ ...evidence, killedLedger, resumedLedger }) };
+  });
+}
+
+const notThere: Verdict = {
+  lost: 'the resumed process found no task and accepted none',
+  repeated: [],
+  silent: [],
+  inDoubt: [],
+  outOfTurn: false,
+};
+
+const jobOf = ({ configPath, request, signals, timeoutMs }: CampaignOptions, { dataDir }: Place) => ({
+  configPath,
+  dataDir,
+  request,
+  signals,
+  horizonMs: timeoutMs / 2,
+});
+
+async function inTemporaryFolder<T>(use: (place: Place) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'opspawn-crash-'));
+  try {
+    return await use({ folder, dataDir: join(folder, 'data') });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+type ChildExit = { kind: 'done' | 'killed' | 'timed out' } | { kind: 'failed'; stderr: string };
+
+/** Runs one process to its end; kills it when it takes too long or the crash test is stopped. */
+function runChild(job: Job, { timeoutMs, signal }: CampaignOptions): Promise<ChildExit> {
+  signal.throwIfAborted();
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const child = spawn(
+    process.execPath,
+    [moduleUrl('./child', import.meta.url).pathname, JSON.stringify(job)],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      signal: AbortSignal.any([signal, deadline]),
+      killSignal: 'SIGKILL',
+    },
+  );
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-4_000);
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<ChildExit>();
+  child.on('error', (error) => {
+    if (error.name !== 'AbortError') reject(error);
+  });
+  child.on('close', (code, endedBy) => {
+    if (signal.aborted) reject(signal.reason);
+    else if (deadline.aborted) resolve({ kind: 'timed out' });
+    else if (endedBy === 'SIGKILL') resolve({ kind: 'killed' });
+    else resolve(code === 0 ? { kind: 'done' } : { kind: 'failed', stderr });
+  });
+  return promise;
+}
+
+/** The task and its whole journal, as they stand in the data folder. */
+async function readTask(
+  dataDir: string,
+  taskId: string | undefined,
+): Promise<{ task: Task; entries: Entry[] } | undefined> {
+  if (taskId === undefined) return undefined;
+  await using node = await openNode({ settings: settingsFrom({ data: dataDir, logLevel: 'silent' }) });
+  const entries: Entry[] = [];
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const page: { items: Entry[]; nextAfter?: number } = await node.engine.journal(localPrincipal, taskId, {
+      after,
+      limit: 1_000,
+    });
+    entries.push(...page.items);
+    after = page.nextAfter;
+  }
+  return { task: await node.engine.get(localPrincipal, taskId), entries };
+}
+
+const acceptedId = (lines: readonly LedgerLine[]): string | undefined =>
+  lines.find((line) => line.said === 'accepted')?.taskId;
+
+const boundariesOf = (lines: readonly LedgerLine[]): number =>
+  lines.find((line) => line.said === 'boundaries')?.count ?? 0;
+
+const effectsOf = (lines: readonly LedgerLine[]): number[] =>
+  lines
+    .filter((line) => line.said === 'begun')
+    .flatMap(({ kind }, index) => (kind === 'llm' ? [] : [index + 1]));
+
+function baselineFailed(exit: ChildExit): OpspawnError {
+  if (exit.kind === 'timed out') {
+    return new OpspawnError('timeout', 'The run without a crash took too long', {
+      details: { hint: 'Give it more with --timeout SECONDS.' },
+    });
+  }
+  const why = exit.kind === 'failed' ? `: ${exit.stderr.trim()}` : '';
+  return new OpspawnError('step_failed', `The run without a crash did not end${why}`);
+}

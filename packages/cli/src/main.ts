@@ -1,0 +1,20 @@
+/**
+ * The command line. Loads commander and the list of commands; the code of a command is loaded when it runs, so that
+ * help is answered before anything else of ours.
+ */
+import { CommanderError } from 'commander';
+import { buildProgram } from './program.ts';
+
+// A reader that has seen enough (`opspawn task list | head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+const json = process.argv.includes('--json');
+try {
+  await buildProgram({ json }).parseAsync();
+} catch (thrown) {
+  const helped = thrown instanceof CommanderError && thrown.exitCode === 0;
+  if (!helped) {
+    const { reportFailure } = await import('./failure.ts');
+    process.exitCode = reportFailure(thrown, { json });
+  }
+}

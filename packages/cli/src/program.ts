@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+const exitCodes = `
+Exit codes: 0 done, 1 failed, 2 mistake in what was asked, 3 not allowed, 4 not found, 5 wrong state or conflict,
+6 unavailable, 7 cancelled, 8 timed out, 9 over budget, 10 effect in doubt.`;
+
+/** Every command with its help. Their code is imported when they run. */
+export function buildProgram({ json }: { json: boolean }): Command {
+  const program = new Command('opspawn')
+    .description('Runs AI agents as durable tasks: nothing accepted is lost, nothing recorded is done twice.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .addHelpText('after', exitCodes)
+    .exitOverride()
+    .configureOutput(json ? { writeErr: () => {} } : {})
+    .showHelpAfterError('Run it with --help to see how it is used.');
+  addServing(program);
+  addRun(program);
+  addTask(program);
+  addCrashTest(program);
+  addDoctor(program);
+  return program;
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function addServing(program: Command): void {
+  command(program, 'start', 'Serve and work in one process, until Ctrl-C')
+    .alias('dev')
+    .addOption(configOption())
+    .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(hostOption())
+    .addOption(portOption())
+    .addOption(capacityOption())
+    .option('--no-worker', 'only serve: the same as "opspawn server"')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  opspawn start\n  opspawn start --config examples/opspawn.config.ts --port 8080',
+    )
+    .action(async (options) => (await import('./commands/start.ts')).start(options));
+  command(program, 'server', 'Serve the API; tasks are run by workers of their own')
+    .addOption(configOption())
+    .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(hostOption())
+    .addOption(portOption())
+    .action(async (options) => (await import('./commands/start.ts')).start({ ...options, worker: false }));
+  command(program, 'worker', 'Run tasks in a process of its own, on the same data as a server')
+    .addOption(configOption())
+    .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(capacityOption())
+    .action(async (options) => (await import('./commands/worker.ts')).work(options));
+}
+
+function addRun(program: Command): void {
+  connecting(
+    command(program, 'run <name> [input]', 'Run an agent, function or workflow and print its result'),
+  )
+    .option('--input <json>', 'the input as JSON, as @FILE, or as - for stdin')
+    .addOption(
+      new Option('--kind <kind>', 'when two kinds share the name').choices(['agent', 'function', 'workflow']),
+    )
+    .option('--session <id>', 'continue this conversation; its tasks run one after the other')
+    .option('--idempotency-key <key>', 'asking again with this key gives the same task')
+    .option('--watch', 'show the steps as they happen (on stderr)')
+    .option('--detach', 'print the task and return at once')
+    .option('--embedded', 'run in this process, on the data folder, even when a server runs')
+    .addOption(configOption())
+    .addHelpText(
+      'after',
+      `
+The input is JSON when it starts with { or [, otherwise a text. Without --url, --data and --embedded the server at
+http://127.0.0.1:7070 is asked; when none runs and there is a config file, the task runs in this process on .opspawn/.
+
+Examples:
+  opspawn run folder-report "Report on this folder" --watch
+  opspawn run refund '{"orderId":"A-17"}' --idempotency-key A-17
+  opspawn run import --input @orders.json --detach --json`,
+    )
+    .action(async (name, input, options) => (await import('./commands/run.ts')).run(name, input, options));
+}
+
+function addTask(program: Command): void {
+  const task = program.command('task').description('Look at tasks and act on them');
+  const load = () => import('./commands/task.ts');
+  connecting(command(task, 'list', 'The newest tasks first'))
+    .option('--status <status...>', 'pending, running, waiting, paused, completed, failed, cancelled')
+    .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
+    .option('--name <name>', 'of the agent, function or workflow')
+    .option('--session <id>')
+    .addOption(new Option('--limit <n>', 'how many').argParser(wholeNumber(1, 100_000)).default(20))
+    .action(async (options) => (await load()).list(options));
+  connecting(command(task, 'get <id>', 'Everything about one task')).action(async (id, options) =>
+    (await load()).get(id, options),
+  );
+  connecting(command(task, 'journal <id>', 'What is recorded of a task, entry by entry'))
+    .addOption(
+      new Option('--after <seq>', 'only entries behind this one').argParser(wholeNumber(0)).default(0),
+    )
+    .option('--full', 'whole values instead of one line each')
+    .action(async (id, options) => (await load()).journal(id, options));
+  connecting(command(task, 'watch <id>', 'Follow a task until it ends; Ctrl-C only stops watching'))
+    .addOption(
+      new Option('--after <seq>', 'only entries behind this one').argParser(wholeNumber(0)).default(0),
+    )
+    .action(async (id, options) => (await load()).watch(id, options));
+  connecting(command(task, 'cancel <id>', 'Ask for the end of a task'))
+    .option('--reason <text>')
+    .action(async (id, options) => (await load()).cancel(id, options));
+  connecting(command(task, 'retry <id>', 'Make a failed task pending again')).action(async (id, options) =>
+    (await load()).retry(id, options),
+  );
+  connecting(command(task, 'pause <id>', 'Stop a task until it is resumed')).action(async (id, options) =>
+    (await load()).pause(id, options),
+  );
+  connecting(command(task, 'resume <id>', 'Let a paused task go on')).action(async (id, options) =>
+    (await load()).resume(id, options),
+  );
+  addDecisions(task);
+}
+
+function addDecisions(task: Command): void {
+  const load = () => import('./commands/decide.ts');
+  connecting(command(task, 'signal <id> <name>', 'Send a signal to a task'))
+    .option('--payload <json>', 'what the signal carries: JSON, @FILE, or - for stdin')
+    .action(async (id, name, options) => (await load()).signal(id, name, options));
+  connecting(command(task, 'resolve <id> <step>', 'Decide about an effect in doubt'))
+    .option('--retry', 'it did not happen: run it')
+    .option('--result <json>', 'it happened, and this was its result: JSON, @FILE, or - for stdin')
+    .option('--fail [message]', 'the step failed')
+    .addHelpText(
+      'after',
+      `
+A step is in doubt when it was begun and the process died before its result was recorded. "opspawn task get ID"
+names the step.
+
+Examples:
+  opspawn task resolve 0199… pay --retry
+  opspawn task resolve 0199… pay --result '{"receipt":17}'
+  opspawn task resolve 0199… pay --fail "the bank has no such payment"`,
+    )
+    .action(async (id, step, options) => (await load()).resolve(id, step, options));
+  connecting(command(task, 'approve <id> <step>', 'Agree to what a task asks'))
+    .option('--comment <text>')
+    .action(async (id, step, options) => (await load()).decide(id, step, 'approve', options));
+  connecting(command(task, 'deny <id> <step>', 'Refuse what a task asks'))
+    .option('--comment <text>')
+    .action(async (id, step, options) => (await load()).decide(id, step, 'deny', options));
+  connecting(command(task, 'answer <id> <step> <json>', 'Answer a question: JSON, @FILE, or - for stdin'))
+    .option('--comment <text>')
+    .action(async (id, step, json, options) => (await load()).answerQuestion(id, step, json, options));
+}
+
+function addCrashTest(program: Command): void {
+  command(
+    program,
+    'crash-test <name> [input]',
+    'Kill your agent at every journal boundary and see what holds',
+  )
+    .option('--input <json>', 'the input as JSON, as @FILE, or as - for stdin')
+    .addOption(configOption())
+    .addOption(
+      new Option('--kind <kind>', 'when two kinds share the name').choices(['agent', 'function', 'workflow']),
+    )
+    .addOption(
+      new Option('--max-boundaries <n>', 'test only so many, evenly spread').argParser(wholeNumber(1)),
+    )
+    .addOption(new Option('--timeout <seconds>', 'for one run').argParser(wholeNumber(1)).default(60))
+    .option('--signal <name=json...>', 'send these to the task as soon as it is accepted')
+    .option('-y, --yes', 'go on although the model costs money')
+    .addHelpText(
+      'after',
+      `
+Runs the definition in a process of its own on a temporary data folder: once to count what it writes, then again for
+every boundary, killed with SIGKILL before and after that write and in the middle of every tool call, and resumed in a
+new process. Tools really run: use test accounts.
+
+Exits with 0 only when nothing was lost, no recorded step ran again and no effect was silently repeated.
+
+Examples:
+  opspawn crash-test folder-report "Report on this folder"
+  opspawn crash-test refund '{"orderId":"A-17"}' --json`,
+    )
+    .action(async (name, input, options) =>
+      (await import('./commands/crash-test.ts')).crashTest(name, input, options),
+    );
+}
+
+function addDoctor(program: Command): void {
+  command(program, 'doctor', 'Check that everything is here that Opspawn needs')
+    .addOption(configOption())
+    .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
+}
+
+function command(parent: Command, nameAndArgs: string, description: string): Command {
+  return parent
+    .command(nameAndArgs)
+    .description(description)
+    .option('--json', 'machine-readable: JSON, one line for each record');
+}
+
+/** Options of the commands that talk to a server, or work on a data folder themselves. */
+const connecting = (to: Command): Command =>
+  to
+    .addOption(new Option('--url <url>', 'the server').env('OPSPAWN_URL'))
+    .addOption(dataOption('work on this data folder, without a server').conflicts('url'));
+
+const configOption = () =>
+  new Option('--config <file>', 'what can be run (default: opspawn.config.ts if there is one)');
+const dataOption = (description: string) => new Option('--data <folder>', description);
+const hostOption = () => new Option('--host <address>', 'where to listen (default: 127.0.0.1)');
+const portOption = () =>
+  new Option('--port <number>', 'where to listen; 0 takes any free one (default: 7070)').argParser(
+    wholeNumber(0, 65_535),
+  );
+const capacityOption = () =>
+  new Option('--capacity <n>', 'how many tasks run at once (default: 100)').argParser(wholeNumber(1, 10_000));
+
+function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(number >= least && number <= most)) {
+      const upTo = most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`;
+      throw new InvalidArgumentError(`It must be a whole number, ${least}${upTo || ' or more'}.`);
+    }
+    return number;
+  };
+}

@@ -1,0 +1,22 @@
+import type { Client } from '@opspawn/sdk';
+import { addHint, type Connection, type ConnectOptions, connectTo, defaultUrl } from './connect.ts';
+
+/** Runs a command over a connection. When nobody answers, the error says how to start a server. */
+export async function withClient<T>(
+  options: ConnectOptions,
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
+  await using connection = await connect(options);
+  try {
+    return await use(connection.client);
+  } catch (thrown) {
+    throw addHint(thrown, options);
+  }
+}
+
+/** To the server at `url`, or in this process to the data folder `data`. */
+async function connect({ url, data }: ConnectOptions): Promise<Connection> {
+  if (data === undefined) return connectTo(url ?? defaultUrl);
+  const { openDataFolder } = await import('./embedded.ts');
+  return await openDataFolder(data);
+}
