@@ -5,8 +5,8 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
-import { ProcessGroup, type ProcessGroupOptions } from './process-group.ts';
-import { readLines } from './read-lines.ts';
+import { ProcessGroup, type ProcessGroupOptions } from '../process/process-group.ts';
+import { readLines } from '../process/read-lines.ts';
 
 export interface StdioTransportOptions extends ProcessGroupOptions {
   /** What the server writes to stderr, and what of its stdout is no message. */

@@ -1,7 +1,7 @@
 /** What runs in a process of the `process` tier: loads one module and answers calls of its default export. */
 import { Socket } from 'node:net';
 import { encodeJson } from '../../json.ts';
-import { readLines } from '../../mcp/read-lines.ts';
+import { readLines } from '../../process/read-lines.ts';
 import type { ProcessFunction } from '../tool.ts';
 import { type ProcessRequest, replyDescriptor, requestDescriptor } from './process-messages.ts';
 import type { ProcessFailure, ProcessReply } from './process-reply.ts';
