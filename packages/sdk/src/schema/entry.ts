@@ -8,7 +8,8 @@ export const recordedErrorSchema = z
     code: z.string(),
     message: z.string(),
     details: z.record(z.string(), jsonSchema).optional(),
-    get cause() {
+    // Said, because a declaration file would make `any` of it.
+    get cause(): z.ZodOptional<typeof recordedErrorSchema> {
       return recordedErrorSchema.optional();
     },
   })
