@@ -1,3 +1,5 @@
+import type { TaskStatus } from '@opspawn/sdk';
+
 /**
  * Where an unfinished task stands. `ready` tasks are what a claim takes; everything else is out of its index and is
  * made ready in the transaction of the event that frees it.
@@ -13,3 +15,13 @@ export const queueState = {
   paused: 5,
 } as const;
 export type QueueState = (typeof queueState)[keyof typeof queueState];
+
+/** What an unfinished task in this state is to those who look at it from outside. */
+export const statusOfState = {
+  [queueState.ready]: 'pending',
+  [queueState.running]: 'running',
+  [queueState.later]: 'pending',
+  [queueState.held]: 'pending',
+  [queueState.waiting]: 'waiting',
+  [queueState.paused]: 'paused',
+} as const satisfies Record<QueueState, TaskStatus>;

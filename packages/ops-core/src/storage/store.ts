@@ -189,7 +189,9 @@ export interface SubmitResult {
 /** `lost`: the owner does not hold the task. */
 export type OwnedResult = { ok: true; at: number } | { ok: false; reason: 'lost' };
 export type SuspendResult = OwnedResult | { ok: false; reason: 'awakened' };
-export type OutsideResult = { ok: true } | { ok: false; reason: 'not_found' | 'wrong_state'; status?: TaskStatus };
+export type OutsideResult =
+  | { ok: true }
+  | { ok: false; reason: 'not_found' | 'wrong_state'; status?: TaskStatus };
 
 export interface WriteResults {
   submit: SubmitResult;
@@ -221,6 +223,8 @@ export interface ClaimedTask extends Owner {
   createdAt: number;
   /** Store's time of the claim, Unix ms. */
   claimedAt: number;
+  /** Unix ms. An attempt that lasts longer is taken over by the sweep. */
+  deadlineAt: number;
 }
 
 /** A task with all that lists and details show. */
@@ -296,6 +300,8 @@ export interface StoreListener {
   changed(taskIds: ReadonlySet<string>): void;
   /** Those of them whose inbox got an item: by a post, the end of a child, the end of a parent. */
   posted(taskIds: ReadonlySet<string>): void;
+  /** The earliest time, Unix ms, at which something that was put off comes due: call `promoteDue` then. */
+  due?(at: number): void;
 }
 
 /** What one run added to a session's conversation. */

@@ -1,0 +1,25 @@
+import { claimCases } from './contract/claim.ts';
+import { controlCases } from './contract/control.ts';
+import { familyCases } from './contract/family.ts';
+import { inboxCases } from './contract/inbox.ts';
+import { journalCases } from './contract/journal.ts';
+import { listCases } from './contract/list.ts';
+import type { StoreCase } from './contract/scenario.ts';
+import { sessionCases } from './contract/session.ts';
+import { submitCases } from './contract/submit.ts';
+import { valueCases } from './contract/value.ts';
+import { workerCases } from './contract/worker.ts';
+
+/** Every backend keeps these promises. Each case gets an empty store. */
+export const storeCases: readonly StoreCase[] = [
+  ...submitCases,
+  ...claimCases,
+  ...journalCases,
+  ...inboxCases,
+  ...controlCases,
+  ...familyCases,
+  ...sessionCases,
+  ...workerCases,
+  ...listCases,
+  ...valueCases,
+];

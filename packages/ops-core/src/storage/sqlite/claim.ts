@@ -1,0 +1,101 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import type { TaskKind } from '@opspawn/sdk';
+import { queueState } from '../../domain/task-state.ts';
+import type { ClaimedTask, Store } from '../store.ts';
+import { textOf } from './blobs.ts';
+import type { HoldsLease } from './lease.ts';
+import { prepare } from './statement.ts';
+import type { Operation } from './turn.ts';
+
+type Text = string | null;
+type ClaimRequest = Parameters<Store['claim']>[0];
+
+type ReadyTask = [
+  taskId: string,
+  attempt: number,
+  failures: number,
+  priority: number,
+  dueAt: number,
+  attemptTimeoutMs: number | null,
+  namespace: string,
+  kind: TaskKind,
+  name: string,
+  queue: string,
+  createdAt: number,
+  lastSeq: number | null,
+  hasInbox: number,
+  input: Text,
+  options: Text,
+  sessionId: Text,
+  parentId: Text,
+];
+
+/** Throws `lease_lost` for a worker that is not registered, or no more. */
+export function prepareClaim(
+  database: DatabaseSync,
+  holdsLease: HoldsLease,
+): Operation<ClaimRequest, readonly ClaimedTask[]> {
+  const readyTasks = prepare<[string, number], ReadyTask>(
+    database,
+    `select q.task_id, q.attempt, q.failures, q.priority, q.due_at, t.attempt_timeout_ms, t.namespace, t.kind, t.name,
+       t.queue, t.created_at,
+       case when q.attempt > 0 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
+       q.has_inbox and exists (select 1 from inbox i where i.task_id = q.task_id and i.taken_at is null),
+       ${textOf('t', 'input', 'input_blob')}, t.options, t.session_id, t.parent_id
+     from queue q indexed by queue_ready cross join tasks t on t.namespace = q.namespace and t.id = q.task_id
+     where q.queue = ?1 and q.state = ${queueState.ready}
+     order by q.priority, q.due_at, q.task_id limit ?2`,
+  );
+  const setRunning = prepare<[string, number, string, number]>(
+    database,
+    `update queue set state = ${queueState.running}, attempt = ?2, worker_id = ?3, deadline_at = ?4
+     where task_id = ?1`,
+  );
+
+  return (turn, request) => {
+    const { workerId, queues, limit } = request;
+    if (!holdsLease(workerId)) throw leaseLost(workerId);
+    const rows = queues.flatMap((queue) => readyTasks.all(queue, limit));
+    if (queues.length > 1) rows.sort(byUrgency);
+    return rows.slice(0, limit).map((row) => {
+      const claimed = claimedTask(row, request, turn.at);
+      setRunning.get(claimed.taskId, claimed.attempt, workerId, claimed.deadlineAt);
+      turn.changed.add(claimed.taskId);
+      return claimed;
+    });
+  };
+}
+
+const byUrgency = (a: ReadyTask, b: ReadyTask): number =>
+  a[3] - b[3] || a[4] - b[4] || (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0);
+
+function claimedTask(row: ReadyTask, request: ClaimRequest, claimedAt: number): ClaimedTask {
+  const input = row[13];
+  const options = row[14];
+  const sessionId = row[15];
+  const parentId = row[16];
+  const claimed: ClaimedTask = {
+    taskId: row[0],
+    attempt: row[1] + 1,
+    workerId: request.workerId,
+    failures: row[2],
+    namespace: row[6],
+    kind: row[7],
+    name: row[8],
+    queue: row[9],
+    createdAt: row[10],
+    lastSeq: row[11] ?? 0,
+    hasInbox: row[12] !== 0,
+    claimedAt,
+    deadlineAt: claimedAt + (row[5] ?? request.attemptTimeoutMs),
+  };
+  if (input !== null) claimed.input = input;
+  if (options !== null) claimed.options = options;
+  if (sessionId !== null) claimed.sessionId = sessionId;
+  if (parentId !== null) claimed.parentId = parentId;
+  return claimed;
+}
+
+const leaseLost = (workerId: string): OpspawnError =>
+  new OpspawnError('lease_lost', `Worker ${workerId} holds no lease`, { details: { workerId } });

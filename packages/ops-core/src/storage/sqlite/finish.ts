@@ -1,0 +1,143 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { newId } from '../../domain/new-id.ts';
+import { queueState } from '../../domain/task-state.ts';
+import type { FinishWrite, NewEntry, OwnedResult, Owner } from '../store.ts';
+import { type ApplyEffects, lost } from './append.ts';
+import type { Blobs } from './blobs.ts';
+import type { Delivery } from './delivery.ts';
+import type { JournalWriter } from './journal.ts';
+import { prepare } from './statement.ts';
+import type { Transitions } from './transitions.ts';
+import type { Operation, Turn } from './turn.ts';
+
+type Text = string | null;
+type Ended = [namespace: string, failures: number, parentId: Text, sessionId: Text, hasChildren: number];
+
+export interface FinishParts {
+  blobs: Blobs;
+  journal: JournalWriter;
+  effects: ApplyEffects;
+  delivery: Delivery;
+  transitions: Transitions;
+}
+
+/** The end of a task, with all that follows from it for its parent, its children and its session. */
+export function prepareFinish(
+  database: DatabaseSync,
+  parts: FinishParts,
+): Operation<FinishWrite, OwnedResult> {
+  const { journal, effects, transitions } = parts;
+  const findOwned = prepare<[string, number, string], Ended>(
+    database,
+    `select namespace, failures, parent_id, session_id, has_children from queue
+     where task_id = ?1 and attempt = ?2 and worker_id = ?3 and state = ${queueState.running}`,
+  );
+  // RETURNING would do both at once, at twice the cost.
+  const leaveQueue = prepare<[string]>(database, 'delete from queue where task_id = ?1');
+  const writeOutcome = prepareWriteOutcome(database, parts.blobs);
+  const earlier = prepareEarlier(database, journal);
+  const tellParent = prepareTellParent(database, parts.delivery);
+  const cancelChildren = prepareCancelChildren(database, parts.delivery);
+
+  return (turn, write) => {
+    const { owner, status, entries } = write;
+    const { taskId, attempt, workerId } = owner;
+    const terminal = terminalEntry(write);
+    const ended = findOwned.get(taskId, attempt, workerId);
+    if (ended === undefined) return earlier(owner, entries) ?? lost;
+    const [namespace, failures, parentId, sessionId, hasChildren] = ended;
+    leaveQueue.get(taskId);
+    if (entries.length > 1) journal.write(turn, owner, entries.slice(0, -1));
+    writeOutcome(turn, owner, { namespace, status, failures, terminal });
+    effects(turn, taskId, namespace, write);
+    if (parentId !== null) tellParent(turn, namespace, parentId, taskId, status, terminal);
+    if (hasChildren !== 0) cancelChildren(turn, namespace, taskId);
+    if (sessionId !== null) transitions.sessionFreed(turn, namespace, sessionId);
+    turn.changed.add(taskId);
+    return turn.written;
+  };
+}
+
+function terminalEntry({ owner, status, entries }: FinishWrite): NewEntry {
+  const last = entries.at(-1);
+  if (last?.type === `task.${status}`) return last;
+  throw new OpspawnError('invalid_argument', `The entries of ${owner.taskId} do not end with task.${status}`);
+}
+
+interface Outcome {
+  namespace: string;
+  status: FinishWrite['status'];
+  failures: number;
+  terminal: NewEntry;
+}
+
+function prepareWriteOutcome(database: DatabaseSync, blobs: Blobs) {
+  const insert = prepare<
+    [string, string, string, number, number, number, number, number | null, number | null, Text]
+  >(
+    database,
+    `insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, blob_id, data)
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
+  );
+  return (turn: Turn, { taskId, attempt }: Owner, outcome: Outcome): void => {
+    const { namespace, status, failures, terminal } = outcome;
+    const { seq, asked = null, data } = terminal;
+    const blobId = blobs.spill(data);
+    insert.get(taskId, namespace, status, failures, seq, attempt, turn.at, asked, blobId, blobs.inline(data));
+  };
+}
+
+/** The answer to the same end written before, also when the task was reopened since. */
+function prepareEarlier(database: DatabaseSync, journal: JournalWriter) {
+  const find = prepare<[string, number], [at: number]>(
+    database,
+    'select at from outcomes where task_id = ?1 and attempt = ?2',
+  );
+  return (owner: Owner, entries: readonly NewEntry[]): OwnedResult | undefined => {
+    const row = find.get(owner.taskId, owner.attempt);
+    return row === undefined ? journal.earlier(owner, entries) : { ok: true, at: row[0] };
+  };
+}
+
+function prepareTellParent(database: DatabaseSync, delivery: Delivery) {
+  const parentKeyOf = prepare<[string, string], [Text]>(
+    database,
+    'select parent_key from tasks where namespace = ?1 and id = ?2',
+  );
+  return (
+    turn: Turn,
+    namespace: string,
+    parentId: string,
+    taskId: string,
+    status: FinishWrite['status'],
+    terminal: NewEntry,
+  ): void => {
+    const key = parentKeyOf.get(namespace, taskId)?.[0] ?? `child:${taskId}`;
+    const data = JSON.stringify({ taskId, status, ...outcomeOf(terminal) });
+    delivery.post(turn, namespace, parentId, { id: newId(), kind: 'child', key, data });
+  };
+}
+
+/** What the terminal entry says to a parent: its `output` or its `error`. */
+function outcomeOf(terminal: NewEntry): { output?: unknown; error?: unknown } {
+  const data: unknown = terminal.data === undefined ? undefined : JSON.parse(terminal.data);
+  if (typeof data !== 'object' || data === null) return {};
+  return {
+    ...('output' in data ? { output: data.output } : {}),
+    ...('error' in data ? { error: data.error } : {}),
+  };
+}
+
+function prepareCancelChildren(database: DatabaseSync, delivery: Delivery) {
+  const unfinished = prepare<[string], [taskId: string]>(
+    database,
+    'select q.task_id from tasks t join queue q on q.task_id = t.id where t.parent_id = ?1 order by q.task_id',
+  );
+  return (turn: Turn, namespace: string, parentId: string): void => {
+    for (const [childId] of unfinished.all(parentId)) {
+      const data = JSON.stringify({ reason: 'parent_ended', parentId });
+      delivery.post(turn, namespace, childId, { id: newId(), kind: 'cancel', key: '', data });
+    }
+  };
+}

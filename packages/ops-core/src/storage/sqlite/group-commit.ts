@@ -1,0 +1,176 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { databaseClosed, databaseUnavailable, isBroken, isBusy } from './failure.ts';
+import { prepare } from './statement.ts';
+import { newTurn, type Operation, type Turn } from './turn.ts';
+
+/** Jobs of one transaction: what waits longer keeps the event loop for about 20 ms. */
+const maxJobs = 1000;
+/** Upper bound of the random pause before the lock is tried again. */
+const maxRetryDelayMs = 10;
+
+interface Job {
+  readonly operation: Operation<never, unknown>;
+  readonly argument: never;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** What a job came to that threw. */
+class Failed {
+  readonly error: OpspawnError;
+  constructor(thrown: unknown) {
+    this.error =
+      thrown instanceof OpspawnError
+        ? thrown
+        : new OpspawnError('internal', `The database refused a write: ${String(thrown)}`, { cause: thrown });
+  }
+}
+
+export interface GroupCommitOptions {
+  /** Wall clock, Unix ms. */
+  readonly now: () => number;
+  /** How long the lock may be held by others before callers get `unavailable`, in ms. */
+  readonly giveUpAfterMs: number;
+  readonly onCommit: (turn: Turn) => void;
+}
+
+/**
+ * Runs what was asked for in one turn of the event loop as one transaction, and answers each caller after its commit.
+ * Nothing is awaited between BEGIN and COMMIT. A job that throws is undone and rejected alone.
+ */
+export class GroupCommit implements AsyncDisposable {
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  readonly #savepoint;
+  readonly #undo;
+  readonly #lastAt;
+  readonly #setLastAt;
+  readonly #totalChanges;
+  readonly #database: DatabaseSync;
+  readonly #options: GroupCommitOptions;
+  #jobs: Job[] = [];
+  #isArmed = false;
+  #isClosed = false;
+  #lockedSince: number | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(database: DatabaseSync, options: GroupCommitOptions) {
+    this.#database = database;
+    this.#options = options;
+    this.#begin = prepare<[]>(database, 'begin immediate');
+    this.#commit = prepare<[]>(database, 'commit');
+    this.#rollback = prepare<[]>(database, 'rollback');
+    this.#savepoint = prepare<[]>(database, 'savepoint job');
+    this.#undo = prepare<[]>(database, 'rollback to job');
+    this.#lastAt = prepare<[], [number]>(database, 'select at from clock');
+    this.#setLastAt = prepare<[number]>(database, 'update clock set at = ?1 where at < ?1');
+    this.#totalChanges = prepare<[], [number]>(database, 'select total_changes()');
+  }
+
+  /** The store's time, Unix ms: the wall clock, but never before what was given out by any process. */
+  now(): number {
+    return Math.max(this.#options.now(), this.#lastAt.get()?.[0] ?? 0);
+  }
+
+  add<Argument, Result>(operation: Operation<Argument, Result>, argument: Argument): Promise<Result> {
+    if (this.#isClosed) return Promise.reject(databaseClosed());
+    return new Promise<Result>((resolve, reject) => {
+      this.#jobs.push({ operation, argument, resolve, reject } as unknown as Job);
+      if (!this.#isArmed) this.#arm();
+    });
+  }
+
+  /** Takes no more jobs and resolves when those that were taken are answered. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    if (this.#jobs.length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  #arm(): void {
+    this.#isArmed = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isArmed = false;
+    const jobs = this.#jobs.splice(0, maxJobs);
+    try {
+      this.#run(jobs);
+      this.#lockedSince = undefined;
+    } catch (thrown) {
+      this.#abort();
+      if (this.#retry(jobs, thrown)) return;
+      for (const job of jobs) job.reject(databaseUnavailable(thrown));
+    }
+    if (this.#jobs.length > 0) this.#arm();
+    else this.#onIdle?.();
+  };
+
+  /** Throws only what is wrong with the database or its lock; then nothing is written and nobody is answered. */
+  #run(jobs: readonly Job[]): void {
+    let outcome: { turn: Turn; results: unknown[] };
+    try {
+      outcome = this.#transaction((turn) => jobs.map((job) => job.operation(turn, job.argument)));
+    } catch (thrown) {
+      if (isBusy(thrown) || isBroken(thrown)) throw thrown;
+      this.#abort();
+      outcome = this.#transaction((turn) => jobs.map((job) => this.#runAlone(turn, job)));
+    }
+    this.#options.onCommit(outcome.turn);
+    for (const [index, job] of jobs.entries()) {
+      const result = outcome.results[index];
+      if (result instanceof Failed) job.reject(result.error);
+      else job.resolve(result);
+    }
+  }
+
+  #transaction(work: (turn: Turn) => unknown[]): { turn: Turn; results: unknown[] } {
+    this.#begin.get();
+    const changesBefore = this.#totalChanges.get()?.[0];
+    const turn = newTurn(this.now());
+    const results = work(turn);
+    // A transaction that changed nothing costs no write, as long as it does not set the time.
+    if (this.#totalChanges.get()?.[0] !== changesBefore) this.#setLastAt.get(turn.at);
+    this.#commit.get();
+    return { turn, results };
+  }
+
+  #runAlone(turn: Turn, job: Job): unknown {
+    this.#savepoint.get();
+    try {
+      return job.operation(turn, job.argument);
+    } catch (thrown) {
+      if (isBusy(thrown) || isBroken(thrown)) throw thrown;
+      this.#undo.get();
+      return new Failed(thrown);
+    }
+  }
+
+  #abort(): void {
+    try {
+      if (this.#database.isTransaction) this.#rollback.get();
+    } catch {
+      // What broke the transaction is reported; the next BEGIN says whether the database works again.
+    }
+  }
+
+  /** Whether these jobs are to be tried again; when so, they come first. */
+  #retry(jobs: readonly Job[], thrown: unknown): boolean {
+    if (!isBusy(thrown)) return false;
+    const now = performance.now();
+    this.#lockedSince ??= now;
+    if (now - this.#lockedSince > this.#options.giveUpAfterMs) {
+      this.#lockedSince = undefined;
+      return false;
+    }
+    this.#jobs.unshift(...jobs);
+    this.#isArmed = true;
+    setTimeout(this.#flush, Math.random() * maxRetryDelayMs);
+    return true;
+  }
+}

@@ -1,0 +1,63 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { EntryType } from '@opspawn/sdk';
+import type { EntryRow, InboxItem, InboxRow } from '../store.ts';
+import { textOf } from './blobs.ts';
+import { prepare } from './statement.ts';
+
+type Text = string | null;
+type Int = number | null;
+type JournalRow = [
+  seq: number,
+  type: EntryType,
+  attempt: number,
+  at: number,
+  branch: Text,
+  name: Text,
+  count: Int,
+  asked: Int,
+  data: Text,
+];
+
+/** Entries with seq > `after`, in order, at most `limit`. */
+export function prepareJournalView(
+  database: DatabaseSync,
+): (taskId: string, after: number, limit: number) => EntryRow[] {
+  const find = prepare<[string, number, number], JournalRow>(
+    database,
+    `select seq, type, attempt, at, branch, name, count, asked, ${textOf('j', 'data')}
+     from journal j where task_id = ?1 and seq > ?2
+     union all
+     select seq, 'task.' || status, attempt, at, null, null, null, asked, ${textOf('o', 'data')}
+     from outcomes o where task_id = ?1 and seq > ?2
+     order by seq limit ?3`,
+  );
+  return (taskId, after, limit) => find.all(taskId, after, limit).map(entryOf);
+}
+
+function entryOf(row: JournalRow): EntryRow {
+  const [seq, type, attempt, at, branch, name, count, asked, data] = row;
+  const entry: EntryRow = { seq, type, attempt, at };
+  if (branch !== null) entry.branch = branch;
+  if (name !== null) entry.name = name;
+  if (count !== null) entry.count = count;
+  if (asked !== null) entry.asked = asked;
+  if (data !== null) entry.data = data;
+  return entry;
+}
+
+type ItemRow = [id: string, kind: InboxItem['kind'], key: string, at: number, data: Text];
+
+/** Items that are not taken yet, oldest first. */
+export function prepareInboxView(database: DatabaseSync): (taskId: string) => InboxRow[] {
+  const find = prepare<[string], ItemRow>(
+    database,
+    `select id, kind, key, at, ${textOf('i', 'data')}
+     from inbox i where task_id = ?1 and taken_at is null order by position`,
+  );
+  return (taskId) =>
+    find.all(taskId).map(([id, kind, key, at, data]) => {
+      const item: InboxRow = { id, kind, key, at };
+      if (data !== null) item.data = data;
+      return item;
+    });
+}

@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { prepare } from './statement.ts';
+
+const folder = new URL('./migrations/', import.meta.url);
+
+/** The numbered files, in order; the number of the last one is the version of the schema. */
+function readMigrations(): { version: number; file: string }[] {
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .map((file) => ({ version: Number.parseInt(file, 10), file }))
+    .sort((a, b) => a.version - b.version);
+}
+
+/**
+ * Brings the schema up to this program's version, under the write lock, so that several processes may start at once.
+ * Throws `schema_too_new` for a database of a later program, and `config_invalid` for one that is not ours.
+ */
+export function migrate(database: DatabaseSync): void {
+  const migrations = readMigrations();
+  const known = migrations.at(-1)?.version ?? 0;
+  if (versionOf(database, known) === known) return;
+  database.exec('begin immediate');
+  try {
+    const version = versionOf(database, known);
+    for (const migration of migrations.filter((one) => one.version > version)) {
+      database.exec(readFileSync(new URL(migration.file, folder), 'utf8'));
+      database.exec(`pragma user_version = ${migration.version}`);
+    }
+    database.exec('commit');
+  } catch (thrown) {
+    if (database.isTransaction) database.exec('rollback');
+    throw thrown;
+  }
+}
+
+function versionOf(database: DatabaseSync, known: number): number {
+  const version = prepare<[], [number]>(database, 'pragma user_version').get()?.[0] ?? 0;
+  if (version > known) throw schemaTooNew(version, known);
+  const tables = prepare<[], [number]>(database, 'select count(*) from sqlite_schema').get()?.[0] ?? 0;
+  if (version === 0 && tables > 0) throw notOurs();
+  return version;
+}
+
+const schemaTooNew = (version: number, known: number): OpspawnError =>
+  new OpspawnError(
+    'schema_too_new',
+    `The database has schema ${version}, and this version of Opspawn knows schemas up to ${known}`,
+    { details: { version, known } },
+  );
+
+const notOurs = (): OpspawnError =>
+  new OpspawnError('config_invalid', 'The database holds tables of another program');

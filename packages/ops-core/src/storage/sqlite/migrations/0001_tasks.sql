@@ -1,0 +1,155 @@
+-- Times are Unix ms. Columns have no strict types: checking them costs the hot path about 5 %.
+
+-- What is accepted: written once, never updated. In the order of its key it is the list of a namespace by age.
+create table tasks (
+  namespace text not null,
+  id text not null,
+  kind text not null,
+  name text not null,
+  queue text not null,
+  priority integer not null,
+  created_at integer not null,
+  due_at integer,
+  attempt_timeout_ms integer,
+  idempotency_key text,
+  request_digest text,
+  session_id text,
+  parent_id text,
+  parent_key text,
+  options text,
+  input_blob integer,
+  input text,
+  primary key (namespace, id)
+) without rowid;
+create unique index tasks_idempotency on tasks (namespace, idempotency_key) where idempotency_key is not null;
+create index tasks_session on tasks (namespace, session_id, id) where session_id is not null;
+create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
+
+-- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready.
+-- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
+-- has_children and has_inbox: whether there ever were any.
+create table queue (
+  task_id text primary key,
+  state integer not null,
+  attempt integer not null,
+  worker_id text,
+  queue text not null,
+  priority integer not null,
+  due_at integer,
+  failures integer not null,
+  deadline_at integer,
+  namespace text not null,
+  parent_id text,
+  session_id text,
+  session_order integer,
+  has_children integer not null,
+  has_inbox integer not null,
+  paused_reason text
+) without rowid;
+create index queue_ready on queue (queue, priority, due_at, task_id) where state = 0;
+create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
+create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
+
+-- All that happened in a task, but its end. Appended by the owning attempt only.
+create table journal (
+  task_id text not null,
+  seq integer not null,
+  type text not null,
+  attempt integer not null,
+  at integer not null,
+  branch text,
+  name text,
+  count integer,
+  asked integer,
+  blob_id integer,
+  data text,
+  primary key (task_id, seq)
+) without rowid;
+
+-- The terminal entry of each task that ended: the last of its journal, and not in there, so that an end is one row.
+create table outcomes (
+  task_id text primary key,
+  namespace text not null,
+  status text not null,
+  failures integer not null,
+  seq integer not null,
+  attempt integer not null,
+  at integer not null,
+  asked integer,
+  blob_id integer,
+  data text
+) without rowid;
+create index outcomes_unsuccessful on outcomes (namespace, task_id) where status <> 'completed';
+
+-- What came to a task from outside, in the order of arrival. Taken items stay, so that posting one again is seen.
+create table inbox (
+  position integer primary key,
+  id text not null unique,
+  task_id text not null,
+  kind text not null,
+  key text not null,
+  at integer not null,
+  taken_at integer,
+  blob_id integer,
+  data text
+);
+create index inbox_open on inbox (task_id) where taken_at is null;
+
+-- What a suspended task waits for.
+create table waits (
+  task_id text not null,
+  position integer not null,
+  step text not null,
+  hash text not null,
+  kind text not null,
+  name text not null,
+  key text,
+  due_at integer,
+  data text,
+  primary key (task_id, position)
+) without rowid;
+
+-- Values too big for the row that they belong to.
+create table blobs (
+  id integer primary key,
+  data text not null
+);
+
+-- A worker lives until lease_until_ms of the monotonic clock of that boot, or until its process is gone.
+create table workers (
+  id text primary key,
+  host text not null,
+  pid integer not null,
+  pid_space text not null,
+  process_start text not null,
+  queues text not null,
+  boot_id text not null,
+  lease_until_ms integer not null
+) without rowid;
+
+create table definitions (
+  namespace text not null,
+  kind text not null,
+  name text not null,
+  version text not null,
+  queue text not null,
+  data text not null,
+  primary key (namespace, kind, name)
+) without rowid;
+
+create table session_runs (
+  namespace text not null,
+  session_id text not null,
+  position integer not null,
+  run_id text not null,
+  messages text not null,
+  primary key (namespace, session_id, position),
+  unique (namespace, session_id, run_id)
+) without rowid;
+
+-- The last time that was given out, so that time never goes back.
+create table clock (
+  id integer primary key check (id = 1),
+  at integer not null
+);
+insert into clock (id, at) values (1, 0);

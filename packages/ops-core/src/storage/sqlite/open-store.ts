@@ -1,0 +1,65 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { databaseUnavailable } from './failure.ts';
+import { hostLeaseClock, type LeaseClock } from './lease.ts';
+import { migrate } from './migrate.ts';
+import { SqliteStore } from './sqlite-store.ts';
+
+export interface SqliteStoreOptions {
+  /** A file, which is created when there is none, together with its folder; or `:memory:`. */
+  path: string;
+  /** How long one try to get the lock may block the event loop, in ms, at most 20. Default 5. */
+  busyTimeoutMs?: number;
+  /** How long others may hold the lock before callers get `unavailable`, in ms. Default 10,000. */
+  giveUpAfterMs?: number;
+  /** Wall clock, Unix ms. Default: the system's. */
+  now?: () => number;
+  /** What leases are measured by. Default: the host's. */
+  leaseClock?: LeaseClock;
+}
+
+/** How long opening waits for others that migrate or recover, in ms. */
+const openTimeoutMs = 10_000;
+
+/**
+ * Opens the store in a SQLite file that other processes of this host may have open too. Throws `unavailable` when the
+ * file cannot be used, `schema_too_new` when a later version of Opspawn wrote it, and `config_invalid` when it is not
+ * a database of Opspawn.
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const { path, busyTimeoutMs = 5, giveUpAfterMs = 10_000, now = Date.now } = options;
+  const database = openDatabase(path);
+  database.exec(`pragma busy_timeout = ${Math.min(busyTimeoutMs, 20)}`);
+  return new SqliteStore(database, {
+    now,
+    giveUpAfterMs,
+    leaseClock: options.leaseClock ?? hostLeaseClock(),
+  });
+}
+
+function openDatabase(path: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
+  try {
+    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+    database = new DatabaseSync(path, {
+      timeout: openTimeoutMs,
+      returnArrays: true,
+      enableForeignKeyConstraints: false,
+    });
+    database.exec(`
+      pragma journal_mode = wal;
+      pragma synchronous = full;
+      pragma wal_autocheckpoint = 4000;
+      pragma journal_size_limit = 67108864;
+      pragma cache_size = -65536;
+      pragma temp_store = memory;
+    `);
+    migrate(database);
+    return database;
+  } catch (thrown) {
+    database?.close();
+    throw thrown instanceof OpspawnError ? thrown : databaseUnavailable(thrown);
+  }
+}

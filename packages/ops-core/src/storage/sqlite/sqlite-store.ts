@@ -1,0 +1,168 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  ClaimedTask,
+  DefinitionRow,
+  EntryRow,
+  InboxRow,
+  NewTask,
+  SessionRun,
+  Store,
+  StoreListener,
+  SubmitResult,
+  TaskFilter,
+  TaskPage,
+  TaskRow,
+  WorkerInfo,
+  Write,
+  WriteResults,
+} from '../store.ts';
+import { prepareDefinitions } from './definitions.ts';
+import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
+import { GroupCommit } from './group-commit.ts';
+import { prepareInboxView, prepareJournalView } from './journal-view.ts';
+import type { LeaseClock } from './lease.ts';
+import { type Operations, prepareOperations } from './operations.ts';
+import { prepareSession } from './sessions.ts';
+import { prepareTaskView } from './task-view.ts';
+import { announce, type Operation } from './turn.ts';
+
+export interface SqliteStoreParts {
+  readonly now: () => number;
+  readonly giveUpAfterMs: number;
+  readonly leaseClock: LeaseClock;
+}
+
+/** How long a read waits before it tries again when the file is locked, in ms. */
+const readRetryMs = 5;
+
+/** The store over one connection, which it closes at its end. */
+export class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #options: SqliteStoreParts;
+  readonly #operations: Operations;
+  readonly #commit: GroupCommit;
+  readonly #views;
+  readonly #listeners: StoreListener[] = [];
+
+  constructor(database: DatabaseSync, options: SqliteStoreParts) {
+    this.#database = database;
+    this.#options = options;
+    this.#operations = prepareOperations(database, options.leaseClock);
+    this.#commit = new GroupCommit(database, {
+      now: options.now,
+      giveUpAfterMs: options.giveUpAfterMs,
+      onCommit: (turn) => announce(turn, this.#listeners),
+    });
+    this.#views = {
+      ...prepareTaskView(database),
+      journal: prepareJournalView(database),
+      inbox: prepareInboxView(database),
+      definitions: prepareDefinitions(database),
+      session: prepareSession(database),
+    };
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listeners.push(listener);
+  }
+
+  write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
+    const operation = this.#operations.writes[write.op] as unknown as Operation<W, WriteResults[W['op']]>;
+    return this.#commit.add(operation, write);
+  }
+
+  submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {
+    return this.#commit.add(this.#operations.submitMany, tasks);
+  }
+
+  claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
+    return this.#commit.add(this.#operations.claim, request);
+  }
+
+  promoteDue(limit: number): Promise<number | undefined> {
+    return this.#commit.add(this.#operations.promoteDue, limit);
+  }
+
+  task(namespace: string, taskId: string): Promise<TaskRow | undefined> {
+    return this.#read(() => this.#views.task(namespace, taskId));
+  }
+
+  tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]> {
+    return this.#read(() => this.#views.tasks(filter, page));
+  }
+
+  journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]> {
+    return this.#read(() => this.#views.journal(taskId, after, limit));
+  }
+
+  inbox(taskId: string): Promise<readonly InboxRow[]> {
+    return this.#read(() => this.#views.inbox(taskId));
+  }
+
+  registerWorker(worker: WorkerInfo, leaseTtlMs: number): Promise<void> {
+    return this.#commit.add(this.#operations.registerWorker, { worker, leaseTtlMs });
+  }
+
+  renewLease(workerId: string, leaseTtlMs: number): Promise<boolean> {
+    return this.#commit.add(this.#operations.renewLease, { workerId, leaseTtlMs });
+  }
+
+  removeWorker(workerId: string): Promise<void> {
+    return this.#commit.add(this.#operations.removeWorker, workerId);
+  }
+
+  async sweep(limit: number): Promise<number> {
+    const gone = await this.#read(this.#operations.findGone);
+    return this.#commit.add(this.#operations.sweep, { limit, gone });
+  }
+
+  registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void> {
+    return this.#commit.add(this.#operations.registerDefinitions, definitions);
+  }
+
+  definitions(namespace: string): Promise<readonly DefinitionRow[]> {
+    return this.#read(() => this.#views.definitions(namespace));
+  }
+
+  appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void> {
+    return this.#commit.add(this.#operations.appendSession, { namespace, sessionId, run });
+  }
+
+  session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
+    return this.#read(() => this.#views.session(namespace, sessionId));
+  }
+
+  now(): Promise<number> {
+    return this.#read(() => this.#commit.now());
+  }
+
+  /** Answers what was written before, and closes the database. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#commit[Symbol.asyncDispose]();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** Runs a read of several statements on one state of the database. Throws `unavailable`. */
+  async #read<Result>(read: () => Result): Promise<Result> {
+    const giveUpAt = performance.now() + this.#options.giveUpAfterMs;
+    for (;;) {
+      if (!this.#database.isOpen) throw databaseClosed();
+      try {
+        return this.#snapshot(read);
+      } catch (thrown) {
+        if (!isBusy(thrown) || performance.now() > giveUpAt) throw databaseUnavailable(thrown);
+        await sleep(readRetryMs);
+      }
+    }
+  }
+
+  #snapshot<Result>(read: () => Result): Result {
+    this.#database.exec('begin');
+    try {
+      return read();
+    } finally {
+      this.#database.exec('commit');
+    }
+  }
+}

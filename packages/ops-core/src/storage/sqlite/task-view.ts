@@ -1,0 +1,141 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { TaskKind, TaskStatus } from '@opspawn/sdk';
+import { type QueueState, queueState, statusOfState } from '../../domain/task-state.ts';
+import type { StoredWait, TaskFilter, TaskPage, TaskRow } from '../store.ts';
+import { textOf } from './blobs.ts';
+import { prepare, type Statement } from './statement.ts';
+import { listQuery } from './task-list.ts';
+
+type Text = string | null;
+type Int = number | null;
+
+/** The columns of a ViewRow, of tasks t, queue q and outcomes o. */
+const viewColumns = `t.id, t.namespace, t.kind, t.name, t.queue, t.priority, ${textOf('t', 'input', 'input_blob')}, t.options,
+  t.session_id, t.parent_id, t.idempotency_key, t.created_at, t.due_at,
+  q.state, q.due_at, q.paused_reason, coalesce(q.attempt, o.attempt), coalesce(q.failures, o.failures),
+  coalesce(o.seq, (select max(j.seq) from journal j where j.task_id = t.id)),
+  o.status, o.at, ${textOf('o', 'data')}`;
+
+type ViewRow = [
+  id: string,
+  namespace: string,
+  kind: TaskKind,
+  name: string,
+  queue: string,
+  priority: number,
+  input: Text,
+  options: Text,
+  sessionId: Text,
+  parentId: Text,
+  idempotencyKey: Text,
+  createdAt: number,
+  notBefore: Int,
+  state: QueueState | null,
+  dueAt: Int,
+  pausedReason: Text,
+  attempt: number,
+  failures: number,
+  lastSeq: Int,
+  ended: TaskStatus | null,
+  finishedAt: Int,
+  outcome: Text,
+];
+type WaitRow = [
+  step: string,
+  hash: string,
+  kind: StoredWait['kind'],
+  name: string,
+  key: Text,
+  dueAt: Int,
+  data: Text,
+];
+
+export interface TaskView {
+  task(namespace: string, taskId: string): TaskRow | undefined;
+  /** Newest first. */
+  tasks(filter: TaskFilter, page: TaskPage): TaskRow[];
+}
+
+export function prepareTaskView(database: DatabaseSync): TaskView {
+  const one = prepare<[string, string], ViewRow>(
+    database,
+    `select ${viewColumns} from tasks t left join queue q on q.task_id = t.id left join outcomes o on o.task_id = t.id
+     where t.namespace = ?1 and t.id = ?2`,
+  );
+  const waitsOf = prepare<[string], WaitRow>(
+    database,
+    'select step, hash, kind, name, key, due_at, data from waits where task_id = ?1 order by position',
+  );
+  const lists = new Map<string, Statement<SQLInputValue[], ViewRow>>();
+
+  const toTask = (row: ViewRow): TaskRow => {
+    const mayWait = row[13] === queueState.waiting || row[13] === queueState.paused;
+    return taskOf(row, mayWait ? waitsOf.all(row[0]).map(waitOf) : []);
+  };
+
+  return {
+    task(namespace, taskId) {
+      const row = one.get(namespace, taskId);
+      return row === undefined ? undefined : toTask(row);
+    },
+    tasks(filter, page) {
+      const { sql, parameters } = listQuery(viewColumns, filter, page);
+      let list = lists.get(sql);
+      if (list === undefined) {
+        list = prepare<SQLInputValue[], ViewRow>(database, sql);
+        lists.set(sql, list);
+      }
+      return list.all(...parameters).map(toTask);
+    },
+  };
+}
+
+const statusOf = (row: ViewRow): TaskStatus =>
+  row[19] ?? (row[13] === null ? 'pending' : statusOfState[row[13]]);
+
+function taskOf(row: ViewRow, waits: readonly StoredWait[]): TaskRow {
+  const task: TaskRow = {
+    id: row[0],
+    namespace: row[1],
+    kind: row[2],
+    name: row[3],
+    status: statusOf(row),
+    queue: row[4],
+    priority: row[5],
+    attempt: row[16],
+    failures: row[17],
+    waits,
+    lastSeq: row[18] ?? 0,
+    createdAt: row[11],
+  };
+  const dueAt = row[13] === queueState.later || row[13] === queueState.waiting ? row[14] : row[12];
+  return Object.assign(
+    task,
+    present('input', row[6]),
+    present('options', row[7]),
+    present('sessionId', row[8]),
+    present('parentId', row[9]),
+    present('idempotencyKey', row[10]),
+    present('dueAt', dueAt),
+    present('pausedReason', row[15]),
+    present('finishedAt', row[20]),
+    present('outcome', row[21]),
+  );
+}
+
+function waitOf([step, hash, kind, name, key, dueAt, data]: WaitRow): StoredWait {
+  return {
+    step,
+    hash,
+    kind,
+    name,
+    ...present('key', key),
+    ...present('dueAt', dueAt),
+    ...present('data', data),
+  };
+}
+
+/** A property that is left out where the column is null. */
+function present<Key extends string, Value>(key: Key, value: Value | null): { [K in Key]?: Value } {
+  return value === null ? {} : ({ [key]: value } as { [K in Key]?: Value });
+}

@@ -1,0 +1,37 @@
+import type { OwnedResult, StoreListener } from '../store.ts';
+
+/** One transaction: its time, and what it did that others want to hear of after its commit. */
+export interface Turn {
+  /** Unix ms; the time of all that the transaction writes. */
+  readonly at: number;
+  /** What an owner's write is answered. */
+  readonly written: OwnedResult;
+  readonly ready: Set<string>;
+  readonly changed: Set<string>;
+  readonly posted: Set<string>;
+  /** Unix ms of the earliest task that was put off; Infinity when there is none. */
+  dueAt: number;
+}
+
+/** A piece of work within a transaction. What it throws undoes it and leaves the rest of the transaction as it is. */
+export type Operation<Argument, Result> = (turn: Turn, argument: Argument) => Result;
+
+export function newTurn(at: number): Turn {
+  return {
+    at,
+    written: { ok: true, at },
+    ready: new Set(),
+    changed: new Set(),
+    posted: new Set(),
+    dueAt: Number.POSITIVE_INFINITY,
+  };
+}
+
+export function announce(turn: Turn, listeners: readonly StoreListener[]): void {
+  for (const listener of listeners) {
+    if (turn.ready.size > 0) listener.ready(turn.ready);
+    if (turn.changed.size > 0) listener.changed(turn.changed);
+    if (turn.posted.size > 0) listener.posted(turn.posted);
+    if (turn.dueAt < Number.POSITIVE_INFINITY) listener.due?.(turn.dueAt);
+  }
+}
