@@ -1,0 +1,129 @@
+/**
+ * W1, queue: no-op tasks with a 200-byte JSON payload, submitted one by one by 50 callers, run by one worker.
+ *
+ *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters sqlite-floor,sqlite-store]
+ *
+ * `submit`: only submitted, each caller waiting until its task is durable. `drain`: all were submitted before.
+ * `both`: submitted and run at the same time, until all are recorded as done. Each figure is a median over the rounds;
+ * each round runs every adapter in a process and on a file of its own.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Queue, QueueAdapter } from './queues/queue.ts';
+import { sqliteFloor } from './queues/sqlite-floor.ts';
+import { sqliteStore } from './queues/sqlite-store.ts';
+
+/** The floor comes first: the others are compared with it. */
+const adapters: Readonly<Record<string, QueueAdapter>> = {
+  'sqlite-floor': sqliteFloor,
+  'sqlite-store': sqliteStore,
+};
+const callers = 50;
+const measures = ['submit', 'drain', 'both'] as const;
+/** Tasks per second. */
+type Figures = Record<(typeof measures)[number], number>;
+
+const payload = (): string => JSON.stringify({ text: 'x'.repeat(189) });
+
+async function submitAll(queue: Queue, tasks: number): Promise<void> {
+  let left = tasks;
+  const caller = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await queue.submit(payload());
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+}
+
+async function runAll(queue: Queue, tasks: number): Promise<void> {
+  let done = 0;
+  const all = Promise.withResolvers<void>();
+  const working = queue.work((count) => {
+    done += count;
+    if (done === tasks) all.resolve();
+  });
+  await all.promise;
+  await working[Symbol.asyncDispose]();
+}
+
+async function perSecond(tasks: number, work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return (tasks / (performance.now() - startedAt)) * 1000;
+}
+
+async function withQueue<Result>(
+  adapter: QueueAdapter,
+  use: (queue: Queue) => Promise<Result>,
+): Promise<Result> {
+  const folder = mkdtempSync(join(tmpdir(), 'opspawn-bench-'));
+  try {
+    await using queue = await adapter.open(join(folder, 'queue.db'));
+    return await use(queue);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function measure(adapter: QueueAdapter, tasks: number): Promise<Figures> {
+  const apart = await withQueue(adapter, async (queue) => ({
+    submit: await perSecond(tasks, () => submitAll(queue, tasks)),
+    drain: await perSecond(tasks, () => runAll(queue, tasks)),
+  }));
+  const both = await withQueue(adapter, (queue) =>
+    perSecond(tasks, () => Promise.all([submitAll(queue, tasks), runAll(queue, tasks)])),
+  );
+  return { ...apart, both };
+}
+
+async function measureInChild(name: string, tasks: number): Promise<Figures> {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const child = spawn(process.execPath, [main, 'w1-queue', '--only', name, '--tasks', String(tasks)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return JSON.parse(await text(child.stdout)) as Figures;
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+function report(rounds: ReadonlyMap<string, readonly Figures[]>): void {
+  const floor = rounds.values().next().value ?? [];
+  for (const [name, figures] of rounds) {
+    const cells = measures.map((key) => {
+      const value = median(figures.map((round) => round[key]));
+      const ratio = median(figures.map((round, index) => round[key] / (floor[index]?.[key] ?? Number.NaN)));
+      return `${key} ${(value / 1000).toFixed(1).padStart(6)}k/s (${ratio.toFixed(2)})`;
+    });
+    process.stdout.write(`${name.padEnd(16)} ${cells.join('   ')}\n`);
+  }
+}
+
+export async function run(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      tasks: { type: 'string', default: '20000' },
+      rounds: { type: 'string', default: '3' },
+      adapters: { type: 'string', default: Object.keys(adapters).join(',') },
+      only: { type: 'string' },
+    },
+  });
+  const tasks = Number(values.tasks);
+  const only = values.only === undefined ? undefined : adapters[values.only];
+  if (only !== undefined) {
+    process.stdout.write(JSON.stringify(await measure(only, tasks)));
+    return;
+  }
+  const rounds = new Map(values.adapters.split(',').map((name) => [name, [] as Figures[]]));
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    for (const [name, figures] of rounds) figures.push(await measureInChild(name, tasks));
+  }
+  report(rounds);
+}
