@@ -57,6 +57,12 @@ export class MemoryEngine implements Engine {
     this.#stored(taskId).changes.emit('change', { type: 'live', event });
   }
 
+  /** Adds fields to a task that its schema may not know. */
+  touch(taskId: string, fields: object): void {
+    const stored = this.#stored(taskId);
+    stored.task = { ...stored.task, ...fields };
+  }
+
   /** Lets the streams of this task fail, as a lost database would. */
   breakFollowers(taskId: string): void {
     this.#stored(taskId).changes.emit('error', new Error('the database went away'));

@@ -160,14 +160,33 @@ test('an unforeseen error shows its request id and nothing else, and is logged u
   const lines: string[] = [];
   const log = pino({ level: 'error' }, { write: (line) => lines.push(line) });
   await using server = await startServer({ log });
-  server.engine.failure = new TypeError('the secret is 42', { cause: new Error('deeper') });
-  const answer = await fetch(`${server.url}/v1/tasks`, { headers: { 'x-request-id': 'request-1' } });
-  assert.equal(answer.status, 500);
-  const text = await answer.text();
-  assert.equal(problemSchema.parse(JSON.parse(text)).requestId, 'request-1');
-  assert.doesNotMatch(text, /secret|deeper|TypeError/);
-  assert.equal(lines.length, 1);
-  assert.match(lines[0] ?? '', /the secret is 42.*request-1|request-1.*the secret is 42/);
+  const failures = [
+    new TypeError('the secret is 42', { cause: new Error('deeper') }),
+    new OpspawnError('internal', 'the secret is 42', { details: { secret: 42 } }),
+  ];
+  for (const [index, failure] of failures.entries()) {
+    server.engine.failure = failure;
+    const answer = await fetch(`${server.url}/v1/tasks`, { headers: { 'x-request-id': `request-${index}` } });
+    assert.equal(answer.status, 500);
+    const text = await answer.text();
+    assert.equal(problemSchema.parse(JSON.parse(text)).requestId, `request-${index}`);
+    assert.doesNotMatch(text, /secret|deeper|TypeError/);
+    assert.equal(lines.length, index + 1);
+    assert.match(lines[index] ?? '', new RegExp(`request-${index}`));
+    assert.match(lines[index] ?? '', /the secret is 42/);
+  }
+});
+
+test('a field that the schemas do not know never leaves the server', async () => {
+  await using server = await startServer();
+  const task = await server.client.tasks.create({ name: 'a' });
+  server.engine.touch(task.id, { lockedBy: 'worker-1' });
+  for (const path of [`/v1/tasks/${task.id}`, '/v1/tasks']) {
+    assert.doesNotMatch(await (await fetch(server.url + path)).text(), /lockedBy/);
+  }
+  server.engine.append(task.id, 'task.completed');
+  for await (const event of server.client.tasks.watch(task.id))
+    assert.doesNotMatch(JSON.stringify(event), /lockedBy/);
 });
 
 test('an error of ours shows its details, and unavailable says when to come back', async () => {

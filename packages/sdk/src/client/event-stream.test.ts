@@ -7,6 +7,7 @@ const text = [
   'retry: 1000\r\n\r\n',
   'event: entry\rid: 1\rdata: {"a":\rdata: "ü€😀"}\r\r',
   'data\n\n',
+  'data: a\r\ndata: b\r\n\r\n',
   'id: 2\n\n',
   'event:entry\nid\ndata:  x\nunknown: 1\n\n',
   'data: cut off\n',
@@ -24,6 +25,7 @@ const expected = [
   undefined,
   { name: 'entry', data: '{"a":\n"ü€😀"}', id: '1' },
   { name: 'message', data: '', id: '1' },
+  { name: 'message', data: 'a\nb', id: '1' },
   { name: 'entry', data: ' x', id: '' },
 ];
 
