@@ -1,0 +1,10 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { referencePages } from '../../scripts/reference.ts';
+
+for (const [name, text] of Object.entries(referencePages())) {
+  test(`ops-docs/reference/${name} is what the code says (node scripts/reference.ts writes it)`, async () => {
+    assert.equal(await readFile(new URL(`../../ops-docs/reference/${name}`, import.meta.url), 'utf8'), text);
+  });
+}
