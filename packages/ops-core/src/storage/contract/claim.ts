@@ -78,7 +78,7 @@ export const claimCases: readonly StoreCase[] = [
       await submit(store, { id: first, priority: 5, dueAt: now + 30 });
       const urgent = await submit(store, { priority: 0, dueAt: now + 40 });
       const idle = await submit(store, { priority: 9, dueAt: now + 1 });
-      advance(100);
+      await advance(100);
       await store.promoteDue(100);
       assert.deepEqual(await readyIds(store), [urgent, early, late, first, second, idle]);
     },
@@ -106,10 +106,10 @@ export const claimCases: readonly StoreCase[] = [
       assert.equal(await store.promoteDue(10), now + 1000);
       assert.deepEqual(await readyIds(store), []);
       assert.equal(await status(store, soon), 'pending');
-      advance(1000);
+      await advance(1000);
       assert.equal(await store.promoteDue(10), now + 5000);
       assert.deepEqual(await readyIds(store), [soon]);
-      advance(4000);
+      await advance(4000);
       assert.equal(await store.promoteDue(10), undefined);
       assert.deepEqual(await readyIds(store), [later]);
     },
@@ -120,7 +120,7 @@ export const claimCases: readonly StoreCase[] = [
       const now = await store.now();
       const ids: string[] = [];
       for (const delay of [1, 2, 3]) ids.push(await submit(store, { dueAt: now + delay }));
-      advance(10);
+      await advance(10);
       assert.equal(await store.promoteDue(2), now + 3);
       assert.deepEqual(await readyIds(store), ids.slice(0, 2));
     },
@@ -131,7 +131,7 @@ export const claimCases: readonly StoreCase[] = [
       await submit(store);
       await assert.rejects(claim(store, newId()), { code: 'lease_lost' });
       const expired = await newWorker(store, 1000);
-      advance(1000);
+      await advance(1000);
       await assert.rejects(claim(store, expired), { code: 'lease_lost' });
       const removed = await newWorker(store);
       await store.removeWorker(removed);
@@ -160,7 +160,7 @@ export const claimCases: readonly StoreCase[] = [
       assert.equal(await status(store, taskId), 'pending');
       assert.equal(await store.promoteDue(10), result.at + 2000);
       assert.deepEqual(await readyIds(store), []);
-      advance(2000);
+      await advance(2000);
       await store.promoteDue(10);
       assert.deepEqual(await readyIds(store), [taskId]);
     },

@@ -92,7 +92,7 @@ export const controlCases: readonly StoreCase[] = [
       await post(store, taskId, item('resume'));
       assert.equal(await store.promoteDue(10), dueAt);
       assert.deepEqual(await readyIds(store), []);
-      advance(5000);
+      await advance(5000);
       await store.promoteDue(10);
       assert.deepEqual(await readyIds(store), [taskId]);
     },

@@ -115,7 +115,7 @@ export const inboxCases: readonly StoreCase[] = [
       const now = await store.now();
       await suspend(store, owner, [wait({ dueAt: now + 3000 }), wait({ dueAt: now + 1000 })]);
       assert.equal(await store.promoteDue(10), now + 1000);
-      advance(1000);
+      await advance(1000);
       await store.promoteDue(10);
       assert.deepEqual(await readyIds(store), [owner.taskId]);
     },

@@ -85,7 +85,7 @@ export const journalCases: readonly StoreCase[] = [
     promise: 'after a takeover every write of the old owner is refused and changes nothing',
     async run({ store, advance }) {
       const old = await submitAndClaim(store, { attemptTimeoutMs: 1000 });
-      advance(1000);
+      await advance(1000);
       assert.equal(await store.sweep(10), 1);
       const owner = await claimOnly(store, old.taskId);
       assert.equal(owner.attempt, 2);

@@ -97,7 +97,7 @@ export const listCases: readonly StoreCase[] = [
       'a list is filtered by kind, name, queue, session, parent and time of creation, in any combination',
     async run({ store, advance }) {
       const a = await submit(store, { kind: 'agent', name: 'a', queue: 'q1', sessionId: 's' });
-      advance(1000);
+      await advance(1000);
       const b = await submit(store, { kind: 'workflow', name: 'b', queue: 'q2', parentId: a });
       const c = await submit(store, { kind: 'agent', name: 'b', queue: 'q1', sessionId: 's' });
       const { createdAt } = (await store.task(namespace, b)) ?? assert.fail();

@@ -55,7 +55,7 @@ export const sessionCases: readonly StoreCase[] = [
       await release(store, await claimOnly(store, first.taskId), 1000);
       assert.deepEqual(await readyIds(store), []);
       await post(store, first.taskId, item('pause'));
-      advance(1000);
+      await advance(1000);
       await store.promoteDue(10);
       assert.deepEqual(await readyIds(store), []);
       await post(store, first.taskId, item('resume'));
@@ -71,7 +71,7 @@ export const sessionCases: readonly StoreCase[] = [
       const next = await submit(store, { sessionId, dueAt });
       await finish(store, first);
       assert.equal(await store.promoteDue(10), dueAt);
-      advance(5000);
+      await advance(5000);
       await store.promoteDue(10);
       assert.deepEqual(await readyIds(store), [next]);
     },
@@ -137,7 +137,7 @@ export const sessionCases: readonly StoreCase[] = [
       const taskId = await submit(store, { sessionId });
       const next = await submit(store, { sessionId });
       await claim(store, await newWorker(store, 1000));
-      advance(1000);
+      await advance(1000);
       await store.sweep(10);
       const owner = await claimOnly(store, taskId);
       await finish(store, owner);

@@ -124,7 +124,7 @@ export const submitCases: readonly StoreCase[] = [
       await submit(store, { queue: 'a' });
       const dueAt = (await store.now()) + 5000;
       await submit(store, { queue: 'b', dueAt });
-      advance(5000);
+      await advance(5000);
       await store.promoteDue(10);
       assert.deepEqual(heard, [['a'], dueAt, ['b']]);
     },

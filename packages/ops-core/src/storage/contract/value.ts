@@ -81,7 +81,7 @@ export const valueCases: readonly StoreCase[] = [
       const owner = await submitAndClaim(store);
       const times: number[] = [];
       for (const [seq, ms] of [1000, -5000, 10, 6000].entries()) {
-        advance(ms);
+        await advance(ms);
         const result = await store.write({ op: 'append', owner, entries: [entry(seq + 1)] });
         assert.ok(result.ok);
         times.push(result.at, await store.now());

@@ -21,12 +21,12 @@ export const workerCases: readonly StoreCase[] = [
     promise: 'a lease that is renewed in time is kept, and one that ran out is gone for good',
     async run({ store, advance }) {
       const workerId = await newWorker(store, 1000);
-      advance(900);
+      await advance(900);
       assert.equal(await store.renewLease(workerId, 1000), true);
-      advance(900);
+      await advance(900);
       await submit(store);
       assert.equal((await claim(store, workerId)).length, 1);
-      advance(100);
+      await advance(100);
       assert.equal(await store.renewLease(workerId, 1000), false);
       assert.equal(await store.renewLease(newId(), 1000), false);
     },
@@ -50,7 +50,7 @@ export const workerCases: readonly StoreCase[] = [
       const [safe] = await claim(store, await newWorker(store, 60_000), { queues: ['kept'] });
       assert.ok(old && safe);
       assert.equal(await store.sweep(10), 0);
-      advance(1000);
+      await advance(1000);
       assert.equal(await store.sweep(10), 1);
       const next = await claimOnly(store, taskId);
       assert.deepEqual([next.attempt, next.failures], [2, 0]);
@@ -64,7 +64,7 @@ export const workerCases: readonly StoreCase[] = [
     async run({ store, advance }) {
       for (let n = 0; n < 5; n += 1) await submit(store);
       await claim(store, await newWorker(store, 1000));
-      advance(1000);
+      await advance(1000);
       assert.deepEqual([await store.sweep(2), await store.sweep(2), await store.sweep(2)], [2, 2, 1]);
       assert.equal(await store.sweep(2), 0);
       assert.equal((await readyIds(store)).length, 5);
@@ -75,7 +75,7 @@ export const workerCases: readonly StoreCase[] = [
     async run({ store, advance }) {
       const slow = await submitAndClaim(store, { attemptTimeoutMs: 2000 });
       const patient = await submitAndClaim(store);
-      advance(2000);
+      await advance(2000);
       assert.equal(await store.sweep(0), 0);
       assert.equal(await store.sweep(10), 1);
       assert.deepEqual(await finish(store, slow), lost);
@@ -89,7 +89,7 @@ export const workerCases: readonly StoreCase[] = [
       const taskId = await submit(store);
       await claim(store, await newWorker(store, 1000));
       await post(store, taskId, item('pause'));
-      advance(1000);
+      await advance(1000);
       await store.sweep(10);
       assert.equal(await status(store, taskId), 'paused');
       assert.deepEqual(await readyIds(store), []);

@@ -13,7 +13,7 @@ async function openSubject(): Promise<StoreUnderTest> {
   });
   return {
     store,
-    advance: (ms) => {
+    advance: async (ms) => {
       at += ms;
     },
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
