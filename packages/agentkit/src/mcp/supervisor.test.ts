@@ -84,13 +84,13 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
   });
 
   it('fail when they are not ready in time, and are gone then', async () => {
-    await using host = hostOf({ silent: { ...nastyServer('never answers'), startTimeoutMs: 1_000 } });
+    await using host = hostOf({ silent: { ...nastyServer('never answers'), startTimeoutMs: 2_000 } });
     const asking = host.tools(['silent']);
     await until(() => only(host).pid !== undefined);
     const { pid = 0 } = only(host);
     await assert.rejects(asking, {
       code: 'mcp_failed',
-      message: 'MCP server silent: was not ready within 1000 ms',
+      message: 'MCP server silent: was not ready within 2000 ms',
     });
     assert.deepEqual(groupMembers(pid), []);
   });
@@ -106,8 +106,8 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
 
   it('are restarted when they stop answering at all', async () => {
     await using host = hostOf({
-      modern: { ...ownServer, callTimeoutMs: 200 },
-      legacy: { ...everything, callTimeoutMs: 200 },
+      modern: { ...ownServer, callTimeoutMs: 1_000 },
+      legacy: { ...everything, callTimeoutMs: 1_000 },
     });
     const tools = await host.tools(['modern', 'legacy']);
     process.kill(host.status()[1]?.pid ?? 0, 'SIGSTOP');
@@ -149,7 +149,7 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
   it('get an error for nonsense, at the start and later', async () => {
     await using host = hostOf({
       late: nastyServer('answers nonsense'),
-      early: { ...nastyServer('answers the start with nonsense'), startTimeoutMs: 1_000 },
+      early: { ...nastyServer('answers the start with nonsense'), startTimeoutMs: 2_000 },
     });
     await assert.rejects(call(await host.tools(['late']), 'late__work'), { code: 'mcp_failed' });
     assert.equal(host.status()[0]?.state, 'ready');
