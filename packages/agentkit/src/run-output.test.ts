@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { agentWith, withCode } from '../test/tester.ts';
+import { createMemory } from './memory/create-memory.ts';
 import type { ModelRequest } from './model/model.ts';
 import { runAgent } from './run-agent.ts';
 import { callTool, memoryEnvironment, promptOf } from './testing.ts';
@@ -43,6 +44,18 @@ describe('structured output', () => {
     assert.deepEqual(repaired, { city: 'Tokyo', people: 37 });
     assert.equal(turns, 2);
     assert.equal((await run(['Tokyo!', '{"city":"Tokyo","people":1}'])).turns, 2);
+  });
+
+  it('leaves the repair in the conversation', async () => {
+    const memory = createMemory();
+    const agent = agentWith(['Tokyo!', '{"city":"Tokyo","people":37}'], { output });
+    await runAgent(agent, { prompt: 'x', sessionId: 's' }, memoryEnvironment({ memory }));
+    const messages = await memory.messages({ namespace: 'default', session: 's' });
+    assert.deepEqual(
+      messages.map(({ role }) => role),
+      ['user', 'assistant', 'user', 'assistant'],
+    );
+    assert.match(JSON.stringify(messages[2]), /not JSON/);
   });
 
   it('that is wrong twice fails the run and says what is wrong', async () => {

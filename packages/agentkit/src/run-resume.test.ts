@@ -84,19 +84,24 @@ const stepOptions: MemoryStepsOptions = {
 async function end(name: string, steps: Steps) {
   const { agent, input, given } = programs[name]!;
   let conversation: readonly Message[] = [];
+  let folded: { turns: number; toolCalls: number } | undefined;
   const planner: Planner = {
     name: 'watched',
     next: (state) => {
+      folded ??= { turns: state.turns, toolCalls: state.toolCalls };
       conversation = [...state.messages];
       return react.next(state);
     },
   };
   const environment = memoryEnvironment({ ...given, steps });
   const result = await runAgent({ ...agent, planner }, { prompt: 'go', ...input }, environment);
-  return { ended: { ...result, conversation }, history: steps.history() };
+  return { ended: { ...result, conversation }, folded, history: steps.history() };
 }
 
 const namesOf = (history: readonly StepRecord[]): string[] => history.map(({ name }) => name).sort();
+
+const numberOf = (history: readonly StepRecord[], kind: StepRecord['kind']): number =>
+  history.filter((record) => record.kind === kind).length;
 
 /** The subsets of a history that can be recorded: a turn's steps in any order, nothing without what came before it. */
 function* cutsOf(history: readonly StepRecord[]): Generator<readonly StepRecord[]> {
@@ -117,6 +122,7 @@ describe('a run that goes on from what is recorded', () => {
       for (const cut of cutsOf(whole.history)) {
         const resumed = await end(name, replayingSteps(cut, stepOptions));
         assert.deepEqual(resumed.ended, whole.ended, `after ${namesOf(cut)}`);
+        assert.deepEqual(resumed.folded, { turns: numberOf(cut, 'llm'), toolCalls: numberOf(cut, 'tool') });
         assert.deepEqual(namesOf(resumed.history), namesOf(whole.history), `after ${namesOf(cut)}`);
       }
     });
@@ -138,7 +144,7 @@ describe('a run that goes on from what is recorded', () => {
     for (const cut of cutsOf(first.history())) {
       calls.length = 0;
       await runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps: replayingSteps(cut, stepOptions) }));
-      assert.equal(calls.length, 6 - cut.filter(({ kind }) => kind === 'tool').length);
+      assert.equal(calls.length, 6 - numberOf(cut, 'tool'));
     }
   });
 
@@ -174,6 +180,45 @@ describe('a run that goes on from what is recorded', () => {
       );
       assert.equal(steps.history().length, 4);
     }
+  });
+
+  it('settles the last turn again, whose settling may have been lost', async () => {
+    const agent = agentWith([callTool('add', { a: 1, b: 2 }), 'x']);
+    const first = memorySteps(stepOptions);
+    await runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps: first }));
+    const steps = replayingSteps(first.history().slice(0, 2), stepOptions);
+    const settled: string[] = [];
+    const { budget } = steps;
+    const watched = {
+      ...steps,
+      budget: {
+        ...budget,
+        settle: (step: string) => {
+          settled.push(step);
+          return Promise.resolve();
+        },
+      },
+    };
+    await runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps: watched }));
+    assert.deepEqual(settled, ['model:1', 'model:2']);
+  });
+
+  it('stops again at a limit that a tool met', async () => {
+    const spend = defineTool({
+      description: 'Spends',
+      input: z.object({}),
+      execute: () => {
+        throw new BudgetExceededError('tokens', 10, 10, 1);
+      },
+    });
+    const agent = agentWith([callTool('spend'), 'never'], { tools: { spend } });
+    const first = memorySteps(stepOptions);
+    const isLimit = (thrown: unknown): boolean =>
+      thrown instanceof BudgetExceededError && thrown.details.limit === 'tokens';
+    await assert.rejects(runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps: first })), isLimit);
+    const steps = replayingSteps(first.history(), stepOptions);
+    await assert.rejects(runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps })), isLimit);
+    assert.equal(steps.history().length, 2);
   });
 
   it('asks again when the approved tool is another one by then', async () => {

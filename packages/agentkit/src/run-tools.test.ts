@@ -3,12 +3,12 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { z } from 'zod';
 import { add, agentWith, sayResults, withCode } from '../test/tester.ts';
-import { OpspawnError } from './errors.ts';
 import type { Json } from './json.ts';
 import { runAgent } from './run-agent.ts';
 import { secretsFrom } from './security/secrets.ts';
 import { createSecurityManager } from './security/security-rules.ts';
-import { callTool, callTools, collectEvents, fakeClock, memoryEnvironment } from './testing.ts';
+import type { StepOptions, Steps } from './steps.ts';
+import { callTool, callTools, collectEvents, memoryEnvironment } from './testing.ts';
 import { defineTool } from './tool/define-tool.ts';
 
 describe('tool calls', () => {
@@ -95,27 +95,38 @@ describe('tool calls', () => {
     assert.equal(output, 'null');
   });
 
-  it('are recorded with their effect, and what may not be repeated is tried once', async () => {
-    let tries = 0;
-    const fail = (annotations: { idempotentHint?: boolean }) =>
-      defineTool({
-        description: 'Fails',
-        input: z.object({}),
-        annotations,
-        execute: () => {
-          tries += 1;
-          throw new OpspawnError('unavailable', 'not now');
-        },
-      });
-    const triesOf = async (annotations: { idempotentHint?: boolean }): Promise<number> => {
-      tries = 0;
-      const clock = fakeClock();
-      const agent = agentWith([callTool('fail'), 'sorry'], { tools: { fail: fail(annotations) } });
-      await clock.drive(runAgent(agent, { prompt: 'x' }, memoryEnvironment({ stepOptions: { clock } })));
-      return tries;
+  it('are steps with the effect, limits, intent and probe of their tool', async () => {
+    const environment = memoryEnvironment();
+    const { steps } = environment;
+    const asked: Record<string, StepOptions<Json>> = {};
+    const run: Steps['run'] = (name, fn, options) => {
+      asked[name] = options as StepOptions<Json>;
+      return InMemory.run.call(steps, name, fn, options) as never;
     };
-    assert.equal(await triesOf({}), 1);
-    assert.equal(await triesOf({ idempotentHint: true }), 3);
+    const InMemory = Object.getPrototypeOf(steps) as Steps;
+    Object.defineProperty(steps, 'run', { value: run });
+    const pay = defineTool({
+      description: 'Pays',
+      input: z.object({ amount: z.number() }),
+      timeoutMs: 1234,
+      onUnknown: 'fail',
+      reconcile: async ({ amount }, { idempotencyKey }) => ({
+        outcome: 'done',
+        result: [amount, idempotencyKey],
+      }),
+      execute: () => null,
+    });
+    const call = callTools({ tool: 'pay', input: { amount: 5 } }, { tool: 'add', input: { a: 1, b: 2 } });
+    await runAgent(agentWith([call, 'x'], { tools: { pay, add } }), { prompt: 'x' }, environment);
+    const { reconcile, ...options } = asked['pay:1:call_1']!;
+    assert.deepEqual(options, {
+      ...{ kind: 'tool', effect: 'once', timeoutMs: 1234, onUnknown: 'fail', retry: { maxAttempts: 1 } },
+      intent: { tool: 'pay', input: { amount: 5 } },
+    });
+    const probe = { idempotencyKey: 'key', signal: new AbortController().signal, tryNumber: 1 };
+    assert.deepEqual(await reconcile?.(probe), { outcome: 'done', result: [5, 'key'] });
+    assert.equal(asked['add:1:call_2']?.effect, 'read');
+    assert.deepEqual([asked['model:1']?.kind, asked['model:1']?.effect], ['llm', 'read']);
   });
 });
 
