@@ -130,7 +130,7 @@ describe('defineAgent', () => {
           });
         }),
     });
-    const unanswerable = defineTool({ ...slow, approval: 'always' });
+    const unanswerable = { ...slow, approval: 'always' as const };
     const model = scriptedModel({
       name: 'both',
       steps: [{ calls: ['slow', 'unanswerable'].map((tool) => ({ tool, input: {} })) }],

@@ -14,7 +14,7 @@ import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 import { environmentSecrets, type KnownSecrets } from './security/secrets.ts';
 import type { SecurityManager } from './security/security.ts';
 import { createSecurityManager } from './security/security-rules.ts';
-import type { StandardSchemaV1 } from './tool/standard-schema.ts';
+import type { SchemaOutput, StandardSchemaV1 } from './tool/standard-schema.ts';
 
 /** What a run in this process may be given. Everything has a default. */
 export interface RunOptions
@@ -48,8 +48,8 @@ export interface Agent<Output = Json> extends AgentDefinition {
 }
 
 /** Without a schema the output is the text of the last answer. */
-type OutputOf<Definition> = Definition extends { output: StandardSchemaV1<never, infer Output> }
-  ? Output
+type OutputOf<Definition> = Definition extends { output: infer Schema extends StandardSchemaV1 }
+  ? SchemaOutput<Schema>
   : string;
 
 /**

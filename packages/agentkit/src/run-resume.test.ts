@@ -9,10 +9,17 @@ import type { Message } from './message.ts';
 import type { Planner } from './planner/planner.ts';
 import { react } from './planner/react.ts';
 import { runAgent } from './run-agent.ts';
-import type { RunEnvironment, RunInput } from './run-environment.ts';
+import type { RunInput } from './run-environment.ts';
 import { createSecurityManager } from './security/security-rules.ts';
 import type { StepRecord, Steps } from './steps.ts';
-import { callTool, callTools, collectEvents, memoryEnvironment, replayingSteps } from './testing.ts';
+import {
+  callTool,
+  callTools,
+  collectEvents,
+  type MemoryEnvironmentOptions,
+  memoryEnvironment,
+  replayingSteps,
+} from './testing.ts';
 import { defineTool } from './tool/define-tool.ts';
 
 const boom = defineTool({
@@ -29,7 +36,7 @@ const taskId = '0192f0c1-0000-7000-8000-000000000000';
 /** Runs of every shape: their histories are cut off everywhere. */
 const programs: Record<
   string,
-  { agent: AgentDefinition; input?: Partial<RunInput>; given?: Partial<RunEnvironment> }
+  { agent: AgentDefinition; input?: Partial<RunInput>; given?: MemoryEnvironmentOptions }
 > = {
   'three turns': {
     agent: agentWith([callTool('add', { a: 1, b: 2 }), callTool('add', { a: 3, b: 4 }), sayResults]),
