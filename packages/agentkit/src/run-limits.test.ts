@@ -129,7 +129,11 @@ describe('a limit says which one it is and how far the run came', () => {
     });
     await runAgent(agentWith([], { model }), { prompt: 'go' }, memoryEnvironment());
     await runAgent(agentWith([], { model, limits: { tokens: 100 } }), { prompt: 'go' }, memoryEnvironment());
+    const { maxOutputTokens: _, ...free } = model;
+    const limits = { costMicroUsd: 1 };
+    await runAgent(agentWith([], { model: free, limits }), { prompt: 'go' }, memoryEnvironment());
     assert.deepEqual(asked.slice(0, 3), [500, 500, 500]);
+    assert.equal(asked.at(-1), undefined);
     assert.equal(asked[3], 100);
     assert.ok(asked[4]! < 100 && asked[5]! < asked[4]!);
   });
@@ -140,7 +144,7 @@ describe('a limit says which one it is and how far the run came', () => {
     const { budget } = environment.steps;
     const watched: typeof budget = {
       reserve: (step, amount) => {
-        log.push(`reserve ${step} ${amount.tokens}`);
+        log.push(`reserve ${step} ${amount.tokens} ${amount.costMicroUsd}`);
         return budget.reserve(step, amount);
       },
       settle: (step, used) => {
@@ -149,9 +153,17 @@ describe('a limit says which one it is and how far the run came', () => {
       },
     };
     Object.defineProperty(environment.steps, 'budget', { value: watched });
-    const model = scriptedModel({ name: 'm', maxOutputTokens: 9, steps: [calls[0]!, 'x'] });
+    const model = {
+      ...scriptedModel({ name: 'm', maxOutputTokens: 9, steps: [calls[0]!, 'x'] }),
+      price: { inputMicroUsd: 0, outputMicroUsd: 2_500_000 },
+    };
     await runAgent(agentWith([], { model }), { prompt: 'go' }, environment);
-    assert.deepEqual(log, ['reserve model:1 9', 'settle model:1', 'reserve model:2 9', 'settle model:2']);
+    assert.deepEqual(log, [
+      'reserve model:1 9 23',
+      'settle model:1',
+      'reserve model:2 9 23',
+      'settle model:2',
+    ]);
   });
 
   it('of a shared budget stops the run before the call', async () => {

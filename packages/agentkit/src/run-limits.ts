@@ -2,7 +2,7 @@ import { BudgetExceededError, OpspawnError } from './errors.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Model, ModelPrice } from './model/model.ts';
 import type { RunProgress } from './run-state.ts';
-import type { Steps } from './steps.ts';
+import type { BudgetAmount, Steps } from './steps.ts';
 
 /** Compares what a run used with what it may use. Every method throws `BudgetExceededError`, naming which and how far. */
 export class RunLimits {
@@ -39,12 +39,16 @@ export class RunLimits {
       caps.push(tokens - used);
     }
     if (costMicroUsd !== undefined) caps.push(this.#affordableTokens(costMicroUsd));
-    return caps.length === 0 ? undefined : Math.min(...caps);
+    const cap = Math.min(...caps);
+    return Number.isFinite(cap) ? cap : undefined;
   }
 
-  /** What so many tokens of output cost, in micro-dollars. Absent when the price is unknown. */
-  costOfOutput(tokens: number): number | undefined {
-    return this.#price && Math.ceil((tokens * this.#price.outputMicroUsd) / 1_000_000);
+  /** What to hold back for an answer of at most so many tokens: they, and what they cost where the price is known. */
+  reservation(maxOutputTokens: number | undefined): BudgetAmount {
+    if (maxOutputTokens === undefined) return {};
+    if (this.#price === undefined) return { tokens: maxOutputTokens };
+    const costMicroUsd = Math.ceil((maxOutputTokens * this.#price.outputMicroUsd) / 1_000_000);
+    return { tokens: maxOutputTokens, costMicroUsd };
   }
 
   beforeCalls(count: number): void {
@@ -76,9 +80,8 @@ export class RunLimits {
     const perMillion = this.#price?.outputMicroUsd;
     if (used === undefined || perMillion === undefined) throw unknownPrice('the model that answered');
     within('costMicroUsd', allowed, used, perMillion > 0 ? 1 : 0);
-    return perMillion > 0
-      ? Math.max(1, Math.floor(((allowed - used) * 1_000_000) / perMillion))
-      : Number.MAX_SAFE_INTEGER;
+    if (perMillion === 0) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.floor(((allowed - used) * 1_000_000) / perMillion));
   }
 }
 

@@ -28,7 +28,7 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   const caps = [decision.options?.maxOutputTokens, run.model.maxOutputTokens, limits.beforeModel()];
   const maxOutputTokens = caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
   const remainingMs = limits.remainingMs();
-  await steps.budget.reserve(step, maxOutputTokens === undefined ? {} : { tokens: maxOutputTokens });
+  await steps.budget.reserve(step, limits.reservation(maxOutputTokens));
   run.emitLive({ type: 'turn.started', turn });
   const request: ModelCall = {
     decision,
