@@ -1,4 +1,4 @@
-import { interceptStore } from './intercept.ts';
+import { interceptStore, type StoreMethod } from './intercept.ts';
 import type { Store, Write } from './store.ts';
 
 export interface CrashPoint {
@@ -12,7 +12,7 @@ export interface CrashPoint {
 
 const ownerWrites: readonly Write['op'][] = ['append', 'finish', 'suspend', 'release', 'pause'];
 
-function isOwnerWrite(method: keyof Store, args: readonly unknown[]): boolean {
+function isOwnerWrite(method: StoreMethod, args: readonly unknown[]): boolean {
   return method === 'write' && ownerWrites.includes((args[0] as Write).op);
 }
 

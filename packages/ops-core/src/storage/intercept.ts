@@ -1,8 +1,10 @@
 import type { Store } from './store.ts';
 
+export type StoreMethod = Extract<keyof Store, string>;
+
 /** Does a call of the store, or something else in its place. `call` may be made late, never, or more than once. */
 export type Interceptor = (
-  method: keyof Store,
+  method: StoreMethod,
   args: readonly unknown[],
   call: () => Promise<unknown>,
 ) => Promise<unknown>;
@@ -15,7 +17,7 @@ export function interceptStore(store: Store, interceptor: Interceptor): Store {
       if (typeof value !== 'function') return value;
       if (typeof key === 'symbol' || key === 'listen') return value.bind(target);
       return (...args: readonly unknown[]) =>
-        interceptor(key as keyof Store, args, () => value.apply(target, args) as Promise<unknown>);
+        interceptor(key as StoreMethod, args, () => value.apply(target, args) as Promise<unknown>);
     },
   });
 }

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { claim, newWorker, submit } from '../contract/scenario.ts';
+import { startLoad, temporaryDatabase } from './load/load.ts';
+import { openSqliteStore } from './open-store.ts';
+
+const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
+
+describe('a database shared by processes', () => {
+  it('loses nothing, does nothing twice, and tells no caller that it is busy', async () => {
+    using database = temporaryDatabase();
+    const tasks = Math.max(10, Math.round(400 * scale));
+    await using store = await openSqliteStore({ path: database.path });
+    const loads = [1, 2, 3].map(() => startLoad(database.path, { callers: 10, tasks }));
+    const said = (what: string) =>
+      loads.flatMap((load) => load.said).filter((line) => line.startsWith(`${what} `));
+    while (said('f').length < tasks * loads.length && said('e').length === 0) await sleep(20);
+    for (const load of loads) await load.stop('SIGTERM');
+    assert.deepEqual(said('e'), []);
+    const submitted = said('s').map((line) => line.slice(2));
+    assert.equal(new Set(submitted).size, tasks * loads.length);
+    assert.deepEqual(
+      said('f')
+        .map((line) => line.slice(2))
+        .sort(),
+      submitted.sort(),
+    );
+    assert.equal(said('a').length, submitted.length);
+    for (const taskId of submitted) assert.equal((await store.journal(taskId, 0, 10)).length, 2);
+  });
+
+  it('takes over at once what a process that was killed held, long before its lease ends', async () => {
+    using database = temporaryDatabase();
+    const load = startLoad(database.path);
+    await load.begun;
+    await load.stop('SIGKILL');
+    await using store = await openSqliteStore({ path: database.path });
+    const running = { namespace: 'load', status: ['running'] } as const;
+    const held = (await store.tasks(running, { limit: 1000 })).length;
+    const live = await newWorker(store);
+    await submit(store);
+    assert.equal((await claim(store, live)).length, 1);
+    assert.equal(await store.sweep(1000), held);
+    assert.deepEqual(await store.tasks(running, { limit: 10 }), []);
+    assert.ok(await store.renewLease(live, 1000), 'a live process keeps its lease');
+  });
+
+  it('keeps a lease that another thread renews while the event loop is blocked', async () => {
+    using database = temporaryDatabase();
+    await using store = await openSqliteStore({ path: database.path });
+    const leaseTtlMs = 1500;
+    const workerId = await newWorker(store, 60_000);
+    const lease = new URL('./lease.ts', import.meta.url).href;
+    const thread = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads');
+       const { lease, path, workerId, leaseTtlMs } = workerData;
+       import(lease).then(({ openLeaseConnection }) => {
+         const connection = openLeaseConnection(path);
+         setInterval(() => {
+           if (!connection.renew(workerId, leaseTtlMs)) throw new Error('the lease was lost');
+           parentPort.postMessage('renewed');
+         }, 20);
+       });`,
+      { eval: true, workerData: { lease, path: database.path, workerId, leaseTtlMs } },
+    );
+    await once(thread, 'message');
+    // Blocks this thread, timers included, for twice the lease's life.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * leaseTtlMs);
+    await submit(store);
+    assert.equal((await claim(store, workerId)).length, 1);
+    await thread.terminate();
+  });
+});
