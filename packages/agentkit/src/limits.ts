@@ -1,12 +1,15 @@
 import { z } from 'zod';
 
-/** What a run may use. A limit that is absent does not apply, except for `turns`, `wallTimeMs` and `toolCalls`. */
+/** What a run may use. A limit that is absent does not apply, except for `turns` and `toolCalls`. */
 export const limitsSchema = z.strictObject({
   /** Model calls. Default 50. */
   turns: z.int().positive().optional(),
   /** Input and output tokens of all calls. */
   tokens: z.int().positive().optional(),
-  /** From the start of the run, in ms. Default 3,600,000. Time that a run waits for people or signals counts. */
+  /**
+   * From the start of the run, in ms. Waiting for people and downtime count, which is why there is no default: an
+   * approval may take days.
+   */
   wallTimeMs: z.int().positive().optional(),
   /** Default 500. */
   toolCalls: z.int().positive().optional(),
@@ -16,4 +19,4 @@ export const limitsSchema = z.strictObject({
 
 export type Limits = z.infer<typeof limitsSchema>;
 
-export const defaultLimits = { turns: 50, toolCalls: 500, wallTimeMs: 3_600_000 } as const satisfies Limits;
+export const defaultLimits = { turns: 50, toolCalls: 500 } as const satisfies Limits;

@@ -6,7 +6,7 @@ import type { BudgetAmount, Steps } from './steps.ts';
 
 /** Compares what a run used with what it may use. Every method throws `BudgetExceededError`, naming which and how far. */
 export class RunLimits {
-  readonly #limits: Limits & Record<keyof typeof defaultLimits, number>;
+  readonly #limits: Limits & Record<keyof typeof defaultLimits | 'wallTimeMs', number>;
   readonly #steps: Steps;
   readonly #state: RunProgress;
   readonly #price: ModelPrice | undefined;
@@ -17,7 +17,7 @@ export class RunLimits {
       ...limits,
       turns: limits?.turns ?? defaultLimits.turns,
       toolCalls: limits?.toolCalls ?? defaultLimits.toolCalls,
-      wallTimeMs: limits?.wallTimeMs ?? defaultLimits.wallTimeMs,
+      wallTimeMs: limits?.wallTimeMs ?? Number.POSITIVE_INFINITY,
     };
     this.#steps = steps;
     this.#state = state;
@@ -56,7 +56,7 @@ export class RunLimits {
     within('toolCalls', this.#limits.toolCalls, this.#state.toolCalls, count);
   }
 
-  /** Wall time left, > 0, counted from the start of the run's first step to its last recorded result. */
+  /** Wall time left, > 0 (Infinity without that limit), counted from the start of the run's first step to its last recorded result. */
   remainingMs(): number {
     this.#startedAt ??= this.#steps.history()[0]?.startedAt;
     const usedMs = this.#startedAt === undefined ? 0 : Math.max(0, this.#steps.now() - this.#startedAt);

@@ -87,8 +87,9 @@ async function askPerson(
     kind: 'approval',
     name: `approve:${step}:${hash.slice(0, 32)}`,
     payload: run.security.redact(payload),
-    timeoutMs: limits.remainingMs(),
   };
+  const timeoutMs = limits.remainingMs();
+  if (Number.isFinite(timeoutMs)) request.timeoutMs = timeoutMs;
   const answer = await steps.wait(request).catch(limits.explainTimeout);
   return answer as unknown as Decision;
 }
