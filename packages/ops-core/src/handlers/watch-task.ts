@@ -1,4 +1,4 @@
-import { isFinished, type Task, type WatchEvent } from '@opspawn/sdk';
+import { isFinished, type WatchEvent } from '@opspawn/sdk';
 import type { HandlerContext, HandlersOf } from './handler.ts';
 
 export const watchHandlers: HandlersOf<'tasks.watch'> = {
@@ -7,23 +7,22 @@ export const watchHandlers: HandlersOf<'tasks.watch'> = {
     const after = lastId === undefined ? (query.after ?? 0) : Number.parseInt(lastId, 10);
     const task = await context.engine.get(context.principal, params.taskId);
     const hasSeenEnd = lastId?.endsWith('-end') === true && after >= task.entries;
-    return hasSeenEnd && isFinished(task.status) ? undefined : watch(context, task, after);
+    return hasSeenEnd && isFinished(task.status) ? undefined : watch(context, task.id, after);
   },
 };
 
 /**
- * The unfinished task, what `follow` gives, and the finished task at the end. A task that was retried between its
- * terminal entry and the look at it goes on.
+ * What `follow` gives, with the finished task only at the end. A task that was retried between its terminal entry and
+ * the look at it goes on.
  */
 async function* watch(
   { engine, principal, signal }: HandlerContext,
-  task: Task,
+  taskId: string,
   after: number,
 ): AsyncGenerator<WatchEvent, void, undefined> {
-  if (!isFinished(task.status)) yield { type: 'status', data: task };
   let seq = after;
   for (;;) {
-    for await (const followed of engine.follow(principal, task.id, { after: seq, signal })) {
+    for await (const followed of engine.follow(principal, taskId, { after: seq, signal })) {
       switch (followed.type) {
         case 'entry':
           seq = followed.entry.seq;
@@ -33,14 +32,14 @@ async function* watch(
           yield { type: 'live', data: followed.event as Extract<WatchEvent, { type: 'live' }>['data'] };
           break;
         case 'status':
-          yield { type: 'status', data: followed.task };
+          if (!isFinished(followed.task.status)) yield { type: 'status', data: followed.task };
           break;
         default:
           followed satisfies never;
       }
     }
     if (signal.aborted) return;
-    const last = await engine.get(principal, task.id);
-    if (isFinished(last.status)) return yield { type: 'end', data: last };
+    const task = await engine.get(principal, taskId);
+    if (isFinished(task.status)) return yield { type: 'end', data: task };
   }
 }

@@ -2,23 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OpspawnError } from '@opspawn/sdk';
 import { startServer } from '../../test/http.ts';
-import { MemoryEngine } from '../../test/memory-engine.ts';
+import type { Engine } from '../tasks/engine-interface.ts';
+import { checkListenHost } from './guard.ts';
 import { createHttpServer, listen } from './server.ts';
 
 const isConfigInvalid = (error: unknown) => error instanceof OpspawnError && error.code === 'config_invalid';
 
 test('the server listens on loopback only', async () => {
+  await using server = await startServer();
   for (const host of ['0.0.0.0', '::', '192.168.0.1', 'example.com', '', '127.0.0.1.example.com']) {
-    const app = createHttpServer({ engine: new MemoryEngine() });
-    await assert.rejects(listen(app, { host, port: 0 }), isConfigInvalid, host);
-    assert.equal(app.server.listening, false);
-    await app.close();
+    await assert.rejects(listen(server.app, { host, port: 0 }), isConfigInvalid, host);
   }
+  for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) checkListenHost(host);
 });
 
 test('a port that is taken is an error of the configuration', async () => {
   await using server = await startServer();
-  const app = createHttpServer({ engine: new MemoryEngine() });
+  const app = createHttpServer({ engine: {} as Engine });
   await assert.rejects(listen(app, { host: '127.0.0.1', port: server.port }), isConfigInvalid);
   await app.close();
 });

@@ -4,7 +4,7 @@ import { errorCodes, errorsOf, type Operation, operations } from '@opspawn/sdk';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { startServer, type TestServer } from '../../test/http.ts';
+import { startServer, type TestServer, untilEnd, untilStatus } from '../../test/http.ts';
 
 /** JSON that is looked into by name. */
 interface Tree {
@@ -24,6 +24,28 @@ const described = () =>
   Object.entries(document.paths ?? {}).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
   );
+
+const nameOf = (reference: unknown): string => String(reference).split('/').at(-1) ?? '';
+
+/** A task that an operation of this path can be done to. */
+async function makeTaskFor(path: string): Promise<string> {
+  const { tasks } = server.client;
+  if (path.endsWith('/decisions')) {
+    const { id } = await tasks.create({ name: 'ask' });
+    await untilStatus(server.client, id, 'waiting');
+    return id;
+  }
+  const { id } = await tasks.create({ name: 'a' });
+  if (path.endsWith('/resume')) {
+    await tasks.pause(id);
+    await untilStatus(server.client, id, 'paused');
+  }
+  if (path.endsWith('/events')) await server.order(id, { end: 'done' });
+  if (!path.endsWith('/retry')) return id;
+  await server.order(id, { fail: 'as told' });
+  await untilEnd(server.client, id);
+  return id;
+}
 
 test('the document is valid OpenAPI 3.1', async () => {
   const result = await new Validator().validate({ ...document });
@@ -60,8 +82,8 @@ test('every operation lists every error that it can answer with, and an example 
   for (const operation of Object.values<Operation>(operations)) {
     const responses = document.paths?.[operation.path]?.[operation.method.toLowerCase()]?.responses;
     for (const code of errorsOf(operation)) {
-      const reference = String(responses?.[errorCodes[code].http]?.$ref);
-      const response = document.components?.responses?.[reference.split('/').at(-1) ?? ''];
+      const reference = responses?.[errorCodes[code].http]?.$ref;
+      const response = document.components?.responses?.[nameOf(reference)];
       const problem = response?.content?.['application/problem+json'];
       assert.equal(problem?.examples?.[code]?.value?.code, code, `${operation.rpc} ${code}`);
       assert.ok(response?.headers?.['x-request-id']);
@@ -79,13 +101,9 @@ test('requests made of the document alone get answers that it describes', async 
     assert.ok(check(value), `${what}: ${ajv.errorsText(check.errors)}`);
   };
   for (const { method, path, operation } of described()) {
-    const { id } = await server.client.tasks.create({ name: 'thumbnail' });
-    server.engine.append(id, path.endsWith('/retry') ? 'task.failed' : 'log', 'said');
-    if (path.endsWith('/resume')) await server.client.tasks.pause(id);
-    if (path.endsWith('/events')) server.engine.append(id, 'task.completed');
+    const id = await makeTaskFor(path);
     const bodySchema = operation.requestBody?.content?.['application/json']?.schema;
-    const name = String(bodySchema?.$ref).split('/').at(-1) ?? '';
-    const example: unknown = document.components?.schemas?.[name]?.examples?.[0];
+    const example: unknown = document.components?.schemas?.[nameOf(bodySchema?.$ref)]?.examples?.[0];
     if (bodySchema !== undefined) validate(bodySchema, example, `${path} request`);
     const answer = await fetch(server.url + path.replace('{taskId}', id), {
       method,
@@ -93,8 +111,11 @@ test('requests made of the document alone get answers that it describes', async 
         ? {}
         : { body: JSON.stringify(example), headers: { 'content-type': 'application/json' } }),
     });
-    const response = operation.responses?.[answer.status];
-    assert.ok(answer.ok && response !== undefined, `${method} ${path}: ${answer.status}`);
+    const described = operation.responses?.[answer.status];
+    const response = document.components?.responses?.[nameOf(described?.$ref)] ?? described;
+    assert.ok(response !== undefined, `${method} ${path}: ${answer.status}`);
+    // Nothing is in doubt here, so that there is nothing to resolve.
+    assert.equal(answer.status, path.endsWith('/resolutions') ? 404 : answer.ok && answer.status);
     const [mediaType = ''] = (answer.headers.get('content-type') ?? '').split(';');
     for (const header of Object.keys(response.headers ?? {}))
       assert.ok(answer.headers.has(header), `${path} ${header}`);
@@ -114,17 +135,14 @@ test('every event of a stream is as x-event-schemas says', async () => {
     document.paths?.['/v1/tasks/{taskId}/events']?.get?.responses?.[200]?.content?.['text/event-stream']?.[
       'x-event-schemas'
     ];
-  const { id } = await server.client.tasks.create({ name: 'thumbnail' });
-  server.engine.append(id, 'log', 'said');
+  server.followed.live = [{ type: 'text.delta', turn: 1, text: 'hi' }];
+  const { id } = await server.client.tasks.create({ name: 'a' });
   const seen = new Set<string>();
   for await (const { type, data } of server.client.tasks.watch(id)) {
     seen.add(type);
     const text = JSON.stringify(schemas?.[type]).replaceAll('"#/components', '"document#/components');
     assert.ok(ajv.validate(JSON.parse(text), data), `${type}: ${ajv.errorsText()}`);
-    if (type === 'entry' && data.type === 'log') {
-      server.engine.emit(id, { type: 'text.delta', turn: 1, text: 'hi' });
-      server.engine.append(id, 'task.completed');
-    }
+    if (type === 'status' && data.status === 'waiting') await server.order(id, { end: 'done' });
   }
   assert.deepEqual([...seen].sort(), Object.keys(schemas ?? {}).sort());
 });

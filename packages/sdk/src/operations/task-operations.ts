@@ -202,7 +202,7 @@ export const taskOperations = {
     summary: 'Watch a task as server-sent events',
     description:
       'Every journal entry once and in order (`entry`, with its `seq` as the id), live events between them (`live`, ' +
-      'without an id), the task at the start and when its status changed (`status`), and at last the finished task (`end`); then the ' +
+      'without an id), the unfinished task when its status changed (`status`), and at last the finished task (`end`); then the ' +
       'server closes. A client that lost the connection connects again with `Last-Event-ID`; after the last entry it ' +
       'gets `end` at once, and with the id of `end` itself 204, which stops an EventSource. A comment is sent every ' +
       '15 seconds, and a connection that takes nothing for a minute is closed.',

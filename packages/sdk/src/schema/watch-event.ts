@@ -9,7 +9,7 @@ export const watchEventData = {
   entry: entrySchema,
   /** What happens between two entries (for agents an AgentEvent): not recorded, not sent again. */
   live: jsonSchema,
-  /** The unfinished task at the start, and the task whenever its status changed. */
+  /** The task, first as it stands and then whenever its status changed, while it is unfinished. */
   status: taskSchema,
   /** The finished task, last of all. Reconnecting with this event's id gives 204, which stops an EventSource. */
   end: taskSchema,
