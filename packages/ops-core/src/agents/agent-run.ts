@@ -27,7 +27,8 @@ export const agentInputSchema = z.union([
 ]);
 
 /** What servers check the input of an agent's task by. */
-export const agentInputJsonSchema = jsonSchema.parse(z.toJSONSchema(agentInputSchema, { io: 'input' }));
+export const agentInputJsonSchema = (): Json =>
+  jsonSchema.parse(z.toJSONSchema(agentInputSchema, { io: 'input' }));
 
 export interface AgentRunOptions {
   agent: AgentDefinition;

@@ -1,6 +1,6 @@
 /** Makes whole processes of the parts. The only place that constructs adapters. */
 
-import type { Steps } from '@opspawn/agentkit';
+import { moduleUrl, type Steps } from '@opspawn/agentkit';
 import { defaultNamespace } from '../auth/principal.ts';
 import { readProcessStart } from '../storage/sqlite/host.ts';
 import type { ClaimedTask } from '../storage/store.ts';
@@ -9,7 +9,6 @@ import { Registry } from '../tasks/definitions/registry.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
 import { createWorker, type Worker, type WorkerOptions } from '../tasks/worker.ts';
 import { openAgentEnvironment } from './agent-environment.ts';
-import { moduleBeside } from './module-beside.ts';
 import { type NodeOptions, type OpspawnNode, openNode } from './node.ts';
 import { ownUncaught } from './uncaught.ts';
 
@@ -112,7 +111,7 @@ async function work(
     ...(isShared
       ? {
           leaseThread: {
-            module: moduleBeside('lease-thread', import.meta.url),
+            module: moduleUrl('./lease-thread', import.meta.url),
             store: { path: settings.databasePath },
           },
         }

@@ -15,7 +15,10 @@ const batch = 500;
 /** A timer sleeps no longer, however far off the next due time is: the sweep asks anyhow. */
 const longestTimerMs = 60_000;
 
-/** What somebody must do all the time: take tasks from the dead, and make ready what has become due. */
+/**
+ * What somebody must do all the time: take tasks from the dead, and make ready what has become due. It keeps the process
+ * alive until it is disposed.
+ */
 export class Upkeep implements AsyncDisposable {
   readonly #options: UpkeepOptions;
   readonly #stopping = new AbortController();
@@ -79,7 +82,7 @@ export class Upkeep implements AsyncDisposable {
       }
       // Not all processes of a host at once.
       const pauseMs = sweepEveryMs * (0.8 + 0.4 * Math.random());
-      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
+      await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
   }
 }

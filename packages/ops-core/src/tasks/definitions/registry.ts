@@ -54,7 +54,9 @@ export class Registry {
    * input schema cannot say its JSON Schema.
    */
   constructor(definitions: Definitions, environment: AgentEnvironment) {
-    for (const agent of definitions.agents ?? []) this.#add(runnableAgent(agent, environment));
+    const { agents = [] } = definitions;
+    const inputSchema = agents.length > 0 ? agentInputJsonSchema() : undefined;
+    for (const agent of agents) this.#add(runnableAgent(agent, environment, inputSchema));
     for (const definition of definitions.functions ?? []) this.#add(runnableFunction(definition));
     for (const definition of definitions.workflows ?? []) this.#add(runnableFunction(definition));
   }
@@ -86,7 +88,11 @@ export class Registry {
   }
 }
 
-function runnableAgent(agent: AgentDefinition, environment: AgentEnvironment): Runnable {
+function runnableAgent(
+  agent: AgentDefinition,
+  environment: AgentEnvironment,
+  inputSchema: Json | undefined,
+): Runnable {
   return {
     kind: 'agent',
     name: agent.name,
@@ -94,7 +100,7 @@ function runnableAgent(agent: AgentDefinition, environment: AgentEnvironment): R
     queue: defaultQueue,
     retry: defaultRetry,
     attemptTimeoutMs: undefined,
-    data: { description: agent.description, inputSchema: agentInputJsonSchema },
+    data: { description: agent.description, inputSchema },
     mode: 'history',
     body: (steps, { task, options, isWatched }) =>
       runAgentTask(steps, environment, {
