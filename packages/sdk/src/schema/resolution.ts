@@ -31,4 +31,7 @@ export const decideStepSchema = z
     z.strictObject({ action: z.literal('deny'), step, comment }),
     z.strictObject({ action: z.literal('answer'), step, answer: jsonSchema, comment }),
   ])
-  .meta({ id: 'Decision', examples: [{ step: 'approval:refund', action: 'approve', comment: 'Known customer' }] });
+  .meta({
+    id: 'Decision',
+    examples: [{ step: 'approval:refund', action: 'approve', comment: 'Known customer' }],
+  });
