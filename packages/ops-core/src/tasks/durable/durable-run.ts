@@ -22,7 +22,7 @@ import {
   resultOf,
 } from './recording.ts';
 import { nameOf, Request, type Work } from './request.ts';
-import { errorOfFailure, ioOutsideStep, nestedStep } from './run-errors.ts';
+import { errorOfFailure, nestedStep } from './run-errors.ts';
 import { stepRecord } from './step-record.ts';
 import { changedCall } from './verdicts.ts';
 
@@ -61,6 +61,8 @@ export class DurableRun {
   isCancelPending = false;
   /** Unix ms: when the last result handed out was recorded. */
   time: number;
+  /** I/O outside steps was told of in this attempt. */
+  hasBlamed = false;
   lastHandout: Handout | undefined;
   lastAsked: Request | undefined;
   /** Log lines that a replay comes to again, by branch. */
@@ -71,7 +73,6 @@ export class DurableRun {
   readonly #failures = new WeakMap<object, number>();
   /** Whether the code that runs now was set off by what was handed out, and not by I/O of its own. */
   #isInTurn = true;
-  #hasWarned = false;
   #controller: AbortController | undefined;
 
   constructor(port: TaskPort, journal: readonly EntryRow[], options: DurableOptions) {
@@ -130,7 +131,7 @@ export class DurableRun {
     step: EntryOwner | undefined,
     level: LogLevel,
     message: string,
-    fields: Record<string, Json> | undefined,
+    fields?: Record<string, Json>,
   ): void {
     if (this.isOver || branch.isClosed) return;
     if (step === undefined) {
@@ -194,9 +195,9 @@ export class DurableRun {
 
   settle(settled: Settled): void {
     this.settled = settled;
-    const isCleanUp = this.isLive && this.cancelReason !== undefined;
-    if (isCleanUp && !settled.ok && !(settled.thrown instanceof CancelledError)) {
-      this.writer.addLog({ branch: '' }, 'error', `Failed after the cancel: ${String(settled.thrown)}`);
+    const isAfterCancel = this.cancelReason !== undefined;
+    if (isAfterCancel && !settled.ok && !(settled.thrown instanceof CancelledError)) {
+      this.log(this.root, undefined, 'error', `Failed after the cancel: ${String(settled.thrown)}`);
     }
     this.bell.ring();
   }
@@ -277,17 +278,7 @@ export class DurableRun {
       if (changed !== undefined) this.end(changed);
       else markAskedAgain(this.recording, recorded);
     }
-    if (!this.#isInTurn && this.isLive) this.#askedOutOfTurn(request);
-  }
-
-  #askedOutOfTurn(request: Request): void {
-    const error = ioOutsideStep(identityLabel(request.identity));
-    if (this.options.outOfTurn === 'fail') {
-      this.end(failedFinally(error));
-    } else if (!this.#hasWarned) {
-      this.#hasWarned = true;
-      this.writer.addLog({ step: request }, 'warn', error.message, { code: error.code });
-    }
+    if (!this.#isInTurn && this.isLive) request.isOutOfTurn = true;
   }
 
   #answer(key: string, handout: Handout): void {
@@ -317,9 +308,15 @@ export class DurableRun {
     const error = new CancelledError(this.cancelReason);
     this.#controller?.abort(error);
     for (const request of this.#open.values()) {
+      if (this.#isRecordedLater(request)) continue;
       this.#discard(request, error);
       request.settle.reject(error);
     }
+  }
+
+  /** Asked for too early by I/O that is faster this time: the journal says that it came after the cancel. */
+  #isRecordedLater({ recorded }: Request): boolean {
+    return recorded?.asked !== undefined && recorded.asked >= this.queue.handedOut;
   }
 
   #discard(request: Request, reason: unknown) {

@@ -19,9 +19,9 @@ export interface RecordedCall {
   readonly identity: Identity;
   readonly key: string;
   /** After how many results it was asked for, and has to be again; undefined when it need not be. */
-  readonly asked: number | undefined;
-  /** The first entry about it. */
-  readonly first: EntryRow;
+  asked: number | undefined;
+  /** The first entry that says so. */
+  first: EntryRow;
   isAskedAgain: boolean;
   /** Its intent, when it has the effect `once`. */
   intent?: EntryRow;
@@ -189,18 +189,18 @@ class JournalReader {
   #callOf(row: EntryRow): RecordedCall {
     const { branch = '', name = '', count = 1 } = row;
     const key = identityKey(branch, name, count);
-    const known = this.#calls.get(key);
-    if (known !== undefined) return known;
     const isNeeded = row.type !== 'doubt.evidence' && !this.#isLoose(row.seq);
-    const call: RecordedCall = {
-      identity: { branch, name, count },
-      key,
-      asked: isNeeded ? row.asked : undefined,
-      first: row,
-      isAskedAgain: false,
-      isDoubtOpen: false,
-      evidence: [],
-    };
+    const asked = isNeeded ? row.asked : undefined;
+    const known = this.#calls.get(key);
+    if (known !== undefined) {
+      if (known.asked === undefined && asked !== undefined) {
+        known.asked = asked;
+        known.first = row;
+      }
+      return known;
+    }
+    const identity = { branch, name, count };
+    const call = { identity, key, asked, first: row, isAskedAgain: false, isDoubtOpen: false, evidence: [] };
     this.#calls.set(key, call);
     return call;
   }

@@ -40,6 +40,8 @@ export class Request implements EntryOwner {
   recorded: RecordedCall | undefined;
   /** Nobody waits for it any more: its branch lost, or the task was cancelled. It is recorded all the same. */
   isDiscarded = false;
+  /** It was set off by I/O of the function's own: in another attempt it may come in another order. */
+  isOutOfTurn = false;
   execution: StepExecution | undefined;
   #hash: string | undefined;
 

@@ -4,15 +4,22 @@ import { CancelledError, encodeJson, recordError } from '@opspawn/agentkit';
 import type { Effects } from '../../storage/store.ts';
 import { settleDoubt } from './doubt.ts';
 import type { DurableRun } from './durable-run.ts';
+import { failedFinally } from './ending.ts';
 import { executeStep, intendStep, recordFailure } from './executing.ts';
+import { identityLabel } from './identity.ts';
 import type { Request } from './request.ts';
+import { ioOutsideStep } from './run-errors.ts';
 import { openChild, openWait } from './waiting.ts';
 
 /** Starts all that was asked for since the last time, in the order in which it was. */
 export function startFresh(run: DurableRun): void {
   const { fresh } = run;
   run.fresh = [];
-  for (const request of fresh) if (!request.isDiscarded) start(run, request);
+  for (const request of fresh) {
+    if (request.isDiscarded || run.isOver) continue;
+    if (request.isOutOfTurn) blame(run, request);
+    if (!run.isOver) start(run, request);
+  }
   for (const [request, childTaskId] of run.withdrawn) withdrawChild(run, request, childTaskId);
   run.withdrawn.clear();
   run.writer.flush();
@@ -32,6 +39,14 @@ function start(run: DurableRun, request: Request): void {
     run.waits.remove(request);
     recordFailure(run, request, recordError(thrown), { startedAt: run.port.now(), thrown });
   }
+}
+
+/** Tells, once in an attempt, or ends the run: the author should know before it goes wrong in production. */
+function blame(run: DurableRun, request: Request): void {
+  const error = ioOutsideStep(identityLabel(request.identity));
+  if (run.options.outOfTurn === 'fail') run.end(failedFinally(error));
+  else if (!run.hasBlamed) run.writer.addLog({ step: request }, 'warn', error.message, { code: error.code });
+  run.hasBlamed = true;
 }
 
 /** Ends a child whose branch lost: its failure is recorded, and in the same transaction the child is told. */
