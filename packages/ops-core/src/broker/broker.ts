@@ -17,10 +17,16 @@ export interface LiveChannel extends AsyncDisposable {
   subscribe(taskId: string, onMessage: (message: LiveMessage) => void): Disposable;
 }
 
+/**
+ * What the worker that runs a task subscribes to instead of the task, to hear of what is posted to it: it is no watcher,
+ * and must not make its own agent stream.
+ */
+export const inboxOf = (taskId: string): string => `${taskId}/inbox`;
+
 export type LiveMessage =
   /** The task's journal, inbox or status changed. */
   | { type: 'changed'; taskId: string }
-  /** Its inbox got an item, for the attempt that runs it. */
+  /** The task's inbox got an item, for the attempt that runs it; `taskId` is `inboxOf` the task's id. */
   | { type: 'posted'; taskId: string }
   /** An ephemeral event of a running attempt. */
   | { type: 'event'; taskId: string; attempt: number; event: unknown };

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
 import { openSocketBus } from '../broker/socket/bus.ts';
@@ -50,8 +51,16 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */
 function tellCommits(store: Store, { broker, live }: Bus): void {
-  const tell = (type: 'changed' | 'posted') => (taskIds: ReadonlySet<string>) => {
-    for (const taskId of taskIds) if (live.isWatched(taskId)) live.publish({ type, taskId });
+  const tell = (type: 'changed' | 'posted', taskId: string): void => {
+    if (live.isWatched(taskId)) live.publish({ type, taskId });
   };
-  store.listen({ ready: (queues) => broker.ring(queues), changed: tell('changed'), posted: tell('posted') });
+  store.listen({
+    ready: (queues) => broker.ring(queues),
+    changed: (taskIds) => {
+      for (const taskId of taskIds) tell('changed', taskId);
+    },
+    posted: (taskIds) => {
+      for (const taskId of taskIds) tell('posted', inboxOf(taskId));
+    },
+  });
 }

@@ -1,5 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit';
-import type { LiveChannel } from '../broker/broker.ts';
+import { inboxOf, type LiveChannel } from '../broker/broker.ts';
 import type { Attempt } from './attempt.ts';
 
 const everyMs = 100;
@@ -92,9 +92,7 @@ export class Pulse implements Disposable {
   /** What was posted before somebody watched was heard by nobody: hence the look. */
   #watch(running: Running): void {
     const { taskId } = running.attempt;
-    running.subscription = this.#live.subscribe(taskId, ({ type }) => {
-      if (type === 'posted') this.#readInbox(running);
-    });
+    running.subscription = this.#live.subscribe(inboxOf(taskId), () => this.#readInbox(running));
     this.#readInbox(running);
   }
 
