@@ -103,7 +103,7 @@ function describeResult(entry: Entry, data: Fields, inputs: ReadonlyMap<string, 
   }
   return {
     kind: recordKind,
-    subject: label,
+    subject: askedName(recordKind, label),
     detail: (ok ? summarize(data.value) : failure) + tries,
     ok,
     ...timing,

@@ -55,8 +55,9 @@ export function formatEntryLine(seq: number, entry: EntryDescription, stream: No
   const width = stream.isTTY ? Math.max(60, stream.columns) : 140;
   const tail = entry.durationMs === undefined ? '' : `  ${formatDuration(entry.durationMs)}`;
   const head = `${String(seq).padStart(5)}  ${entry.kind.padEnd(8)} `;
-  const subject = entry.subject === '' ? '' : `${oneLine(entry.subject)}  `;
-  const text = subject + oneLine(entry.detail, width - head.length - subject.length - tail.length);
+  const subject = oneLine(entry.subject);
+  const detail = oneLine(entry.detail, width - head.length - subject.length - 2 - tail.length);
+  const text = [subject, detail].filter((part) => part !== '').join('  ');
   return `${style('dim', head, stream)}${entry.ok ? text : style('red', text, stream)}${style('dim', tail, stream)}`;
 }
 

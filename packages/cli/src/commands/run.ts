@@ -84,21 +84,16 @@ async function submit(client: Client, request: CreateTask): Promise<Task> {
   try {
     return await client.tasks.create(request);
   } catch (thrown) {
-    const isAboutName =
-      thrown instanceof OpspawnError &&
-      thrown.code === 'invalid_argument' &&
-      thrown.message.includes(request.name);
-    if (!isAboutName) throw thrown;
+    if (!(thrown instanceof OpspawnError) || !isAboutName(thrown)) throw thrown;
     const { items } = await client.definitions.list();
-    const known =
-      items.map(({ kind, name }) => `${kind} ${name}`).join(', ') ||
-      'nothing: no worker has been started yet';
-    throw new OpspawnError(thrown.code, thrown.message, {
-      cause: thrown,
-      details: { ...thrown.details, hint: `Known: ${known}.` },
-    });
+    const known = items.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'nothing: start a worker';
+    const details = { ...thrown.details, hint: `Known: ${known}.` };
+    throw new OpspawnError(thrown.code, thrown.message, { cause: thrown, details });
   }
 }
+
+const isAboutName = ({ details: { errors } }: OpspawnError): boolean =>
+  Array.isArray(errors) && errors.some((error: { path?: unknown }) => error.path === '/name');
 
 async function follow(client: Client, output: Output, task: Task, showsSteps: boolean): Promise<void> {
   output.talk(`Task ${task.id}`);

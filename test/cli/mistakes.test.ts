@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { opspawn } from './opspawn-process.ts';
+
+const cwd = mkdtempSync(join(tmpdir(), 'opspawn-cli-'));
+after(() => rmSync(cwd, { recursive: true }));
+/** Nothing listens there. */
+const env = { OPSPAWN_URL: 'http://127.0.0.1:9' };
+const run = (...args: string[]) => opspawn(args, { cwd, env });
+
+describe('help', () => {
+  it('is printed on stdout for every command', async () => {
+    const commands = [
+      'start',
+      'server',
+      'worker',
+      'run',
+      'task',
+      'task list',
+      'task resolve',
+      'crash-test',
+      'doctor',
+    ];
+    for (const command of ['', ...commands]) {
+      const { code, stdout, stderr } = await run(...command.split(' ').filter(Boolean), '--help');
+      assert.equal(code, 0, command);
+      assert.match(stdout, /^Usage: opspawn/, command);
+      assert.equal(stderr, '', command);
+    }
+  });
+
+  it('shows examples where a command is not obvious', async () => {
+    for (const command of ['run', 'crash-test', 'start']) {
+      assert.match((await run(command, '--help')).stdout, /Examples?:\n {2}opspawn /);
+    }
+  });
+
+  it('says the exit codes', async () => {
+    assert.match((await run('--help')).stdout, /Exit codes: 0 done/);
+  });
+
+  it('and version need no config and no server', async () => {
+    assert.match((await run('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('a mistake on the command line exits with 2 and says what is wrong', () => {
+  const cases: [string[], RegExp][] = [
+    [['tusk'], /unknown command 'tusk'\n\(Did you mean task\?\)/],
+    [['run'], /missing required argument 'name'/],
+    [['start', '--prot', '1'], /unknown option '--prot'\n\(Did you mean --port\?\)/],
+    [['start', '--port', '99999'], /'99999' is invalid\. It must be a whole number, 0 to 65535\./],
+    [['worker', '--capacity', '0'], /'0' is invalid\. It must be a whole number, 1 to 10000\./],
+    [['run', 'x', '--kind', 'agnet'], /Allowed choices are agent, function, workflow/],
+    [['run', 'x', '{bad'], /error: the input: the value is not JSON: .*\n.*--input/],
+    [['run', 'x', '--input', '@missing.json'], /--input: missing\.json cannot be read: ENOENT/],
+    [['run', 'x', 'y', '--input', '1'], /The input is given twice/],
+    [['task', 'get', 'xyz'], /xyz is no task id/],
+    [['task', 'list', '--url', 'ftp://x'], /ftp:\/\/x is no http or https URL/],
+    [['task', 'list', '--url', 'http://x', '--data', '.'], /cannot be used with/],
+    [['task', 'resolve', 'id', 'step'], /Say one of --retry, --result JSON and --fail/],
+    [['task', 'resolve', 'id', 'step', '--retry', '--fail'], /Say one of --retry, --result JSON and --fail/],
+    [['worker', '--config', 'missing.ts'], /There is no file .*missing\.ts \[config_invalid\]/],
+  ];
+  for (const [args, message] of cases) {
+    it(args.join(' '), async () => {
+      const { code, stdout, stderr } = await opspawn(args, { cwd });
+      assert.match(stderr, message);
+      assert.equal(stdout, '');
+      assert.equal(code, 2);
+    });
+  }
+
+  it('as one line of JSON with --json', async () => {
+    const { code, stderr } = await run('run', '--json');
+    assert.equal(code, 2);
+    assert.deepEqual(JSON.parse(stderr), {
+      error: { code: 'invalid_argument', message: "missing required argument 'name'", details: {} },
+    });
+  });
+});
+
+describe('without a server', () => {
+  it('a command exits with 6 and says how to start one', async () => {
+    const { code, stderr } = await run('task', 'list');
+    assert.equal(code, 6);
+    assert.match(
+      stderr,
+      /No Opspawn server answers at http:\/\/127\.0\.0\.1:9 \[unavailable\]\nStart one with "opspawn start"/,
+    );
+  });
+
+  it('the error is JSON with --json', async () => {
+    const { error } = JSON.parse((await run('task', 'list', '--json')).stderr);
+    assert.equal(error.code, 'unavailable');
+    assert.match(error.hint, /opspawn start/);
+  });
+
+  it('a data folder that is none exits with 4 and is not made', async () => {
+    const { code, stderr } = await opspawn(['task', 'list', '--data', 'nothing'], { cwd });
+    assert.equal(code, 4);
+    assert.match(stderr, /There is no Opspawn data in .*nothing \[not_found\]/);
+  });
+});
+
+describe('a config with a mistake', () => {
+  it('exits with 2 and names file, line and key', async () => {
+    const config = join(cwd, 'typo.config.ts');
+    writeFileSync(config, 'export default {\n  functions: [],\n  agnets: [],\n};\n');
+    const { code, stderr } = await opspawn(['worker', '--config', config], { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, /error: typo\.config\.ts:3: agnets is not known \[config_invalid\]/);
+  });
+
+  it('is told by doctor, which exits with 1', async () => {
+    const { code, stdout } = await opspawn(['doctor', '--config', 'typo.config.ts', '--json'], { cwd });
+    const findings = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.equal(code, 1);
+    assert.equal(findings.find(({ check }) => check === 'node').state, 'ok');
+    assert.match(findings.find(({ check }) => check === 'config').detail, /agnets is not known/);
+  });
+});
