@@ -1,5 +1,6 @@
 /** Where a process kills itself: at a write of a task's owner, or in the middle of a step of that task. */
 import type { StepContext, StepOptions, Steps } from '@opspawn/agentkit';
+import { interceptStore } from '../../src/storage/intercept.ts';
 import type { ClaimedTask, Store, Write } from '../../src/storage/store.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -21,19 +22,14 @@ export const killSelf = (): Promise<never> => {
 export function withKillPoint(store: Store, point: KillPoint | undefined): Store {
   if (point === undefined || point.where === 'mid-step') return store;
   let writes = 0;
-  const write: Store['write'] = async <W extends Write>(one: W) => {
-    const isCounted = 'owner' in one && one.owner.taskId === point.taskId && ++writes === point.at;
-    if (isCounted && point.where === 'before-write') await killSelf();
-    const result = await store.write(one);
-    if (isCounted) await killSelf();
+  return interceptStore(store, async (method, args, call) => {
+    const write = method === 'write' ? (args[0] as Write) : undefined;
+    const isOurs = write !== undefined && 'owner' in write && write.owner.taskId === point.taskId;
+    const isPoint = isOurs && ++writes === point.at;
+    if (isPoint && point.where === 'before-write') await killSelf();
+    const result = await call();
+    if (isPoint) await killSelf();
     return result;
-  };
-  return new Proxy(store, {
-    get(target, key) {
-      if (key === 'write') return write;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
   });
 }
 

@@ -9,8 +9,7 @@ export type LedgerLine =
   /** The effect of the step is done, and nothing about it is recorded yet. */
   | { said: 'done'; taskId: string; attempt: number; key: string; value?: unknown }
   /** A person said that the effect was not done, so that it may be done again. */
-  | { said: 'allowed'; key: string }
-  | { said: 'ready'; pid: number };
+  | { said: 'allowed'; key: string };
 
 export class Ledger {
   readonly #file: number;

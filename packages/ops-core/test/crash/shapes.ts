@@ -94,6 +94,16 @@ const functions = [
       return [a, b, c, fast] as Json;
     },
   }),
+  defineFunction({
+    name: 'ten-steps',
+    async run(ctx) {
+      let sum = 0;
+      for (let i = 0; i < 10; i += 1) {
+        sum += await ctx.step(`step ${i}`, () => sleep(i % 3, i), i === 5 ? { effect: 'once' } : {});
+      }
+      return sum;
+    },
+  }),
   defineFunction({ name: 'child', run: (ctx, n) => ctx.step('double', () => Number(n) * 2) }),
 ];
 
@@ -106,3 +116,5 @@ export const shapes: Readonly<Record<string, Json>> = {
   approval: 'done',
   branches: [1, 3, 10, 'fast'],
 };
+
+export const tenStepsOutput = 45;
