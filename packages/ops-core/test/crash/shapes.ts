@@ -104,6 +104,10 @@ const functions = [
       return sum;
     },
   }),
+  defineFunction({
+    name: 'slow',
+    run: (ctx, effect) => ctx.step('work', () => sleep(400, 'worked'), { effect: effect as 'read' | 'once' }),
+  }),
   defineFunction({ name: 'child', run: (ctx, n) => ctx.step('double', () => Number(n) * 2) }),
 ];
 

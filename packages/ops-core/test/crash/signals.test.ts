@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LedgerLine } from './ledger.ts';
+import { Observer } from './observer.ts';
+
+async function untilLedger(
+  t: TestContext,
+  observer: Observer,
+  isWanted: (line: LedgerLine) => boolean,
+): Promise<void> {
+  while (!observer.ledger().some(isWanted)) {
+    t.signal.throwIfAborted();
+    await sleep(5);
+  }
+}
+
+async function untilStatus(
+  t: TestContext,
+  observer: Observer,
+  taskId: string,
+  status: string,
+): Promise<void> {
+  while ((await observer.get(taskId)).status !== status) {
+    t.signal.throwIfAborted();
+    await sleep(5);
+  }
+}
+
+describe('SIGTERM', () => {
+  it('lets tasks end or gives them back: none fails, none is repeated, and the process ends well', async (t) => {
+    const observer = await Observer.open(t);
+    const taskIds: string[] = [];
+    for (let life = 0; life < 3; life += 1) {
+      const worker = observer.startWorker({ graceMs: life * 20 });
+      for (let i = 0; i < 20; i += 1) taskIds.push(await observer.submit('ten-steps'));
+      await untilLedger(t, observer, (line) => line.said === 'begun' && line.taskId === taskIds.at(-20));
+      worker.process.kill('SIGTERM');
+      assert.equal(await worker.exited, 0, await worker.stderr);
+    }
+    await observer.finish(taskIds);
+    const ledger = observer.ledger();
+    let isHandedBack = false;
+    for (const taskId of taskIds) {
+      const { task } = await observer.judge(taskId, ledger);
+      isHandedBack ||= task.attempt > 1;
+    }
+    assert.ok(isHandedBack);
+  });
+});
+
+describe('a worker that was stopped for longer than its lease', () => {
+  const leaseTtlMs = 500;
+
+  /** A worker that is stopped in the middle of the step, and another one that has taken the task over meanwhile. */
+  async function takeOver(t: TestContext, effect: 'read' | 'once', statusAfter: 'completed' | 'waiting') {
+    const observer = await Observer.open(t);
+    const stopped = observer.startWorker({ leaseTtlMs });
+    await stopped.said('ready');
+    const taskId = await observer.submit('slow', effect);
+    await untilLedger(t, observer, (line) => line.said === 'begun');
+    stopped.process.kill('SIGSTOP');
+    const other = observer.startWorker({ leaseTtlMs });
+    await untilStatus(t, observer, taskId, statusAfter);
+    stopped.process.kill('SIGCONT');
+    await untilLedger(t, observer, (line) => line.said === 'done' && line.attempt === 1);
+    return { observer, stopped, other, taskId };
+  }
+
+  it('writes nothing more, and goes on under a new identity', async (t) => {
+    const { observer, stopped, other, taskId } = await takeOver(t, 'read', 'completed');
+    const { task } = await observer.judge(taskId, observer.ledger());
+    assert.deepEqual([task.output, task.attempt], ['worked', 2]);
+    const attempts = (await observer.journal(taskId)).map(({ attempt }) => attempt);
+    assert.deepEqual(attempts, [2, 2]);
+    await other.kill();
+    const next = await observer.submit('slow', 'read');
+    assert.ok(await observer.attend([next], stopped), 'the worker that was stopped takes tasks again');
+    await observer.judge(next, observer.ledger());
+  });
+
+  it('leaves evidence of an effect that it finished too late, which is then not done again', async (t) => {
+    const { observer, other, taskId } = await takeOver(t, 'once', 'waiting');
+    assert.ok(await observer.attend([taskId], other));
+    const { task } = await observer.judge(taskId, observer.ledger());
+    assert.equal(task.output, 'worked');
+    const entries = await observer.journal(taskId);
+    const evidence = entries.find(({ type }) => type === 'doubt.evidence');
+    assert.deepEqual(evidence?.data, { evidence: { attempt: 1, ok: true, value: 'worked' } });
+  });
+});
