@@ -16,6 +16,11 @@ interface Job {
   reject(error: unknown): void;
 }
 
+interface Committed {
+  readonly turn: Turn;
+  readonly results: readonly unknown[];
+}
+
 /** What a job came to that threw. */
 class Failed {
   readonly error: OpspawnError;
@@ -45,12 +50,14 @@ export class GroupCommit implements AsyncDisposable {
   readonly #rollback;
   readonly #savepoint;
   readonly #undo;
+  readonly #release;
   readonly #lastAt;
   readonly #setLastAt;
   readonly #totalChanges;
   readonly #database: DatabaseSync;
   readonly #options: GroupCommitOptions;
   #jobs: Job[] = [];
+  readonly #lastJobs: Job[] = [];
   #isArmed = false;
   #isClosed = false;
   #lockedSince: number | undefined;
@@ -64,6 +71,7 @@ export class GroupCommit implements AsyncDisposable {
     this.#rollback = prepare<[]>(database, 'rollback');
     this.#savepoint = prepare<[]>(database, 'savepoint job');
     this.#undo = prepare<[]>(database, 'rollback to job');
+    this.#release = prepare<[]>(database, 'release job');
     this.#lastAt = prepare<[], [number]>(database, 'select at from clock');
     this.#setLastAt = prepare<[number]>(database, 'update clock set at = ?1 where at < ?1');
     this.#totalChanges = prepare<[], [number]>(database, 'select total_changes()');
@@ -75,9 +83,22 @@ export class GroupCommit implements AsyncDisposable {
   }
 
   add<Argument, Result>(operation: Operation<Argument, Result>, argument: Argument): Promise<Result> {
+    return this.#enqueue(this.#jobs, operation, argument);
+  }
+
+  /** Runs behind all else of its transaction: a claim takes what was submitted in the same turn. */
+  addLast<Argument, Result>(operation: Operation<Argument, Result>, argument: Argument): Promise<Result> {
+    return this.#enqueue(this.#lastJobs, operation, argument);
+  }
+
+  #enqueue<Argument, Result>(
+    jobs: Job[],
+    operation: Operation<Argument, Result>,
+    argument: Argument,
+  ): Promise<Result> {
     if (this.#isClosed) return Promise.reject(databaseClosed());
     return new Promise<Result>((resolve, reject) => {
-      this.#jobs.push({ operation, argument, resolve, reject } as unknown as Job);
+      jobs.push({ operation, argument, resolve, reject } as unknown as Job);
       if (!this.#isArmed) this.#arm();
     });
   }
@@ -85,7 +106,7 @@ export class GroupCommit implements AsyncDisposable {
   /** Takes no more jobs and resolves when those that were taken are answered. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    if (this.#jobs.length === 0) return;
+    if (!this.#isArmed) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -98,38 +119,48 @@ export class GroupCommit implements AsyncDisposable {
 
   readonly #flush = (): void => {
     this.#isArmed = false;
-    const jobs = this.#jobs.splice(0, maxJobs);
-    try {
-      this.#run(jobs);
-      this.#lockedSince = undefined;
-    } catch (thrown) {
-      this.#abort();
-      if (this.#retry(jobs, thrown)) return;
-      for (const job of jobs) job.reject(databaseUnavailable(thrown));
-    }
-    if (this.#jobs.length > 0) this.#arm();
-    else this.#onIdle?.();
+    const jobs = this.#jobs.splice(0, maxJobs).concat(this.#lastJobs.splice(0));
+    const committed = this.#run(jobs);
+    if (committed !== undefined) this.#answer(jobs, committed);
+    if (this.#jobs.length > 0 && !this.#isArmed) this.#arm();
+    if (!this.#isArmed) this.#onIdle?.();
   };
 
-  /** Throws only what is wrong with the database or its lock; then nothing is written and nobody is answered. */
-  #run(jobs: readonly Job[]): void {
-    let outcome: { turn: Turn; results: unknown[] };
+  /** undefined: nothing was written, and the jobs are rejected or will be tried again. */
+  #run(jobs: readonly Job[]): Committed | undefined {
     try {
-      outcome = this.#transaction((turn) => jobs.map((job) => job.operation(turn, job.argument)));
+      const committed = this.#commitTogether(jobs);
+      this.#lockedSince = undefined;
+      return committed;
     } catch (thrown) {
-      if (isBusy(thrown) || isBroken(thrown)) throw thrown;
       this.#abort();
-      outcome = this.#transaction((turn) => jobs.map((job) => this.#runAlone(turn, job)));
-    }
-    this.#options.onCommit(outcome.turn);
-    for (const [index, job] of jobs.entries()) {
-      const result = outcome.results[index];
-      if (result instanceof Failed) job.reject(result.error);
-      else job.resolve(result);
+      if (!this.#retry(jobs, thrown)) for (const job of jobs) job.reject(databaseUnavailable(thrown));
+      return undefined;
     }
   }
 
-  #transaction(work: (turn: Turn) => unknown[]): { turn: Turn; results: unknown[] } {
+  /** Throws only what is wrong with the database or its lock. */
+  #commitTogether(jobs: readonly Job[]): Committed {
+    try {
+      return this.#transaction((turn) => jobs.map((job) => job.operation(turn, job.argument)));
+    } catch (thrown) {
+      if (isBusy(thrown) || isBroken(thrown)) throw thrown;
+      this.#abort();
+      return this.#transaction((turn) => jobs.map((job) => this.#runAlone(turn, job)));
+    }
+  }
+
+  #answer(jobs: readonly Job[], { turn, results }: Committed): void {
+    for (let index = 0; index < jobs.length; index += 1) {
+      const job = jobs[index] as Job;
+      const result = results[index];
+      if (result instanceof Failed) job.reject(result.error);
+      else job.resolve(result);
+    }
+    this.#options.onCommit(turn);
+  }
+
+  #transaction(work: (turn: Turn) => unknown[]): Committed {
     this.#begin.get();
     const changesBefore = this.#totalChanges.get()?.[0];
     const turn = newTurn(this.now());
@@ -143,10 +174,13 @@ export class GroupCommit implements AsyncDisposable {
   #runAlone(turn: Turn, job: Job): unknown {
     this.#savepoint.get();
     try {
-      return job.operation(turn, job.argument);
+      const result = job.operation(turn, job.argument);
+      this.#release.get();
+      return result;
     } catch (thrown) {
       if (isBusy(thrown) || isBroken(thrown)) throw thrown;
       this.#undo.get();
+      this.#release.get();
       return new Failed(thrown);
     }
   }

@@ -77,7 +77,7 @@ export class SqliteStore implements Store {
   }
 
   claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
-    return this.#commit.add(this.#operations.claim, request);
+    return this.#commit.addLast(this.#operations.claim, request);
   }
 
   promoteDue(limit: number): Promise<number | undefined> {
