@@ -72,9 +72,15 @@ function withoutDialect(schema: { [key: string]: Json }): { [key: string]: Json 
 }
 
 const issueOf = ({ instancePath, keyword, params, message = 'is not valid' }: ErrorObject): SchemaIssue => ({
-  pointer: instancePath,
+  pointer: `${instancePath}${missingOrExtra(params)}`,
   message: `${message}${detailOf(keyword, params)}`,
 });
+
+/** Ajv points at the object; what is wrong is the property that it lacks, or has too much. */
+function missingOrExtra(params: Record<string, unknown>): string {
+  const property = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
+  return typeof property === 'string' ? `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : '';
+}
 
 const keysOf = (pointer: string): string[] =>
   pointer

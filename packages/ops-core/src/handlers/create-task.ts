@@ -1,5 +1,6 @@
-import { type CreateTask, type createTaskRequestSchema, type FieldError, OpspawnError } from '@opspawn/sdk';
+import type { CreateTask, createTaskRequestSchema, FieldError } from '@opspawn/sdk';
 import type { z } from 'zod';
+import { throwUnderPath } from '../domain/under-path.ts';
 import type { HandlersOf } from './handler.ts';
 import { invalidArgument } from './invalid-argument.ts';
 
@@ -51,12 +52,4 @@ function readRequest(request: CreateTaskRequest, path: string, faults: FieldErro
 }
 
 /** The engine's path starts at the list of requests, the client's at the body. */
-function throwWithBatchPath(error: unknown): never {
-  if (!(error instanceof OpspawnError) || error.code !== 'invalid_argument') throw error;
-  if (typeof error.details.path !== 'string') throw error;
-  const { path, ...details } = error.details;
-  throw new OpspawnError(error.code, error.message, {
-    details: { ...details, path: `/tasks${path}` },
-    cause: error,
-  });
-}
+const throwWithBatchPath = (error: unknown): never => throwUnderPath(error, '/tasks');

@@ -81,7 +81,10 @@ async function inputError(
   if (first === undefined) return undefined;
   const path = `/input${first.pointer}`;
   return new OpspawnError('invalid_argument', `${path} of the ${kind} "${name}" ${first.message}`, {
-    details: { path, problems: issues.map(({ pointer, message }) => `/input${pointer} ${message}`) },
+    details: {
+      path,
+      errors: issues.map(({ pointer, message }) => ({ in: 'body', path: `/input${pointer}`, message })),
+    },
   });
 }
 

@@ -3,6 +3,7 @@ import { type Json, OpspawnError } from '@opspawn/agentkit';
 import type { CreateTask, Definition, Entry, Resolution, Task } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { Broker, LiveChannel } from '../broker/broker.ts';
+import { throwUnderPath } from '../domain/under-path.ts';
 import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
 import { newTask } from './create-task.ts';
 import { DefinitionCatalog } from './definitions/catalog.ts';
@@ -243,11 +244,7 @@ function decodeCursor(cursor: string): string {
 }
 
 /** Puts the request's place in the batch before the error's path. */
-const atIndex = (index: number) => (thrown: unknown) => {
-  if (!(thrown instanceof OpspawnError) || typeof thrown.details.path !== 'string') throw thrown;
-  const details = { ...thrown.details, path: `/${index}${thrown.details.path}` };
-  throw new OpspawnError(thrown.code, thrown.message, { cause: thrown, details });
-};
+const atIndex = (index: number) => (thrown: unknown) => throwUnderPath(thrown, `/${index}`);
 
 const taskNotFound = (taskId: string): OpspawnError =>
   new OpspawnError('not_found', `Task ${taskId} does not exist`, { details: { taskId } });
