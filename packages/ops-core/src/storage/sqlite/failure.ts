@@ -46,6 +46,9 @@ export const isBroken = (thrown: unknown): boolean => isOneOf(thrown, broken);
 /** A row with this key is there already. */
 export const isDuplicate = (thrown: unknown): boolean => isOneOf(thrown, [resultCodes.constraint]);
 
+/** The file is of another program. */
+export const isForeign = (thrown: unknown): boolean => isOneOf(thrown, [resultCodes.notADatabase]);
+
 export const databaseUnavailable = (cause: unknown): OpspawnError =>
   new OpspawnError(
     'unavailable',

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import { databaseUnavailable } from './failure.ts';
+import { databaseUnavailable, isForeign } from './failure.ts';
 import { hostLeaseClock, type LeaseClock } from './lease.ts';
 import { migrate } from './migrate.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -61,6 +61,10 @@ function openDatabase(path: string): DatabaseSync {
     return database;
   } catch (thrown) {
     database?.close();
-    throw thrown instanceof OpspawnError ? thrown : databaseUnavailable(thrown);
+    if (thrown instanceof OpspawnError) throw thrown;
+    throw isForeign(thrown) ? notADatabase(path, thrown) : databaseUnavailable(thrown);
   }
 }
+
+const notADatabase = (path: string, cause: unknown): OpspawnError =>
+  new OpspawnError('config_invalid', `${path} is no SQLite database`, { cause, details: { path } });

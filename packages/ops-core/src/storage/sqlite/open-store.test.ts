@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { finish, status, submit, submitAndClaim, task } from '../contract/scenario.ts';
+import { startLoad, temporaryDatabase } from './load/load.ts';
+import { openSqliteStore } from './open-store.ts';
+
+describe('opening a store', () => {
+  it('finds what was written before, in folders that it makes', async () => {
+    using database = temporaryDatabase();
+    const path = join(database.path, 'deep', 'store.db');
+    let taskId: string;
+    {
+      await using store = await openSqliteStore({ path });
+      const owner = await submitAndClaim(store, { input: '1' });
+      await finish(store, owner, 'completed', 1, '{"output":2}');
+      taskId = owner.taskId;
+    }
+    await using store = await openSqliteStore({ path });
+    const row = await task(store, taskId);
+    assert.deepEqual([row.status, row.input, row.outcome], ['completed', '1', '{"output":2}']);
+  });
+
+  it('may be done by several processes at once on a file that does not exist yet', async () => {
+    using database = temporaryDatabase();
+    const loads = [1, 2, 3, 4].map(() => startLoad(database.path, { tasks: 1 }));
+    await Promise.all(loads.map((load) => load.begun));
+    await Promise.all(loads.map((load) => load.stop('SIGTERM')));
+    const submitted = loads.flatMap((load) => load.said.filter((line) => line.startsWith('s ')));
+    assert.equal(submitted.length, 4);
+  });
+
+  it('refuses a database of a later version, and leaves it as it is', async () => {
+    using database = temporaryDatabase();
+    await (await openSqliteStore({ path: database.path }))[Symbol.asyncDispose]();
+    using later = new DatabaseSync(database.path);
+    later.exec('pragma user_version = 9999');
+    await assert.rejects(openSqliteStore({ path: database.path }), {
+      code: 'schema_too_new',
+      details: { version: 9999, known: 1 },
+    });
+    assert.equal(later.prepare('pragma user_version').get()?.user_version, 9999);
+  });
+
+  it('refuses files of other programs', async () => {
+    using database = temporaryDatabase();
+    using other = new DatabaseSync(database.path);
+    other.exec('create table mine (a)');
+    await assert.rejects(openSqliteStore({ path: database.path }), { code: 'config_invalid' });
+    const text = `${database.path}.txt`;
+    writeFileSync(text, 'no database, but a text that is long enough to be taken for one '.repeat(20));
+    await assert.rejects(openSqliteStore({ path: text }), { code: 'config_invalid' });
+  });
+
+  it('says unavailable, with the cause, when the file cannot be opened', async () => {
+    using database = temporaryDatabase();
+    writeFileSync(database.path, '');
+    await assert.rejects(openSqliteStore({ path: join(database.path, 'store.db') }), (error: Error) => {
+      assert.equal((error as { code?: string }).code, 'unavailable');
+      assert.ok(error.cause instanceof Error);
+      return true;
+    });
+  });
+
+  it('goes on from the last time that was given out, although the clock was set back', async () => {
+    using database = temporaryDatabase();
+    const { path } = database;
+    const at = Date.now();
+    {
+      await using store = await openSqliteStore({ path, now: () => at });
+      await submit(store);
+    }
+    await using store = await openSqliteStore({ path, now: () => at - 3_600_000 });
+    assert.equal(await store.now(), at);
+    assert.equal((await task(store, await submit(store))).createdAt, at);
+  });
+});
+
+describe('closing a store', () => {
+  it('answers what was asked for before, and says unavailable from then on', async () => {
+    using database = temporaryDatabase();
+    const store = await openSqliteStore({ path: database.path });
+    const submitted = Array.from({ length: 5 }, () => submit(store));
+    await store[Symbol.asyncDispose]();
+    assert.equal((await Promise.all(submitted)).length, 5);
+    await assert.rejects(submit(store), { code: 'unavailable' });
+    await assert.rejects(store.task('default', 'any'), { code: 'unavailable' });
+    await store[Symbol.asyncDispose]();
+  });
+});
+
+describe('a file that another process has locked', () => {
+  it('makes writers wait without blocking the event loop, and then they are done', async () => {
+    using database = temporaryDatabase();
+    await using store = await openSqliteStore({ path: database.path });
+    using other = new DatabaseSync(database.path);
+    other.exec('begin immediate');
+    let isDone = false;
+    const submitted = submit(store).finally(() => {
+      isDone = true;
+    });
+    await sleep(50);
+    assert.equal(isDone, false);
+    other.exec('commit');
+    assert.equal(await status(store, await submitted), 'pending');
+  });
+
+  it('makes writers give up as unavailable when it stays locked, with nothing written', async () => {
+    using database = temporaryDatabase();
+    await using store = await openSqliteStore({ path: database.path, giveUpAfterMs: 30 });
+    using other = new DatabaseSync(database.path);
+    other.exec('begin immediate');
+    await assert.rejects(submit(store), { code: 'unavailable' });
+    assert.deepEqual(await store.tasks({ namespace: 'default' }, { limit: 10 }), []);
+    other.exec('commit');
+    assert.equal(await status(store, await submit(store)), 'pending');
+    assert.equal((await store.tasks({ namespace: 'default' }, { limit: 10 })).length, 1);
+  });
+});
+
+describe('a disk that is full', () => {
+  it('makes writes unavailable, keeps all that was acknowledged, and breaks nothing', async () => {
+    using database = temporaryDatabase();
+    // No file may grow beyond 1 MB (2,000 blocks of 512 bytes), and trying so is an error, not a signal.
+    const limit = 'trap "" XFSZ; ulimit -f 2000; exec "$@"';
+    const load = startLoad(database.path, { launcher: ['sh', '-c', limit, 'sh'] });
+    const failed = () => load.said.filter((line) => line.startsWith('e '));
+    while (failed().length === 0) await sleep(10);
+    await load.stop('SIGKILL');
+    assert.deepEqual(new Set(failed()), new Set(['e unavailable']));
+    await using store = await openSqliteStore({ path: database.path });
+    const acknowledged = load.said.filter((line) => line.startsWith('s ')).map((line) => line.slice(2));
+    assert.ok(acknowledged.length > 0);
+    for (const taskId of acknowledged) assert.ok(await store.task('load', taskId));
+    using checked = new DatabaseSync(database.path);
+    assert.equal(checked.prepare('pragma integrity_check').get()?.integrity_check, 'ok');
+    assert.equal(await status(store, await submit(store)), 'pending');
+  });
+});
