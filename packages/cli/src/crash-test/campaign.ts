@@ -1,6 +1,7 @@
 /** All crashes of one crash test: which there are, and what each came to. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { moduleUrl, OpspawnError } from '@opspawn/agentkit';
@@ -151,6 +152,7 @@ function runChild(job: Job, { timeoutMs, signal }: CampaignOptions): Promise<Chi
     process.execPath,
     [moduleUrl('./child', import.meta.url).pathname, JSON.stringify(job)],
     {
+      env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() ?? '' },
       stdio: ['ignore', 'ignore', 'pipe'],
       signal: AbortSignal.any([signal, deadline]),
       killSignal: 'SIGKILL',
