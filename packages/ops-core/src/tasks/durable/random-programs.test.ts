@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, mock } from 'node:test';
 import fc from 'fast-check';
+import { agentLoop } from './simulation/agent-loop.ts';
 import { arbitraryProgram, type Style } from './simulation/arbitrary-program.ts';
+import { perform } from './simulation/program.ts';
 import { turns } from './simulation/random.ts';
-import { Simulation, type SimulationOptions } from './simulation/simulation.ts';
+import { type SimulatedBody, Simulation, type SimulationOptions } from './simulation/simulation.ts';
 
 const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
+/** Of a failure, to see it again. */
+const seed = process.env.OPSPAWN_TEST_SEED;
 
 const optionally = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const number = (max: number) => fc.integer({ min: 1, max });
@@ -21,7 +25,13 @@ const arbitraryOptions = fc
     pauseAt: optionally(number(12)),
     retries: fc.constantFrom(0, 0, 1, 2),
   })
-  .map((options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
+  .map(
+    ({ cancelAt, pauseAt, ...options }): SimulationOptions => ({
+      ...options,
+      ...(cancelAt === undefined ? {} : { cancelAt }),
+      ...(pauseAt === undefined ? {} : { pauseAt }),
+    }),
+  );
 
 describe('random programs', () => {
   const rejections: unknown[] = [];
@@ -35,33 +45,58 @@ describe('random programs', () => {
     process.off('unhandledRejection', onRejection);
   });
 
-  const seen = { attempts: 0, suspensions: 0, entries: 0, outcomes: new Map<string, number>() };
+  const seen = {
+    programs: 0,
+    attempts: 0,
+    suspensions: 0,
+    entries: 0,
+    completed: 0,
+    failed: 0,
+    cancelled: 0,
+  };
 
-  async function runs(style: Style, numRuns: number): Promise<void> {
-    const property = fc.asyncProperty(arbitraryProgram(style), arbitraryOptions, async (program, options) => {
-      const simulation = new Simulation(program, {
-        ...(options as unknown as SimulationOptions),
-        hasIo: style === 'io',
-      });
-      await simulation.run();
-      await turns(2);
-      seen.attempts += simulation.attempts;
-      seen.suspensions += simulation.suspensions;
-      seen.entries += simulation.task.journal.length;
-      const kind = simulation.outcome?.kind ?? 'none';
-      seen.outcomes.set(kind, (seen.outcomes.get(kind) ?? 0) + 1);
-      assert.deepEqual(simulation.problems, []);
-      assert.deepEqual(rejections.splice(0), []);
-    });
-    const seed = process.env.OPSPAWN_TEST_SEED;
-    await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) });
+  async function holds(simulation: Simulation): Promise<void> {
+    await simulation.run();
+    await turns(2);
+    assert.deepEqual(simulation.problems, []);
+    assert.deepEqual(rejections.splice(0), []);
+    seen.programs += 1;
+    seen.attempts += simulation.attempts;
+    seen.suspensions += simulation.suspensions;
+    seen.entries += simulation.task.journal.length;
+    const kind = simulation.outcome?.kind;
+    if (kind === 'completed' || kind === 'failed' || kind === 'cancelled') seen[kind] += 1;
   }
 
-  const promise = 'a replay is the live run again, whatever crashes, waits and cancels came between';
-  it(`${promise}: with branches`, async (t) => {
-    await runs('branches', 400 * scale);
-    t.diagnostic(JSON.stringify({ ...seen, outcomes: Object.fromEntries(seen.outcomes) }));
+  const parameters = (numRuns: number): { numRuns: number; seed?: number } => ({
+    numRuns: Math.ceil(numRuns * scale),
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
   });
-  it(`${promise}: with plain promises`, async () => await runs('plain', 400 * scale));
-  it(`${promise}: with I/O outside steps`, async () => await runs('io', 200 * scale));
+
+  const holdsForPrograms = (style: Style, numRuns: number): Promise<void> =>
+    fc.assert(
+      fc.asyncProperty(arbitraryProgram(style), arbitraryOptions, async (program, options) => {
+        const isTraced = style !== 'io';
+        await holds(new Simulation((scene) => perform(program, scene, ''), { ...options, isTraced }));
+      }),
+      parameters(numRuns),
+    );
+
+  const promise = 'a replay is the live run again, whatever crashes, waits and cancels came between';
+  it(`${promise}: with branches`, async () => await holdsForPrograms('branches', 1_000));
+  it(`${promise}: with plain promises`, async () => await holdsForPrograms('plain', 1_000));
+  it(`${promise}: with I/O outside steps`, async () => await holdsForPrograms('io', 1_000));
+
+  it('a loop that folds its history does nothing twice and comes to the same', async (t) => {
+    const arbitraryLoop = fc.record({
+      turnCount: fc.integer({ min: 1, max: 5 }),
+      failBelow: fc.constantFrom(0, 0, 300),
+    });
+    const property = fc.asyncProperty(arbitraryLoop, arbitraryOptions, async (loop, options) => {
+      const body: SimulatedBody = (scene, steps) => agentLoop(scene, steps, loop);
+      await holds(new Simulation(body, { ...options, mode: 'history', isTraced: false }));
+    });
+    await fc.assert(property, parameters(1_000));
+    t.diagnostic(JSON.stringify(seen));
+  });
 });

@@ -27,7 +27,6 @@ export class SimulatedTask {
   attempt = 0;
   /** Grows with everything that an attempt does. */
   activity = 0;
-  waits: readonly StoredWait[] = [];
   readonly #faults: SimulatedFaults;
   readonly #inbox: InboxRow[] = [];
   readonly #taken = new Set<string>();
@@ -118,7 +117,9 @@ export class SimulatedTask {
     await turns(this.random.below(3));
     if (attempt !== this.attempt) throw lost();
     if (this.inbox().some(({ key }) => key === '' || waits.some((wait) => wait.key === key))) return false;
-    this.waits = waits;
+    for (const { kind, key, step } of waits) {
+      if (kind !== 'sleep' && key === undefined) this.problems.push(`nothing can end the wait ${step}`);
+    }
     this.die();
     return true;
   }

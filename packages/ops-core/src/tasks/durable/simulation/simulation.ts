@@ -6,7 +6,7 @@ import { identityHash } from '../identity.ts';
 import { outcomeEntry } from '../outcome.ts';
 import type { DurableOptions, DurableOutcome, Journal, TaskPort } from '../port.ts';
 import { runDurable } from '../run-durable.ts';
-import { type Program, perform, type Scene } from './program.ts';
+import type { Scene } from './program.ts';
 import { turns } from './random.ts';
 import { identityOf, type SimulatedFaults, type SimulatedPort, SimulatedTask } from './simulated-task.ts';
 
@@ -19,9 +19,13 @@ export interface SimulationOptions extends SimulatedFaults {
   pauseAt?: number;
   /** How often an operator tries the failed task again. */
   retries?: number;
-  /** I/O outside steps decides what is seen first, so that only the result is the same in every attempt. */
-  hasIo?: boolean;
+  /** Default `replay`. */
+  mode?: DurableOptions['mode'];
+  /** Whether every attempt sees the same in the same order. Default true; I/O outside steps makes it false. */
+  isTraced?: boolean;
 }
+
+export type SimulatedBody = (scene: Scene, steps: Steps) => unknown;
 
 const maxAttempts = 400;
 const maxRounds = 400;
@@ -39,7 +43,7 @@ export class Simulation {
   attempts = 0;
   suspensions = 0;
   outcome: DurableOutcome | undefined;
-  readonly #program: Program;
+  readonly #body: SimulatedBody;
   readonly #options: SimulationOptions;
   readonly #executions = new Map<string, number>();
   #trace: string[] = [];
@@ -49,10 +53,10 @@ export class Simulation {
   #tickedTo: number;
 
   /** Needs `mock.timers` for `setTimeout`. */
-  constructor(program: Program, options: SimulationOptions) {
+  constructor(body: SimulatedBody, options: SimulationOptions) {
     this.task = new SimulatedTask(options.seed, options);
     this.problems = this.task.problems;
-    this.#program = program;
+    this.#body = body;
     this.#options = options;
     this.#retriesLeft = options.retries ?? 0;
     this.#tickedTo = this.task.clock;
@@ -97,14 +101,13 @@ export class Simulation {
     const trace: string[] = [];
     this.#trace = trace;
     const options: DurableOptions = {
-      mode: 'replay',
+      mode: this.#options.mode ?? 'replay',
       lingerMs: this.#options.lingerMs ?? 0,
       defaultRetry: { initialDelayMs: 10 },
     };
     const { random } = this.task;
     const executed: Scene['executed'] = (idempotencyKey, step) => this.#executed(idempotencyKey, step);
-    const body = (steps: Steps) =>
-      perform(this.#program, { ctx: createContext(steps), random, executed, trace }, '');
+    const body = (steps: Steps) => this.#body({ ctx: createContext(steps), random, executed, trace }, steps);
     return runDurable(port, journal, body, options);
   }
 
@@ -155,7 +158,7 @@ export class Simulation {
     this.outcome = outcome;
     // Cancelled before anything was recorded there is nothing to replay, and whether a cancel or the function's own
     // I/O is first is nobody's to say.
-    const isRecorded = this.task.journal.length > 0 && this.#options.hasIo !== true;
+    const isRecorded = this.task.journal.length > 0 && this.#options.isTraced !== false;
     if (outcome.kind !== 'cancelled' || isRecorded) await this.#replay(outcome);
     return true;
   }
@@ -188,7 +191,7 @@ export class Simulation {
     if (journal.length !== rows) this.problems.push('the replay wrote something');
     if (shown(replayed) !== shown(live))
       this.problems.push(`replay gives ${shown(replayed)}, live gave ${shown(live)}`);
-    if (this.#options.hasIo === true) return;
+    if (this.#options.isTraced === false) return;
     if (JSON.stringify(this.#trace) !== JSON.stringify(liveTrace)) {
       this.problems.push(`replay saw ${JSON.stringify(this.#trace)}, live saw ${JSON.stringify(liveTrace)}`);
     }
@@ -206,7 +209,7 @@ export class Simulation {
 
   /** What the function sees is what it saw in the attempt before, as far as it came then. */
   #compareTrace({ kind }: DurableOutcome): void {
-    if (this.#options.hasIo === true) return;
+    if (this.#options.isTraced === false) return;
     const before = this.#lastTrace ?? [];
     const isCutShort =
       kind === 'lost' || kind === 'stopped' || kind === 'paused' || this.task.journal.length === 0;
