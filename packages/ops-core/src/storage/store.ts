@@ -115,7 +115,8 @@ export interface AppendWrite extends Effects {
   entries: readonly NewEntry[];
 }
 /**
- * The terminal transition; `entries` ends with the task.completed/failed/cancelled entry. In the same transaction: the
+ * The terminal transition; `entries` ends with the task.completed/failed/cancelled entry. One that failed counts as a
+ * failure of the task. In the same transaction: the
  * queue row goes, the outcome is inserted, the parent's inbox gets a `child` item, unfinished children get a cancel,
  * the next task of the session is made ready.
  */

@@ -186,10 +186,15 @@ export class Attempt implements TaskPort {
         return await this.#store.write(write);
       } catch (thrown) {
         const isPassing = thrown instanceof OpspawnError && thrown.code === 'unavailable';
-        if (!isPassing || !this.holdsLease()) throw thrown;
+        if (!isPassing || !this.#mayWrite()) throw thrown;
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
     }
+  }
+
+  /** A worker that shuts down gives back what it cannot write: the next attempt does it again. */
+  #mayWrite(): boolean {
+    return this.#stopCause !== 'lease_lost' && this.#stopCause !== 'shutdown' && this.holdsLease();
   }
 
   #noteWritten({ entries, takes }: OwnedWrite): void {

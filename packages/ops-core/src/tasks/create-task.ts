@@ -1,8 +1,9 @@
 /** From a client's request to the row that is accepted. */
-import { hash, randomUUIDv7 } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { encodeJson, type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
 import type { CreateTask } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
+import { newId } from '../domain/new-id.ts';
 import type { NewTask } from '../storage/store.ts';
 import type { CatalogEntry, DefinitionCatalog } from './definitions/catalog.ts';
 import type { TaskOptions } from './task-view.ts';
@@ -32,7 +33,7 @@ export async function newTask(
   const attemptTimeoutMs = request.attemptTimeoutMs ?? definition.attemptTimeoutMs;
   const options = optionsText(request);
   return {
-    id: randomUUIDv7(),
+    id: newId(),
     namespace,
     kind: definition.kind,
     name,

@@ -88,7 +88,10 @@ describe('submit', () => {
     await refuses({ name: 'both' }, '/kind');
     await refuses({ name: 'order' }, '/input');
     await refuses({ name: 'order', input: { orderId: 5 } }, '/input/orderId');
-    await refuses({ name: 'order', input: { orderId: 'A', items: [{ price: 1 }, {}] } }, '/input/items/1/price');
+    await refuses(
+      { name: 'order', input: { orderId: 'A', items: [{ price: 1 }, {}] } },
+      '/input/items/1/price',
+    );
     await refuses({ name: 'echo', input: { at: new Date() } as never }, '/input');
     assert.deepEqual(await listAll(engine), []);
     const { task } = await runTask(t, engine, { name: 'both', kind: 'workflow' });

@@ -1,8 +1,8 @@
-import { randomUUIDv7 } from 'node:crypto';
 import { type Json, OpspawnError } from '@opspawn/agentkit';
 import type { CreateTask, Definition, Entry, Resolution, Task } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { Broker, LiveChannel } from '../broker/broker.ts';
+import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
 import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
 import { newTask } from './create-task.ts';
@@ -99,7 +99,7 @@ class StoreEngine implements Engine {
 
   async retry(principal: Principal, taskId: string): Promise<Task> {
     const { namespace } = principal;
-    const result = await this.#store.write({ op: 'reopen', namespace, taskId, itemId: randomUUIDv7() });
+    const result = await this.#store.write({ op: 'reopen', namespace, taskId, itemId: newId() });
     if (!result.ok)
       throw result.reason === 'not_found'
         ? taskNotFound(taskId)
@@ -126,7 +126,7 @@ class StoreEngine implements Engine {
 
   async signal(principal: Principal, taskId: string, { name, data, id }: SignalRequest): Promise<void> {
     const item: InboxItem = {
-      id: id ?? randomUUIDv7(),
+      id: id ?? newId(),
       kind: 'signal',
       key: `signal:${name}`,
       ...(data === undefined ? {} : { data: JSON.stringify(data) }),
@@ -194,7 +194,7 @@ class StoreEngine implements Engine {
     answer: object,
   ): Promise<Task> {
     const item: InboxItem = {
-      id: randomUUIDv7(),
+      id: newId(),
       kind: 'decision',
       key: key ?? '',
       data: JSON.stringify(answer),
@@ -221,7 +221,7 @@ class StoreEngine implements Engine {
 }
 
 const control = (kind: 'cancel' | 'pause' | 'resume', data: Json): InboxItem => ({
-  id: randomUUIDv7(),
+  id: newId(),
   kind,
   key: '',
   data: JSON.stringify(data),

@@ -1,5 +1,5 @@
-import { randomUUIDv7 } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { newId } from '../domain/new-id.ts';
 import type { Log } from '../observe/log.ts';
 import type { Store, WorkerInfo } from '../storage/store.ts';
 import { keepLease, LeaseDeadline, type LeaseThread } from './lease.ts';
@@ -23,13 +23,19 @@ export interface Identity {
   holds(): boolean;
 }
 
+interface Held extends Identity {
+  readonly lease: AsyncDisposable;
+  /** `performance.now()` */
+  readonly joinedAt: number;
+}
+
 const rejoinEveryMs = 1_000;
 
 /** A worker's place among the workers: an identity with a lease, and a new one whenever the lease is lost. */
 export class Membership implements AsyncDisposable {
   readonly #options: MembershipOptions;
   readonly #closing = new AbortController();
-  #current: (Identity & { lease: AsyncDisposable }) | undefined;
+  #current: Held | undefined;
   #rejoining: Promise<void> | undefined;
 
   private constructor(options: MembershipOptions) {
@@ -56,19 +62,24 @@ export class Membership implements AsyncDisposable {
     this.#current = undefined;
     if (last === undefined) return;
     await last.lease[Symbol.asyncDispose]();
-    await this.#options.store.removeWorker(last.id);
+    const { store, log } = this.#options;
+    await store
+      .removeWorker(last.id)
+      .catch((err: unknown) =>
+        log.warn({ err }, 'the worker left without a word: its tasks wait for the sweep'),
+      );
   }
 
   async #join(): Promise<void> {
     const { store, worker, leaseTtlMs, leaseThread } = this.#options;
-    const id = randomUUIDv7();
+    const id = newId();
     const deadline = new LeaseDeadline();
     const since = process.hrtime.bigint();
     await store.registerWorker({ ...worker, id }, leaseTtlMs);
     deadline.extend(since, leaseTtlMs);
     const onLost = () => this.#lose(id);
     const lease = keepLease({ store, workerId: id, leaseTtlMs, deadline, thread: leaseThread, onLost });
-    this.#current = { id, holds: () => deadline.holds(), lease };
+    this.#current = { id, holds: () => deadline.holds(), lease, joinedAt: performance.now() };
   }
 
   #lose(id: string): void {
@@ -81,17 +92,21 @@ export class Membership implements AsyncDisposable {
     this.#rejoining = this.#rejoin(lost);
   }
 
-  async #rejoin(lost: { id: string; lease: AsyncDisposable }): Promise<void> {
+  async #rejoin(lost: Held): Promise<void> {
     const { store, log, onRejoined } = this.#options;
     await lost.lease[Symbol.asyncDispose]();
-    while (!this.#closing.signal.aborted) {
+    const { signal } = this.#closing;
+    // What took the lease at once may take the next one as well.
+    const pauseMs = performance.now() - lost.joinedAt < rejoinEveryMs ? rejoinEveryMs : 0;
+    for (let delayMs = pauseMs; ; delayMs = rejoinEveryMs) {
+      if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
       try {
         await store.removeWorker(lost.id);
         await this.#join();
         return onRejoined();
       } catch (err) {
         log.warn({ err }, 'the worker could not register');
-        await sleep(rejoinEveryMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
       }
     }
   }

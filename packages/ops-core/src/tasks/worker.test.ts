@@ -50,7 +50,10 @@ describe('retries', () => {
     assert.deepEqual(typesOf(entries), ['attempt.failed', 'attempt.failed', 'attempt.failed', 'task.failed']);
     for (const [index, { retryInMs }] of failures(entries).entries())
       assert.ok(retryInMs <= 10 * 2 ** index + 1);
-    assert.deepEqual([task.status, task.attempt, task.error?.message, runs], ['failed', 4, 'no 4', 4]);
+    assert.deepEqual(
+      [task.status, task.attempt, task.failures, task.error?.message, runs],
+      ['failed', 4, 4, 'no 4', 4],
+    );
   });
 
   it('the policy of the task goes before that of the definition', async (t) => {

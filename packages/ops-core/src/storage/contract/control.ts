@@ -122,7 +122,7 @@ export const controlCases: readonly StoreCase[] = [
       await store.write({ op: 'release', owner: first, entries: [entry(1)], failures: 2, delayMs: 0 });
       const second = await claimOnly(store, first.taskId);
       await finish(store, second, 'failed', 2, '{"error":{}}');
-      assert.equal((await task(store, first.taskId)).failures, 2);
+      assert.equal((await task(store, first.taskId)).failures, 3, 'the end is a failure as well');
       const write = reopen(first.taskId);
       assert.deepEqual(await store.write(write), { ok: true });
       assert.deepEqual(await store.write(write), { ok: true });

@@ -46,7 +46,8 @@ export function prepareFinish(
     const terminal = terminalEntry(write);
     const ended = findOwned.get(taskId, attempt, workerId);
     if (ended === undefined) return earlier(owner, entries) ?? lost;
-    const [namespace, failures, parentId, sessionId, hasChildren] = ended;
+    const [namespace, failuresBefore, parentId, sessionId, hasChildren] = ended;
+    const failures = status === 'failed' ? failuresBefore + 1 : failuresBefore;
     leaveQueue.get(taskId);
     if (entries.length > 1) journal.write(turn, owner, entries.slice(0, -1));
     writeOutcome(turn, owner, { namespace, status, failures, terminal });
