@@ -178,6 +178,11 @@ export class DurableRun {
     this.#isInTurn = false;
   }
 
+  /** Until something happens, at most `timeoutMs` when given. Whether it did. */
+  async idle(timeoutMs?: number): Promise<boolean> {
+    return this.ending !== undefined || (await this.bell.wait(timeoutMs));
+  }
+
   /** Puts a committed result in line. */
   enqueue(handout: Handout): void {
     this.queue.push(handout);

@@ -41,7 +41,7 @@ async function liveTurn(run: DurableRun): Promise<Ending | undefined> {
       return run.waits.size > 0 ? await suspend(run) : await watchProgress(run);
     }
   }
-  await run.bell.wait(untilNextDue(run));
+  await run.idle(untilNextDue(run));
   return undefined;
 }
 
@@ -50,7 +50,7 @@ async function finish(run: DurableRun): Promise<Ending | undefined> {
   run.abortRunning(new CancelledError('the function has ended'));
   run.writer.flush();
   if (run.running.size === 0 && run.writer.isQuiet) return settledEnding(run);
-  await run.bell.wait();
+  await run.idle();
   return undefined;
 }
 
@@ -64,7 +64,7 @@ async function suspend(run: DurableRun): Promise<Ending | undefined> {
   if (run.bell.rings !== rings) return undefined;
   const dueInMs = untilNextDue(run);
   if (dueInMs !== undefined && dueInMs <= (run.options.lingerMs ?? defaultLingerMs)) {
-    await run.bell.wait(dueInMs);
+    await run.idle(dueInMs);
     return undefined;
   }
   return (await run.port.suspend(run.waits.stored())) ? { kind: 'suspended' } : undefined;
@@ -72,7 +72,7 @@ async function suspend(run: DurableRun): Promise<Ending | undefined> {
 
 async function watchProgress(run: DurableRun): Promise<Ending | undefined> {
   const { stuckMs = defaultStuckMs } = run.options;
-  return (await run.bell.wait(stuckMs)) ? undefined : noProgress(run.lastAsked, stuckMs);
+  return (await run.idle(stuckMs)) ? undefined : noProgress(run.lastAsked, stuckMs);
 }
 
 function untilNextDue(run: DurableRun): number | undefined {

@@ -37,7 +37,7 @@ async function awaitMissing(
     Math.min(graceMs(run, missing), maxTimerMs),
   );
   while (!missing.isAskedAgain && run.settled === undefined && run.ending === undefined && !isLate) {
-    await run.bell.wait();
+    await run.idle();
   }
   clearTimeout(timer);
   if (run.ending !== undefined) return run.ending;
