@@ -1,6 +1,6 @@
 /** From a client's request to the row that is accepted. */
 import { hash } from 'node:crypto';
-import { encodeJson, type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
+import { canonicalJson, encodeJson, type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
 import type { CreateTask } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import { newId } from '../domain/new-id.ts';
@@ -57,7 +57,7 @@ function encodeInput(input: Json | undefined): string | undefined {
   }
 }
 
-/** A worker may have registered a newer version since the catalog was read: only a certain no is said. */
+/** A worker may have registered a newer version since the catalog was read: no is said by the newest. */
 async function checkInput(
   namespace: string,
   { name, input }: CreateTask,
@@ -66,9 +66,10 @@ async function checkInput(
 ): Promise<void> {
   const error = await inputError(definition, input);
   if (error === undefined) return;
-  if (!(await catalog.refresh(namespace))) throw error;
-  const newer = await inputError(await catalog.find(namespace, name, definition.kind), input);
-  if (newer !== undefined) throw newer;
+  await catalog.refresh(namespace);
+  const newest = await catalog.find(namespace, name, definition.kind);
+  const again = newest === definition ? error : await inputError(newest, input);
+  if (again !== undefined) throw again;
 }
 
 async function inputError(
@@ -97,15 +98,7 @@ function optionsText({ retry, injectMcpProxy, metadata }: CreateTask): string | 
   });
 }
 
-/** Of everything that makes two requests the same; the order of keys does not matter. */
+/** Of everything that makes two requests the same; the order of keys does not matter. The input is known to be JSON. */
 function digestOf({ idempotencyKey: _, ...request }: CreateTask): string {
-  return hash('sha256', canonicalText(request), 'base64url');
-}
-
-function canonicalText(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
+  return hash('sha256', canonicalJson(request as { [key: string]: Json }), 'base64url');
 }

@@ -110,7 +110,8 @@ class TaskWorker implements Worker {
   }
 
   async start(): Promise<void> {
-    const { store, bus, log, leaseTtlMs, leaseThread, processStart } = this.#options;
+    const { store, bus, log, namespace, leaseTtlMs, leaseThread, processStart } = this.#options;
+    await this.#catalog.refresh(namespace);
     this.#membership = await Membership.join({
       store,
       worker: { host: hostname(), pid: process.pid, processStart, queues: this.#queues },
@@ -130,7 +131,10 @@ class TaskWorker implements Worker {
     this.#upkeep = new Upkeep({
       store,
       now: () => this.#now(),
-      onSwept: () => this.#claims.wake(),
+      onSwept: () => {
+        this.#claims.wake();
+        this.#catalog.keepFresh(namespace);
+      },
       onError: (err) => log.warn({ err }, 'the sweep failed'),
     });
     this.#claims.wake();

@@ -17,19 +17,18 @@ export interface CatalogEntry extends Definition {
 
 interface Shelf {
   readonly byName: ReadonlyMap<string, readonly CatalogEntry[]>;
+  /** By the text of their row. What stays the same stays the same object: compiled schemas are found by it. */
+  readonly byText: ReadonlyMap<string, CatalogEntry>;
   readonly loadedAt: number;
 }
 
 /** Older than this it is read anew in the background. */
 const freshMs = 5_000;
-/** Younger than this it is believed even when it says no. */
-const certainMs = 250;
-
 /** What workers have registered, by namespace: remembered, because every submission asks. */
 export class DefinitionCatalog {
   readonly #store: Pick<Store, 'definitions'>;
   readonly #shelves = new Map<string, Shelf>();
-  readonly #loading = new Map<string, Promise<Shelf>>();
+  readonly #loading = new Map<string, Promise<void>>();
 
   constructor(store: Pick<Store, 'definitions'>) {
     this.#store = store;
@@ -45,45 +44,47 @@ export class DefinitionCatalog {
     throw found.length === 0 ? unknownDefinition(name, kind) : ambiguousName(name, found);
   }
 
-  /** What is remembered; what is old is read anew meanwhile. */
+  /** What is remembered. */
   peek(namespace: string, name: string, kind?: TaskKind): readonly CatalogEntry[] {
-    const shelf = this.#shelves.get(namespace);
-    if (shelf === undefined) return [];
-    if (performance.now() - shelf.loadedAt > freshMs) this.#load(namespace).catch(() => {});
-    const entries = shelf.byName.get(name) ?? [];
+    this.keepFresh(namespace);
+    const entries = this.#shelves.get(namespace)?.byName.get(name) ?? [];
     return kind === undefined ? entries : entries.filter((entry) => entry.kind === kind);
   }
 
-  /** Reads anew what is not certain. Whether anything was read. */
-  async refresh(namespace: string): Promise<boolean> {
-    const shelf = this.#shelves.get(namespace);
-    if (shelf !== undefined && performance.now() - shelf.loadedAt < certainMs) return false;
-    await this.#load(namespace);
-    return true;
+  /** Reads what is old anew, in the background. */
+  keepFresh(namespace: string): void {
+    const { loadedAt = Number.NEGATIVE_INFINITY } = this.#shelves.get(namespace) ?? {};
+    if (performance.now() - loadedAt > freshMs) this.refresh(namespace).catch(() => {});
+  }
+
+  async refresh(namespace: string): Promise<void> {
+    const loading = this.#loading.get(namespace) ?? this.#load(namespace);
+    this.#loading.set(namespace, loading);
+    await loading;
   }
 
   async all(namespace: string): Promise<Definition[]> {
-    const { byName } = await this.#load(namespace);
-    return [...byName.values()]
-      .flat()
+    await this.refresh(namespace);
+    return [...(this.#shelves.get(namespace)?.byText.values() ?? [])]
       .map(({ attemptTimeoutMs: _, ...definition }) => definition)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  #load(namespace: string): Promise<Shelf> {
-    const loading = this.#loading.get(namespace);
-    if (loading !== undefined) return loading;
-    const started = this.#read(namespace).finally(() => this.#loading.delete(namespace));
-    this.#loading.set(namespace, started);
-    return started;
-  }
-
-  async #read(namespace: string): Promise<Shelf> {
-    const rows = await this.#store.definitions(namespace);
-    const byName = Map.groupBy(rows.map(entryOf), (entry) => entry.name);
-    const shelf = { byName, loadedAt: performance.now() };
-    this.#shelves.set(namespace, shelf);
-    return shelf;
+  async #load(namespace: string): Promise<void> {
+    try {
+      const rows = await this.#store.definitions(namespace);
+      const known = this.#shelves.get(namespace)?.byText;
+      const byText = new Map(
+        rows.map((row) => {
+          const text = JSON.stringify(row);
+          return [text, known?.get(text) ?? entryOf(row)];
+        }),
+      );
+      const byName = Map.groupBy(byText.values(), ({ name }) => name);
+      this.#shelves.set(namespace, { byName, byText, loadedAt: performance.now() });
+    } finally {
+      this.#loading.delete(namespace);
+    }
   }
 }
 
