@@ -144,10 +144,14 @@ function readOptions(): DemoOptions | undefined {
       options: { data: { type: 'string' } },
     });
     if (positionals.length > 1) throw new Error(`one folder at most, not ${positionals.length}`);
-    const folder = resolve(process.env.INIT_CWD ?? '', positionals[0] ?? sample);
+    // npm runs its scripts elsewhere than where it was called.
+    const calledIn = process.env.INIT_CWD ?? process.cwd();
+    const folder = resolve(calledIn, positionals[0] ?? sample);
     checkFolder(folder);
     const dataDir =
-      values.data === undefined ? mkdtempSync(join(tmpdir(), 'opspawn-demo-')) : resolve(values.data);
+      values.data === undefined
+        ? mkdtempSync(join(tmpdir(), 'opspawn-demo-'))
+        : resolve(calledIn, values.data);
     return { folder, dataDir, screen: new Screen() };
   } catch (error) {
     process.stderr.write(

@@ -253,6 +253,21 @@ describe('on a data folder', () => {
     assert.match(stdout, /^SEQ /);
   });
 
+  it('--data goes before OPSPAWN_URL', async () => {
+    const env = { OPSPAWN_URL: 'http://127.0.0.1:9' };
+    const { code, stderr } = await opspawn(['task', 'list', '--data', server.facts.dataDir], { cwd, env });
+    assert.equal(code, 0, stderr);
+  });
+
+  it('a run in this process that is interrupted is kept there', async () => {
+    const args = ['run', 'patient', '--watch', '--data', 'own', '--config', config];
+    const { code, stderr } = await opspawn(args, { cwd, interruptAt: 'waits' });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /Stopping: the task is kept in .*own and goes on when a worker runs on it\./);
+    const { stdout } = await opspawn(['task', 'list', '--data', 'own', '--name', 'patient'], { cwd });
+    assert.match(stdout, /waiting: signal +workflow +patient/);
+  });
+
   it('run works in this process when it is told to, and says so', async () => {
     const args = ['run', 'greet', '{"who":"me"}', '--embedded', '--data', 'own', '--config', config];
     const { code, stdout, stderr } = await opspawn(args, { cwd });

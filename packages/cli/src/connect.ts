@@ -10,6 +10,10 @@ export interface ConnectOptions {
   data?: string;
 }
 
+/** The server that was named, on the command line or by the environment. */
+export const namedUrl = ({ url }: ConnectOptions): string | undefined =>
+  url ?? (process.env.OPSPAWN_URL || undefined);
+
 /** A client, and what has to be closed behind it. */
 export interface Connection extends AsyncDisposable {
   readonly client: Client;
@@ -34,13 +38,13 @@ export async function isServing(url: string): Promise<boolean> {
 }
 
 /** An error as it is, or with what to do when nobody answered. */
-export function addHint(thrown: unknown, { url = defaultUrl, data }: ConnectOptions): unknown {
+export function addHint(thrown: unknown, options: ConnectOptions): unknown {
   const gotNoAnswer =
     thrown instanceof OpspawnError && thrown.code === 'unavailable' && thrown.details.status === undefined;
-  if (!gotNoAnswer || data !== undefined) return thrown;
+  if (!gotNoAnswer || options.data !== undefined) return thrown;
   const hint =
     'Start one with "opspawn start", say where it is with --url or OPSPAWN_URL, or use --data FOLDER to work without one.';
-  return new OpspawnError('unavailable', `No Opspawn server answers at ${url}`, {
+  return new OpspawnError('unavailable', `No Opspawn server answers at ${namedUrl(options) ?? defaultUrl}`, {
     cause: thrown,
     details: { hint },
   });

@@ -44,7 +44,6 @@ function addServing(program: Command): void {
     )
     .action(async (options) => (await import('./commands/start.ts')).start(options));
   command(program, 'server', 'Serve the API; tasks are run by workers of their own')
-    .addOption(configOption())
     .addOption(dataOption('folder of the database (default: .opspawn)'))
     .addOption(hostOption())
     .addOption(portOption())
@@ -207,7 +206,7 @@ function command(parent: Command, nameAndArgs: string, description: string): Com
 /** Options of the commands that talk to a server, or work on a data folder themselves. */
 const connecting = (to: Command): Command =>
   to
-    .addOption(new Option('--url <url>', 'the server').env('OPSPAWN_URL'))
+    .addOption(new Option('--url <url>', 'the server (default: OPSPAWN_URL, or http://127.0.0.1:7070)'))
     .addOption(dataOption('work on this data folder, without a server').conflicts('url'));
 
 const configOption = () =>

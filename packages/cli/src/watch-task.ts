@@ -9,6 +9,8 @@ export interface WatchRequest {
   after?: number;
   /** Default true: every entry is shown. Otherwise only what the task waits for. */
   showsSteps?: boolean;
+  /** Said after a Ctrl-C. Default: that the task goes on, and how to look at it again. */
+  stopped?: string;
   signal?: AbortSignal;
 }
 
@@ -38,7 +40,10 @@ export async function watchTask(client: Client, output: Output, request: WatchRe
     throw new Error('the watch ended before the task did');
   } catch (thrown) {
     if (!stopping.signal.aborted) throw thrown;
-    output.talk(`Stopped watching; task ${taskId} goes on. Look again with: opspawn task watch ${taskId}`);
+    output.talk(
+      request.stopped ??
+        `Stopped watching; task ${taskId} goes on. Look again with: opspawn task watch ${taskId}`,
+    );
     return { ended: false };
   } finally {
     process.off('SIGINT', onInterrupt);

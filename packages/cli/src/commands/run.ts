@@ -1,6 +1,6 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { Client, CreateTask, Task, TaskKind } from '@opspawn/sdk';
-import { addHint, type Connection, connectTo, defaultUrl, isServing } from '../connect.ts';
+import { addHint, type Connection, connectTo, defaultUrl, isServing, namedUrl } from '../connect.ts';
 import { createOutput, type Output } from '../output.ts';
 import { readTaskInput } from '../read-input.ts';
 import { exitCodeOf, watchTask } from '../watch-task.ts';
@@ -33,15 +33,22 @@ export async function run(name: string, positional: string | undefined, options:
   try {
     const task = await submit(client, request);
     if (options.detach) output.record(task, () => task.id);
-    else await follow(client, output, task, options.watch === true);
+    else await follow(place, output, task, options.watch === true);
   } catch (thrown) {
     throw addHint(thrown, options);
   }
 }
 
+/** Where the task runs. */
+interface Place extends Connection {
+  /** Said when a Ctrl-C ends this process together with the worker in it. */
+  stopped?: string;
+}
+
 /** The server that was named, or that runs here; without one this process itself, when it knows what to run. */
-async function choosePlace(options: RunOptions, output: Output): Promise<Connection> {
-  const { url, data, config, embedded = data !== undefined, detach } = options;
+async function choosePlace(options: RunOptions, output: Output): Promise<Place> {
+  const { data, config, embedded = data !== undefined, detach } = options;
+  const url = namedUrl(options);
   if (url !== undefined && !embedded) return connectTo(url);
   if (!embedded && (await isServing(defaultUrl))) return connectTo(defaultUrl);
   const { configPathFrom, openEmbedded, settingsFrom } = await import('../embedded.ts');
@@ -57,7 +64,10 @@ async function choosePlace(options: RunOptions, output: Output): Promise<Connect
   output.talk(
     `${embedded ? '' : `No server answers at ${defaultUrl}: `}running in this process on ${place.dataDir}`,
   );
-  return place;
+  return {
+    ...place,
+    stopped: `Stopping: the task is kept in ${place.dataDir} and goes on when a worker runs on it.`,
+  };
 }
 
 function nothingToRun(embedded: boolean): OpspawnError {
@@ -95,9 +105,18 @@ async function submit(client: Client, request: CreateTask): Promise<Task> {
 const isAboutName = ({ details: { errors } }: OpspawnError): boolean =>
   Array.isArray(errors) && errors.some((error: { path?: unknown }) => error.path === '/name');
 
-async function follow(client: Client, output: Output, task: Task, showsSteps: boolean): Promise<void> {
+async function follow(
+  { client, stopped }: Place,
+  output: Output,
+  task: Task,
+  showsSteps: boolean,
+): Promise<void> {
   output.talk(`Task ${task.id}`);
-  const watched = await watchTask(client, output, { taskId: task.id, showsSteps });
+  const watched = await watchTask(client, output, {
+    taskId: task.id,
+    showsSteps,
+    ...(stopped === undefined ? {} : { stopped }),
+  });
   if (!watched.ended) return;
   if (!output.json) printResult(watched.task, output);
   else if (!showsSteps) output.record(watched.task, () => '');
