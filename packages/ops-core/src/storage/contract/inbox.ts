@@ -139,9 +139,28 @@ export const inboxCases: readonly StoreCase[] = [
       await store.write({ op: 'append', owner, entries: [entry(1)], takes: [signal.id] });
       assert.deepEqual(await post(store, owner.taskId, signal), { ok: true });
       assert.deepEqual(await store.inbox(owner.taskId), []);
-      await finish(store, owner, 'completed', 2);
+      assert.ok((await suspend(store, owner, [wait({ key: 'signal:go' })])).ok);
+      await post(store, owner.taskId, signal);
+      assert.equal(await status(store, owner.taskId), 'waiting');
+      await post(store, owner.taskId, item('signal', { key: 'signal:go' }));
+      await finish(store, await claimOnly(store, owner.taskId), 'completed', 2);
       assert.deepEqual(await post(store, owner.taskId, signal), { ok: true });
-      assert.deepEqual(await store.inbox(owner.taskId), []);
+      assert.equal((await store.inbox(owner.taskId)).length, 1);
+    },
+  },
+  {
+    promise: 'a task that suspends again waits only for what it waits for then',
+    async run({ store, advance }) {
+      const owner = await submitAndClaim(store);
+      const dueAt = (await store.now()) + 1000;
+      await suspend(store, owner, [wait({ dueAt }), wait({ key: 'signal:a' })]);
+      await advance(1000);
+      await store.promoteDue(10);
+      const waits = [wait({ key: 'signal:b' })];
+      assert.ok((await suspend(store, await claimOnly(store, owner.taskId), waits)).ok);
+      assert.deepEqual((await task(store, owner.taskId)).waits, waits);
+      await post(store, owner.taskId, item('signal', { key: 'signal:a' }));
+      assert.equal(await status(store, owner.taskId), 'waiting');
     },
   },
   {

@@ -101,11 +101,18 @@ export const journalCases: readonly StoreCase[] = [
     },
   },
   {
-    promise: 'an owner with the right attempt and another worker’s id is refused',
+    promise: 'an owner is refused with another worker’s id as well as with another attempt’s number',
     async run({ store }) {
       const owner = await submitAndClaim(store);
-      const other = { ...owner, workerId: 'somebody' };
-      assert.deepEqual(await store.write({ op: 'append', owner: other, entries: [entry(1)] }), lost);
+      for (const other of [
+        { ...owner, workerId: 'somebody' },
+        { ...owner, attempt: owner.attempt + 1 },
+      ]) {
+        assert.deepEqual(await store.write({ op: 'append', owner: other, entries: [entry(1)] }), lost);
+        assert.deepEqual(await finish(store, other), lost);
+        assert.deepEqual(await release(store, other, 0), lost);
+      }
+      assert.ok((await finish(store, owner)).ok);
     },
   },
   {
