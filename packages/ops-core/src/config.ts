@@ -5,10 +5,10 @@ import { z } from 'zod';
 
 /** What a process is told from outside. Durations in ms. */
 export interface Settings {
-  /** Absolute. Holds the database, the socket of the bus and what else a process keeps. */
+  /** Absolute. Where the database is, unless `OPSPAWN_DATABASE_URL` says another place. */
   readonly dataDir: string;
   readonly databaseUrl: string;
-  /** Absolute path of the SQLite file that `databaseUrl` names. */
+  /** Absolute path of the SQLite file that `databaseUrl` names, or `:memory:`. */
   readonly databasePath: string;
   readonly host: string;
   /** 0: any free one. */
@@ -74,7 +74,8 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
   return {
     dataDir,
     databaseUrl,
-    databasePath: resolve(databaseUrl.slice('sqlite:'.length)),
+    databasePath:
+      databaseUrl === 'sqlite::memory:' ? ':memory:' : resolve(databaseUrl.slice('sqlite:'.length)),
     host: variables.OPSPAWN_HOST,
     port: variables.OPSPAWN_PORT,
     logLevel: variables.OPSPAWN_LOG_LEVEL,

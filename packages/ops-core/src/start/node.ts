@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
@@ -27,14 +28,14 @@ export interface OpspawnNode extends AsyncDisposable {
   readonly engine: Engine;
 }
 
-/** Opens the data folder, which is made when there is none. Throws what the store throws. */
+/** Opens the database, whose folder is made when there is none. Throws what the store throws. */
 export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   const { settings, wrapStore = (store) => store } = options;
-  const { dataDir, databasePath, logLevel } = settings;
-  const isShared = databasePath !== ':memory:';
-  if (isShared) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const { databasePath, logLevel } = settings;
+  const folder = databasePath === ':memory:' ? undefined : dirname(databasePath);
+  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const store = wrapStore(await openSqliteStore({ path: databasePath }));
-  const bus = isShared ? openSocketBus({ dataDir }) : openMemoryBus();
+  const bus = folder === undefined ? openMemoryBus() : openSocketBus({ folder });
   tellCommits(store, bus);
   return {
     settings,

@@ -186,7 +186,8 @@ export class Attempt implements TaskPort {
         return await this.#store.write(write);
       } catch (thrown) {
         const isPassing = thrown instanceof OpspawnError && thrown.code === 'unavailable';
-        if (!isPassing || !this.#mayWrite()) throw thrown;
+        if (!isPassing) throw thrown;
+        if (!this.#mayWrite()) throw leaseLost(this.taskId);
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
     }

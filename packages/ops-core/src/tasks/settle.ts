@@ -7,6 +7,8 @@ import type { DurableOutcome } from './durable/port.ts';
 
 type Failed = Extract<DurableOutcome, { kind: 'failed' }>;
 
+const unsureMs = 1_000;
+
 /** The write that an outcome asks for; undefined when there is nothing to write any more. */
 export function settlementOf(
   outcome: DurableOutcome,
@@ -26,8 +28,10 @@ export function settlementOf(
       return attempt.stopCause === 'deadline'
         ? failureOf(outcome.error, attempt, retry)
         : giveBack(attempt, 0);
-    case 'suspended':
     case 'lost':
+      // It could not be sure to hold its lease. Should it hold it after all, nobody else would take the task.
+      return attempt.stopCause === 'lease_lost' ? undefined : giveBack(attempt, unsureMs);
+    case 'suspended':
       return undefined;
     default:
       return outcome satisfies never;

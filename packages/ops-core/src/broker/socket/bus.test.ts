@@ -14,8 +14,8 @@ function temporaryFolder(t: TestContext, suffix = ''): string {
   return folder;
 }
 
-async function openLinked(t: TestContext, dataDir: string): Promise<Bus> {
-  const bus = openSocketBus({ dataDir });
+async function openLinked(t: TestContext, folder: string): Promise<Bus> {
+  const bus = openSocketBus({ folder });
   await bus.linked(t.signal);
   return bus;
 }
@@ -32,14 +32,14 @@ async function ringsReach(from: Bus, to: Bus): Promise<void> {
   }
 }
 
-describe('the bus of processes that share a data folder', () => {
+describe('the bus of processes that share a folder', () => {
   for (const { promise, run } of busCases) {
     for (const side of ['from the hub', 'to the hub', 'past the hub']) {
       it(`${promise} (${side})`, async (t) => {
-        const dataDir = temporaryFolder(t);
-        await using hub = await openLinked(t, dataDir);
-        await using second = await openLinked(t, dataDir);
-        await using third = await openLinked(t, dataDir);
+        const folder = temporaryFolder(t);
+        await using hub = await openLinked(t, folder);
+        await using second = await openLinked(t, folder);
+        await using third = await openLinked(t, folder);
         const [here, there] =
           side === 'from the hub' ? [hub, second] : side === 'to the hub' ? [second, hub] : [second, third];
         await ringsReach(here, there);
@@ -49,10 +49,10 @@ describe('the bus of processes that share a data folder', () => {
   }
 
   it('another hub is elected when the hub goes, and watches live on', async (t) => {
-    const dataDir = temporaryFolder(t);
-    const hub = await openLinked(t, dataDir);
-    await using second = await openLinked(t, dataDir);
-    await using third = await openLinked(t, dataDir);
+    const folder = temporaryFolder(t);
+    const hub = await openLinked(t, folder);
+    await using second = await openLinked(t, folder);
+    await using third = await openLinked(t, folder);
     const received: unknown[] = [];
     using _watch = third.live.subscribe('task', (message) => received.push(message));
     await hub[Symbol.asyncDispose]();
@@ -64,41 +64,41 @@ describe('the bus of processes that share a data folder', () => {
   });
 
   it('many processes that start at once over a dead socket find each other', async (t) => {
-    const dataDir = temporaryFolder(t);
-    const path = join(dataDir, 'bus.sock');
+    const folder = temporaryFolder(t);
+    const path = join(folder, 'bus.sock');
     // A file that nobody listens on, as a killed process leaves it.
     const dead = createServer().listen(`${path}.dead`);
     await new Promise((resolve) => dead.once('listening', resolve));
     renameSync(`${path}.dead`, path);
     await new Promise((resolve) => dead.close(resolve));
-    const buses = Array.from({ length: 8 }, () => openSocketBus({ dataDir }));
+    const buses = Array.from({ length: 8 }, () => openSocketBus({ folder }));
     for (const bus of buses) await ringsReach(buses[0] as Bus, bus);
     for (const bus of buses) await bus[Symbol.asyncDispose]();
   });
 
   it('a client that talks nonsense is cut off and harms nobody', async (t) => {
-    const dataDir = temporaryFolder(t);
-    await using hub = await openLinked(t, dataDir);
-    await using second = await openLinked(t, dataDir);
-    const stranger = connect(join(dataDir, 'bus.sock'));
+    const folder = temporaryFolder(t);
+    await using hub = await openLinked(t, folder);
+    await using second = await openLinked(t, folder);
+    const stranger = connect(join(folder, 'bus.sock'));
     stranger.write('{"kind":"ring"}\nnonsense\n');
     await new Promise((resolve) => stranger.once('close', resolve));
     await ringsReach(hub, second);
   });
 
   it('works in a folder whose name is too long for a socket', async (t) => {
-    const dataDir = temporaryFolder(t, 'x'.repeat(100));
-    await using hub = await openLinked(t, dataDir);
-    await using second = await openLinked(t, dataDir);
+    const folder = temporaryFolder(t, 'x'.repeat(100));
+    await using hub = await openLinked(t, folder);
+    await using second = await openLinked(t, folder);
     await ringsReach(hub, second);
   });
 
   it('a closed bus takes rings and messages without harm, and leaves no socket behind', async (t) => {
-    const dataDir = temporaryFolder(t);
-    const bus = await openLinked(t, dataDir);
+    const folder = temporaryFolder(t);
+    const bus = await openLinked(t, folder);
     await bus[Symbol.asyncDispose]();
     bus.broker.ring(new Set(['a']));
     bus.live.publish({ type: 'changed', taskId: 'task' });
-    assert.deepEqual(readdirSync(dataDir), []);
+    assert.deepEqual(readdirSync(folder), []);
   });
 });

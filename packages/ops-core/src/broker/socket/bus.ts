@@ -1,5 +1,5 @@
 /**
- * One bus for all processes of a host that share a data folder. Whoever finds no hub at the socket's path becomes it,
+ * One bus for all processes of a host that share a database. Whoever finds no hub at the socket's path becomes it,
  * the others connect; when it is lost they elect again. Nothing here is needed for correctness.
  */
 import { createHash } from 'node:crypto';
@@ -25,13 +25,13 @@ const maxPauseMs = 50;
 /** `sun_path` holds 104 bytes on macOS, 108 on Linux; the hub binds a name that is 9 longer. */
 const maxPathBytes = 94;
 
-/** Gives the bus at once; it links up in the background. `dataDir` must exist. */
-export function openSocketBus({ dataDir }: { dataDir: string }): Bus {
-  return new SocketBus(socketPath(dataDir));
+/** Gives the bus at once; it links up in the background. `folder` is that of the database, and must exist. */
+export function openSocketBus({ folder }: { folder: string }): Bus {
+  return new SocketBus(socketPath(folder));
 }
 
-function socketPath(dataDir: string): string {
-  const path = join(dataDir, 'bus.sock');
+function socketPath(folder: string): string {
+  const path = join(folder, 'bus.sock');
   if (Buffer.byteLength(path) <= maxPathBytes) return path;
   const digest = createHash('sha256').update(path).digest('hex').slice(0, 16);
   return join(tmpdir(), `opspawn-${digest}.sock`);
