@@ -41,19 +41,21 @@ export function openProcesses({ dataDir, folder, ledger }: ProcessesOptions): Pr
   const start = async <Facts>(command: string, ...args: string[]): Promise<[ChildProcess, Facts]> => {
     const child = spawn(process.execPath, [main, command, '--json', '--data', dataDir, ...args], {
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // Over the channel it learns that the demo is gone, however it ended.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A Ctrl-C in the terminal is ours to pass on.
       detached: true,
     });
+    const { stdout, stderr } = child;
+    if (stdout === null || stderr === null) throw new Error('a child without pipes');
     children.add(child);
     child.once('exit', () => children.delete(child));
-    child.stderr.pipe(log, { end: false });
+    stderr.pipe(log, { end: false });
     let complaint = '';
-    child.stderr.on('data', (bytes: Buffer) => {
+    stderr.on('data', (bytes: Buffer) => {
       complaint = (complaint + bytes).slice(-2_000);
     });
-    for await (const line of createInterface({ input: child.stdout }))
-      return [child, JSON.parse(line) as Facts];
+    for await (const line of createInterface({ input: stdout })) return [child, JSON.parse(line) as Facts];
     if (isStopping) return await new Promise<never>(() => {});
     throw new Error(`"opspawn ${command}" did not start:\n${complaint}`);
   };

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { packAll } from '../../scripts/pack.ts';
+import { eventually } from '../cli/opspawn-process.ts';
 
 const project = mkdtempSync(join(tmpdir(), 'opspawn-pack-'));
 after(() => rmSync(project, { recursive: true, force: true }));
@@ -149,6 +150,22 @@ describe(`the tarballs in an empty project, with Node ${systemNode ?? process.ve
     assert.doesNotMatch(stderr, /"level":"(?:warn|error)"/);
   });
 
+  it('end with the process that the user started, also when that is killed', async () => {
+    const server = spawn(
+      join(project, 'node_modules', '.bin', 'opspawn'),
+      ['start', '--port', '0', '--json'],
+      {
+        cwd: project,
+        env,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
+    const { pid } = await firstLine<{ pid: number }>(server);
+    server.kill('SIGKILL');
+    await once(server, 'exit');
+    await eventually('the end of the server', async () => (isRunning(pid) ? undefined : true));
+  });
+
   it('pass a crash test', () => {
     const { status, stdout, stderr } = opspawn('crash-test', 'greet', '--json');
     assert.equal(status, 0, stdout + stderr);
@@ -176,6 +193,17 @@ describe(`the tarballs in an empty project, with Node ${systemNode ?? process.ve
   });
 });
 
+it('without the Node that they bring, the command says what to do', () => {
+  const lonely = mkdtempSync(join(tmpdir(), 'opspawn-lonely-'));
+  cpSync(join(project, 'node_modules', 'opspawn', 'bin'), join(lonely, 'bin'), { recursive: true });
+  cpSync(join(project, 'node_modules', 'opspawn', 'package.json'), join(lonely, 'package.json'));
+  const { status, stderr } = run('node', [join(lonely, 'bin', 'opspawn.cjs'), 'task', 'list'], lonely);
+  rmSync(lonely, { recursive: true });
+  if (Number.parseInt(systemNode?.slice(1) ?? '26', 10) >= 26) return;
+  assert.equal(status, 1);
+  assert.match(stderr, /opspawn needs Node 26 or newer; this is v\d+[^]*npm install --include=optional/);
+});
+
 it('agentkit alone runs the hello agent', () => {
   const alone = join(project, 'alone');
   mkdirSync(alone);
@@ -185,6 +213,14 @@ it('agentkit alone runs the hello agent', () => {
   assert.equal(status, 0, stderr);
   assert.match(stdout, /42/);
 });
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 async function firstLine<T>(child: ChildProcess): Promise<T> {
   if (child.stdout === null) throw new Error('it has no stdout');

@@ -49,7 +49,8 @@ function handOver(node, main) {
   if (typeof process.execve === 'function') process.execve(node, [node, main, ...args], process.env);
   const { spawn } = require('node:child_process');
   const { constants } = require('node:os');
-  const child = spawn(node, [main, ...args], { stdio: 'inherit' });
+  // Over the channel the child learns that this process is gone, however it ended.
+  const child = spawn(node, [main, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // A terminal sends its Ctrl-C to the child as well, and a second one may mean "stop at once".
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
