@@ -201,7 +201,7 @@ it('without the Node that they bring, the command says what to do', () => {
   rmSync(lonely, { recursive: true });
   if (Number.parseInt(systemNode?.slice(1) ?? '26', 10) >= 26) return;
   assert.equal(status, 1);
-  assert.match(stderr, /opspawn needs Node 26 or newer; this is v\d+[^]*npm install --include=optional/);
+  assert.match(stderr, /opspawn needs Node 26 or newer; this is v\d+.*npm install --include=optional/s);
 });
 
 it('agentkit alone runs the hello agent', () => {
