@@ -27,7 +27,9 @@ same table for reading. Bodies are JSON in UTF-8, camelCase; unknown fields are 
 each field that was wrong. Lists give \`nextCursor\` until there is none.`;
 
 function operationSection(id: string, operation: Operation): string {
-  const paths = [operation.path, ...(operation.aliases ?? [])].map((path) => `\`${operation.method} ${path}\``);
+  const paths = [operation.path, ...(operation.aliases ?? [])].map(
+    (path) => `\`${operation.method} ${path}\``,
+  );
   const fields = [
     ...fieldRows('path', operation.params),
     ...fieldRows('query', operation.query),
