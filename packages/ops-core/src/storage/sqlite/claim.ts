@@ -56,6 +56,7 @@ export function prepareClaim(
   return (turn, request) => {
     const { workerId, queues, limit } = request;
     if (!holdsLease(workerId)) throw leaseLost(workerId);
+    if (limit <= 0) return [];
     const rows = queues.flatMap((queue) => readyTasks.all(queue, limit));
     if (queues.length > 1) rows.sort(byUrgency);
     return rows.slice(0, limit).map((row) => {

@@ -133,7 +133,7 @@ function outcomeOf(terminal: NewEntry): { output?: unknown; error?: unknown } {
 function prepareCancelChildren(database: DatabaseSync, delivery: Delivery) {
   const unfinished = prepare<[string], [taskId: string]>(
     database,
-    'select q.task_id from tasks t join queue q on q.task_id = t.id where t.parent_id = ?1 order by q.task_id',
+    'select q.task_id from tasks t join queue q on q.task_id = t.id where t.parent_id = ?1 order by t.id',
   );
   return (turn: Turn, namespace: string, parentId: string): void => {
     for (const [childId] of unfinished.all(parentId)) {

@@ -6,15 +6,15 @@ export const monotonicNow = (): number => Math.floor(Number(process.hrtime.bigin
 
 /** Names this start of the host, so that monotonic times of another start are told apart. */
 export function readBootId(): string {
-  if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  if (process.platform === 'darwin') return run('sysctl', ['-n', 'kern.bootsessionuuid']) ?? 'unknown';
-  return 'unknown';
+  const bootId =
+    process.platform === 'linux'
+      ? orUndefined(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim())
+      : run('sysctl', ['-n', 'kern.bootsessionuuid']);
+  return bootId ?? 'unknown';
 }
 
 /** Names the set of processes in which a pid means the same: a container has one of its own. */
-export function readPidSpace(): string {
-  return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : 'host';
-}
+export const readPidSpace = (): string => orUndefined(() => readlinkSync('/proc/self/ns/pid')) ?? 'host';
 
 /**
  * When the process started, as text that only tells it from a later one with the same pid. undefined when no such
@@ -26,23 +26,22 @@ export function readProcessStart(pid: number): string | undefined {
 
 /** From /proc/PID/stat (proc_pid_stat(5)): field 22, after the command's name, which may hold blanks and brackets. */
 function readStat(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const [state, startTime] = [fields[0], fields[19]];
-    return state === 'Z' || state === 'X' ? undefined : startTime;
-  } catch {
-    return undefined;
-  }
+  const stat = orUndefined(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const isDead = fields?.[0] === 'Z' || fields?.[0] === 'X';
+  return isDead ? undefined : fields?.[19];
 }
 
 function run(command: string, args: readonly string[]): string | undefined {
+  const output = orUndefined(() =>
+    execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  );
+  return output?.trim() || undefined;
+}
+
+function orUndefined<Value>(read: () => Value): Value | undefined {
   try {
-    const output = execFileSync(command, args, {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-    return output === '' ? undefined : output;
+    return read();
   } catch {
     return undefined;
   }
