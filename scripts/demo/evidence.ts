@@ -12,7 +12,7 @@ export interface Evidence {
   serverCalls: number;
   /** Turns that the rules were asked for, by their own count. None when the model is a real one. */
   turns: number;
-  /** Calls that reached them twice: they were under way at the kill and had no result. */
+  /** Calls that arrived again: they were under way at the kill and had no result. */
   again: string[];
   /** Steps that were recorded twice, or called again although they were recorded. There must be none. */
   repeated: string[];
@@ -26,15 +26,22 @@ export function readCalls(ledger: string): string[] {
 
 export function weigh(journal: readonly Entry[], calls: readonly string[]): Evidence {
   const results = journal.filter(({ type }) => type === 'step.completed' || type === 'step.failed');
-  const attempts = new Map(results.map((entry) => [callOf(entry, journal), entry.attempt]));
-  const again = twice(calls);
+  const steps = Map.groupBy(results, (entry) => callOf(entry, journal));
+  const arrived = Map.groupBy(calls, (call) => call);
+  // A model may well ask for the same thing in two steps; more calls than steps are calls that were made again.
+  const again = [...arrived]
+    .filter(([call, { length }]) => length > (steps.get(call)?.length ?? 0))
+    .map(([call]) => call);
   return {
     steps: results.length,
     stepsOfFirst: results.filter(({ attempt }) => attempt === 1).length,
     serverCalls: calls.filter((call) => !isTurn(call)).length,
     turns: calls.filter(isTurn).length,
     again,
-    repeated: [...twice(results.map(labelOf)), ...again.filter((call) => attempts.get(call) === 1)],
+    repeated: [
+      ...twice(results.map(labelOf)),
+      ...again.filter((call) => steps.get(call)?.every(({ attempt }) => attempt === 1)),
+    ],
   };
 }
 

@@ -79,7 +79,7 @@ export class Screen {
     const held = repeated.length === 0 && status === 'completed';
     this.facts({
       steps: `${steps} recorded: ${stepsOfFirst} by the first worker, ${steps - stepsOfFirst} by the second`,
-      calls: `${serverCalls} arrived at the MCP server${turns > 0 ? `, ${turns} at the rules` : ''}, by their own count; twice: ${shortList(again)}`,
+      calls: `${serverCalls} arrived at the MCP server${turns > 0 ? `, ${turns} at the rules` : ''}, by their own count; again: ${shortList(again)}`,
       ...(repeated.length === 0 ? {} : { TWICE: repeated.join(', ') }),
     });
     const verdict = held ? '✔ No recorded step ran twice.' : '✖ The demo did not end as it should.';
