@@ -56,7 +56,7 @@ export interface Context {
    * Gives what the first branch to settle came to and closes the others: their steps are aborted, their waits take
    * nothing, their child tasks are cancelled, their code does not go on.
    */
-  race<T>(branches: readonly (() => T | Promise<T>)[]): Promise<T>;
+  race<const B extends Branches>(branches: B): Promise<BranchResults<B>[number]>;
   /** Runs a branch for each item, at most `concurrency` (default: all) at once. The first that rejects closes the others. */
   map<Item, T>(
     items: readonly Item[],
@@ -122,11 +122,12 @@ class StepsContext implements Context {
     return results as BranchResults<B>;
   }
 
-  async race<T>(branches: readonly (() => T | Promise<T>)[]): Promise<T> {
+  async race<const B extends Branches>(branches: B): Promise<BranchResults<B>[number]> {
     const set = this.#steps.branch('race', branches.length);
     // Closed by the branch that decides, in the turn in which it does, so that nothing else gets in between.
     const close = (): void => set.close();
-    return await Promise.race(branches.map((branch, index) => set.run(index, branch).finally(close)));
+    const results = branches.map((branch, index) => set.run(index, branch).finally(close));
+    return (await Promise.race(results)) as BranchResults<B>[number];
   }
 
   map<Item, T>(

@@ -30,9 +30,9 @@ describe('programs that broke weaker rules', () => {
   });
 
   describe('2: branches of one name that I/O puts into order', () => {
-    const loadAll = (delaysMs: readonly [number, number], map: 'plain' | 'ctx'): Body => {
+    const loadAll = (ioTurns: readonly [number, number], map: 'plain' | 'ctx'): Body => {
       const load = (ctx: Context) => async (item: string, i: number) => {
-        await delay(delaysMs[i] ?? 0);
+        await turns(ioTurns[i] ?? 0);
         return `${item}: ${await ctx.step('load', () => item)}`;
       };
       return (ctx) =>
@@ -81,8 +81,7 @@ describe('programs that broke weaker rules', () => {
     });
 
     it('is withdrawn by ctx.race', async () => {
-      const race = (ctx: Context) =>
-        ctx.race<unknown>([() => ctx.signal('go'), () => ctx.step('quick', () => 1)]);
+      const race = (ctx: Context) => ctx.race([() => ctx.signal('go'), () => ctx.step('quick', () => 1)]);
       assert.equal(await goAfterwards(twice(race)), '"X"');
     });
 

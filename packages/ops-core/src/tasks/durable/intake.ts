@@ -51,7 +51,7 @@ function takeCancel(run: DurableRun, rows: readonly InboxRow[]): boolean {
 }
 
 /** What told the task to go on, and a pause that was taken back. */
-function takeControl(run: DurableRun, rows: readonly InboxRow[]): boolean {
+export function takeControl(run: DurableRun, rows: readonly InboxRow[]): boolean {
   const control = rows.filter(({ kind }) => kind === 'resume' || kind === 'reopen' || kind === 'pause');
   if (control.length === 0) return false;
   run.writer.add('task.resumed', undefined, undefined, run.inbox.take(control));

@@ -5,6 +5,7 @@ import { DurableRun } from './durable-run.ts';
 import { DurableSteps } from './durable-steps.ts';
 import type { Ending } from './ending.ts';
 import { cancelReasonOf } from './inbox-item.ts';
+import { takeControl } from './intake.ts';
 import { outcomeOf } from './outcome.ts';
 import type { DurableOptions, DurableOutcome, Journal, TaskPort } from './port.ts';
 import { pump } from './pump.ts';
@@ -45,6 +46,7 @@ async function attempt(run: DurableRun, body: DurableBody): Promise<DurableOutco
   try {
     if (run.cancelReason !== undefined)
       return await outcomeOf(run, { kind: 'cancelled', reason: run.cancelReason });
+    if (run.pauseRequest() === undefined) takeControl(run, run.inbox.rows());
     startBody(run, body);
     await settlesAtOnce(run);
     if (askedForNothing(run)) return await outcomeOf(run, settledEnding(run) as Ending);
