@@ -74,6 +74,7 @@ export const journalCases: readonly StoreCase[] = [
       const second = await claimOnly(store, first.taskId);
       const entries = [entry(1, { data: '2' }), entry(2)];
       await assert.rejects(store.write({ op: 'append', owner: second, entries }), { code: 'internal' });
+      await assert.rejects(finish(store, second, 'completed', 1), { code: 'internal' });
       const journal = await store.journal(first.taskId, 0, 10);
       assert.deepEqual(
         journal.map(({ seq, data, attempt }) => [seq, data, attempt]),

@@ -50,7 +50,7 @@ export function prepareAppend(parts: {
     const earlier = journal.write(turn, owner, entries);
     if (earlier !== undefined) return earlier;
     effects(turn, owner.taskId, namespace, write);
-    turn.changed.add(owner.taskId);
+    turn.changed.push(owner.taskId);
     return turn.written;
   };
 }

@@ -62,7 +62,7 @@ export function prepareClaim(
     return rows.slice(0, limit).map((row) => {
       const claimed = claimedTask(row, request, turn.at);
       setRunning.get(claimed.taskId, claimed.attempt, workerId, claimed.deadlineAt);
-      turn.changed.add(claimed.taskId);
+      turn.changed.push(claimed.taskId);
       return claimed;
     });
   };

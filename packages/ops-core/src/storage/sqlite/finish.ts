@@ -6,7 +6,7 @@ import type { FinishWrite, NewEntry, OwnedResult, Owner } from '../store.ts';
 import { type ApplyEffects, lost } from './append.ts';
 import type { Blobs } from './blobs.ts';
 import type { Delivery } from './delivery.ts';
-import type { JournalWriter } from './journal.ts';
+import { type JournalWriter, seqTaken } from './journal.ts';
 import { prepare } from './statement.ts';
 import type { Transitions } from './transitions.ts';
 import type { Operation, Turn } from './turn.ts';
@@ -55,7 +55,7 @@ export function prepareFinish(
     if (parentId !== null) tellParent(turn, namespace, parentId, taskId, status, terminal);
     if (hasChildren !== 0) cancelChildren(turn, namespace, taskId);
     if (sessionId !== null) transitions.sessionFreed(turn, namespace, sessionId);
-    turn.changed.add(taskId);
+    turn.changed.push(taskId);
     return turn.written;
   };
 }
@@ -79,13 +79,28 @@ function prepareWriteOutcome(database: DatabaseSync, blobs: Blobs) {
   >(
     database,
     `insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, blob_id, data)
-     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`,
+     select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+     where not exists (select 1 from journal where task_id = ?1 and seq >= ?5)`,
   );
-  return (turn: Turn, { taskId, attempt }: Owner, outcome: Outcome): void => {
+  return (turn: Turn, owner: Owner, outcome: Outcome): void => {
+    const { taskId, attempt } = owner;
     const { namespace, status, failures, terminal } = outcome;
     const { seq, asked = null, data } = terminal;
     const blobId = blobs.spill(data);
-    insert.get(taskId, namespace, status, failures, seq, attempt, turn.at, asked, blobId, blobs.inline(data));
+    const text = blobs.inline(data);
+    const { changes } = insert.run(
+      taskId,
+      namespace,
+      status,
+      failures,
+      seq,
+      attempt,
+      turn.at,
+      asked,
+      blobId,
+      text,
+    );
+    if (changes !== 1) throw seqTaken(owner, seq);
   };
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import type { StoreClock } from './clock.ts';
 import { databaseClosed, databaseUnavailable, isBroken, isBusy } from './failure.ts';
 import { prepare } from './statement.ts';
 import { newTurn, type Operation, type Turn } from './turn.ts';
@@ -33,8 +34,7 @@ class Failed {
 }
 
 export interface GroupCommitOptions {
-  /** Wall clock, Unix ms. */
-  readonly now: () => number;
+  readonly clock: StoreClock;
   /** How long the lock may be held by others before callers get `unavailable`, in ms. */
   readonly giveUpAfterMs: number;
   readonly onCommit: (turn: Turn) => void;
@@ -51,8 +51,6 @@ export class GroupCommit implements AsyncDisposable {
   readonly #savepoint;
   readonly #undo;
   readonly #release;
-  readonly #lastAt;
-  readonly #setLastAt;
   readonly #totalChanges;
   readonly #database: DatabaseSync;
   readonly #options: GroupCommitOptions;
@@ -72,14 +70,7 @@ export class GroupCommit implements AsyncDisposable {
     this.#savepoint = prepare<[]>(database, 'savepoint job');
     this.#undo = prepare<[]>(database, 'rollback to job');
     this.#release = prepare<[]>(database, 'release job');
-    this.#lastAt = prepare<[], [number]>(database, 'select at from clock');
-    this.#setLastAt = prepare<[number]>(database, 'update clock set at = ?1 where at < ?1');
     this.#totalChanges = prepare<[], [number]>(database, 'select total_changes()');
-  }
-
-  /** The store's time, Unix ms: the wall clock, but never before what was given out by any process. */
-  now(): number {
-    return Math.max(this.#options.now(), this.#lastAt.get()?.[0] ?? 0);
   }
 
   add<Argument, Result>(operation: Operation<Argument, Result>, argument: Argument): Promise<Result> {
@@ -163,10 +154,10 @@ export class GroupCommit implements AsyncDisposable {
   #transaction(work: (turn: Turn) => unknown[]): Committed {
     this.#begin.get();
     const changesBefore = this.#totalChanges.get()?.[0];
-    const turn = newTurn(this.now());
+    const turn = newTurn(this.#options.clock.now());
     const results = work(turn);
     // A transaction that changed nothing costs no write, as long as it does not set the time.
-    if (this.#totalChanges.get()?.[0] !== changesBefore) this.#setLastAt.get(turn.at);
+    if (this.#totalChanges.get()?.[0] !== changesBefore) this.#options.clock.keep(turn.at);
     this.#commit.get();
     return { turn, results };
   }

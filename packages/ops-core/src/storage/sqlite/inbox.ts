@@ -39,7 +39,7 @@ export function prepareInbox(database: DatabaseSync, blobs: Blobs) {
       }
       markTask.get(taskId);
       turn.posted.add(taskId);
-      turn.changed.add(taskId);
+      turn.changed.push(taskId);
       return true;
     },
     take(turn: Turn, taskId: string, itemIds: readonly string[]): void {

@@ -82,7 +82,7 @@ function wellFormed(text: string | undefined): Text {
   );
 }
 
-const seqTaken = (owner: Owner, seq: number, cause: unknown): OpspawnError =>
+export const seqTaken = (owner: Owner, seq: number, cause?: unknown): OpspawnError =>
   new OpspawnError('internal', `Entry ${seq} of task ${owner.taskId} is another one`, {
     cause,
     details: { taskId: owner.taskId, seq, attempt: owner.attempt },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { finish, status, submit, submitAndClaim, task } from '../contract/scenario.ts';
+import { finish, readyIds, status, submit, submitAndClaim, task } from '../contract/scenario.ts';
 import { startLoad, temporaryDatabase } from './load/load.ts';
 import { openSqliteStore } from './open-store.ts';
 
@@ -76,6 +76,23 @@ describe('opening a store', () => {
     await using store = await openSqliteStore({ path, now: () => at - 3_600_000 });
     assert.equal(await store.now(), at);
     assert.equal((await task(store, await submit(store))).createdAt, at);
+  });
+
+  it('has what was put off come due, although the clock was set back', async () => {
+    let at = Date.now();
+    await using store = await openSqliteStore({ path: ':memory:', now: () => at });
+    const dueAt = (await store.now()) + 1000;
+    const taskId = await submit(store, { dueAt });
+    at -= 3_600_000;
+    assert.equal(await store.promoteDue(10), dueAt);
+    for (let ms = 0; ms < 2000; ms += 1) {
+      at += 1;
+      await store.now();
+    }
+    assert.equal(await store.promoteDue(10), undefined);
+    assert.deepEqual(await readyIds(store), [taskId]);
+    at += 3_600_000 * 2;
+    assert.equal(await store.now(), at, 'the clocks agree again');
   });
 });
 

@@ -17,6 +17,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
+import { StoreClock } from './clock.ts';
 import { prepareDefinitions } from './definitions.ts';
 import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -41,6 +42,7 @@ export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #options: SqliteStoreParts;
   readonly #operations: Operations;
+  readonly #clock: StoreClock;
   readonly #commit: GroupCommit;
   readonly #views;
   readonly #listeners: StoreListener[] = [];
@@ -49,8 +51,9 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#options = options;
     this.#operations = prepareOperations(database, options.leaseClock);
+    this.#clock = new StoreClock(database, options.now);
     this.#commit = new GroupCommit(database, {
-      now: options.now,
+      clock: this.#clock,
       giveUpAfterMs: options.giveUpAfterMs,
       onCommit: (turn) => announce(turn, this.#listeners),
     });
@@ -134,7 +137,7 @@ export class SqliteStore implements Store {
   }
 
   now(): Promise<number> {
-    return this.#read(() => this.#commit.now());
+    return this.#read(() => this.#clock.now());
   }
 
   /** Answers what was written before, and closes the database. */

@@ -36,7 +36,7 @@ export function prepareTransitions(database: DatabaseSync) {
     if (queue === undefined) return;
     withdrawWaits.get(taskId);
     turn.ready.add(queue);
-    turn.changed.add(taskId);
+    turn.changed.push(taskId);
   };
 
   const idle = (
@@ -47,7 +47,7 @@ export function prepareTransitions(database: DatabaseSync) {
     reason: Text = null,
   ): void => {
     setIdle.get(taskId, state, dueAt, reason);
-    turn.changed.add(taskId);
+    turn.changed.push(taskId);
     if (dueAt !== null && state !== queueState.held) turn.dueAt = Math.min(turn.dueAt, dueAt);
   };
 

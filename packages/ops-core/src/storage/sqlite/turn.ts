@@ -7,7 +7,8 @@ export interface Turn {
   /** What an owner's write is answered. */
   readonly written: OwnedResult;
   readonly ready: Set<string>;
-  readonly changed: Set<string>;
+  /** A list, because a set takes a µs for each id. */
+  readonly changed: string[];
   readonly posted: Set<string>;
   /** Unix ms of the earliest task that was put off; Infinity when there is none. */
   dueAt: number;
@@ -21,7 +22,7 @@ export function newTurn(at: number): Turn {
     at,
     written: { ok: true, at },
     ready: new Set(),
-    changed: new Set(),
+    changed: [],
     posted: new Set(),
     dueAt: Number.POSITIVE_INFINITY,
   };
@@ -30,7 +31,7 @@ export function newTurn(at: number): Turn {
 export function announce(turn: Turn, listeners: readonly StoreListener[]): void {
   for (const listener of listeners) {
     if (turn.ready.size > 0) listener.ready(turn.ready);
-    if (turn.changed.size > 0) listener.changed(turn.changed);
+    if (turn.changed.length > 0) listener.changed(turn.changed);
     if (turn.posted.size > 0) listener.posted(turn.posted);
     if (turn.dueAt < Number.POSITIVE_INFINITY) listener.due?.(turn.dueAt);
   }
