@@ -63,6 +63,11 @@ describe('a mistake on the command line exits with 2 and says what is wrong', ()
     [['task', 'list', '--url', 'http://x', '--data', '.'], /cannot be used with/],
     [['task', 'resolve', 'id', 'step'], /Say one of --retry, --result JSON and --fail/],
     [['task', 'resolve', 'id', 'step', '--retry', '--fail'], /Say one of --retry, --result JSON and --fail/],
+    [
+      ['server', '--data', '/dev/null/x'],
+      /The data folder \/dev\/null\/x cannot be made: ENOTDIR.*\[config_invalid\]/,
+    ],
+    [['server', '--host', '0.0.0.0'], /does not listen on 0\.0\.0\.0: without API keys/],
     [['worker', '--config', 'missing.ts'], /There is no file .*missing\.ts \[config_invalid\]/],
   ];
   for (const [args, message] of cases) {

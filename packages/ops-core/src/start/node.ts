@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { OpspawnError } from '@opspawn/agentkit';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
@@ -48,6 +49,17 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
       await store[Symbol.asyncDispose]();
     },
   };
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new OpspawnError('config_invalid', `The data folder ${dataDir} cannot be made: ${message}`, {
+      cause,
+    });
+  }
 }
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */
