@@ -4,15 +4,23 @@ import { OpspawnError } from './errors.ts';
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** What a value of type T is after its JSON round trip; `never` where JSON would silently change it. */
-export type Jsonify<T> = T extends null | boolean | number | string | undefined
+export type Jsonify<T> = [T] extends [Json | undefined]
   ? T
-  : T extends bigint | symbol | Date | Map<unknown, unknown> | Set<unknown> | ((...args: never[]) => unknown)
-    ? never
-    : T extends object
-      ? { [K in keyof T]: Jsonify<T[K]> }
-      : T extends void
-        ? undefined
-        : Json;
+  : T extends null | boolean | number | string | undefined
+    ? T
+    : T extends
+          | bigint
+          | symbol
+          | Date
+          | Map<unknown, unknown>
+          | Set<unknown>
+          | ((...args: never[]) => unknown)
+      ? never
+      : T extends object
+        ? { [K in keyof T]: Jsonify<T[K]> }
+        : T extends void
+          ? undefined
+          : Json;
 
 const maxJsonDepth = 500;
 
