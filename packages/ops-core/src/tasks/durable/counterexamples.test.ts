@@ -174,9 +174,9 @@ describe('programs that broke weaker rules', () => {
   it('7: a branch that is in plain I/O when all others wait is put off until one of them goes on', async () => {
     const task = quietTask();
     const body: Body = (ctx) =>
-      ctx.all([() => ctx.signal('go'), () => delay(10).then(() => ctx.step('b', () => 'b'))]);
+      ctx.all([() => ctx.signal('go'), () => turns(40).then(() => ctx.step('b', () => 'b'))]);
     assert.equal((await attempt(task, body)).kind, 'suspended');
-    await delay(20);
+    await turns(60);
     assert.deepEqual(entriesOf(task), ['wait.opened all1.0/signal:go']);
     task.post('signal', 'signal:go', 'X');
     assert.deepEqual(await resultOf(attempt(task, body)), ['X', 'b']);

@@ -8,7 +8,7 @@ import { type Ending, pausedByOperator } from './ending.ts';
 import { takeNext } from './intake.ts';
 import { replayTurn } from './replaying.ts';
 import { settledEnding } from './settled-ending.ts';
-import { startFresh } from './starting.ts';
+import { startFresh, withdrawChildren } from './starting.ts';
 import { maxTimerMs } from './step-execution.ts';
 import { noProgress } from './verdicts.ts';
 
@@ -30,6 +30,7 @@ async function liveTurn(run: DurableRun): Promise<Ending | undefined> {
     await run.drain();
     return undefined;
   }
+  withdrawChildren(run);
   if (run.settled !== undefined) return await finish(run);
   const pause = run.pauseRequest();
   if (pause === undefined && !run.isCancelPending) startFresh(run);

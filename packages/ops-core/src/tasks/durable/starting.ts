@@ -20,8 +20,6 @@ export function startFresh(run: DurableRun): void {
     if (request.isOutOfTurn) blame(run, request);
     if (!run.isOver) start(run, request);
   }
-  for (const [request, childTaskId] of run.withdrawn) withdrawChild(run, request, childTaskId);
-  run.withdrawn.clear();
   run.writer.flush();
 }
 
@@ -49,11 +47,14 @@ function blame(run: DurableRun, request: Request): void {
   run.hasBlamed = true;
 }
 
-/** Ends a child whose branch lost: its failure is recorded, and in the same transaction the child is told. */
-function withdrawChild(run: DurableRun, request: Request, childTaskId: string): void {
-  const error = new CancelledError('another branch was decisive');
-  const effects = { posts: [cancelOf(childTaskId, error.message)] };
-  recordFailure(run, request, recordError(error), { startedAt: run.port.now(), effects });
+/** Ends children whose branch lost: their failure is recorded, and in the same transaction they are told. */
+export function withdrawChildren(run: DurableRun): void {
+  for (const [request, childTaskId] of run.withdrawn) {
+    const error = new CancelledError('another branch was decisive');
+    const effects = { posts: [cancelOf(childTaskId, error.message)] };
+    recordFailure(run, request, recordError(error), { startedAt: run.port.now(), effects });
+  }
+  run.withdrawn.clear();
 }
 
 /** The effect of cancelling a child. */
