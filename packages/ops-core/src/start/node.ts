@@ -29,12 +29,15 @@ export interface OpspawnNode extends AsyncDisposable {
   readonly engine: Engine;
 }
 
-/** Opens the database, whose folder is made when there is none. Throws what the store throws. */
+/**
+ * Opens the database, whose folder is made when there is none. Throws `config_invalid` when it cannot be made, and
+ * what the store throws.
+ */
 export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   const { settings, wrapStore = (store) => store } = options;
   const { databasePath, logLevel } = settings;
   const folder = databasePath === ':memory:' ? undefined : dirname(databasePath);
-  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (folder !== undefined) makeFolder(folder);
   const store = wrapStore(await openSqliteStore({ path: databasePath }));
   const bus = folder === undefined ? openMemoryBus() : openSocketBus({ folder });
   tellCommits(store, bus);
@@ -51,12 +54,12 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   };
 }
 
-function makeDataDir(dataDir: string): void {
+function makeFolder(folder: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const { message } = cause as Error;
-    throw new OpspawnError('config_invalid', `The data folder ${dataDir} cannot be made: ${message}`, {
+    throw new OpspawnError('config_invalid', `The data folder ${folder} cannot be made: ${message}`, {
       cause,
     });
   }
