@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClaimedTask } from '../storage/store.ts';
 
 interface ClaimLoopOptions {
@@ -20,6 +21,11 @@ const maxClaim = 200;
  */
 export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
+  /**
+   * A claim is set off by what a task did last. In that task's context the tasks that it brings would count as begun by
+   * that one, and a chain of tasks would hold each other in memory.
+   */
+  readonly #outsideTasks = AsyncLocalStorage.snapshot();
   #isWanted = false;
   #isScheduled = false;
   #claiming: Promise<void> | undefined;
@@ -39,7 +45,7 @@ export class ClaimLoop {
   slotFreed(): void {
     if (!this.#isWanted || this.#isScheduled || this.#isStopped || this.#claiming !== undefined) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    setImmediate(this.#outsideTasks, () => {
       this.#isScheduled = false;
       this.#claim();
     });

@@ -1,6 +1,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import { inboxOf, type LiveChannel } from '../broker/broker.ts';
 import type { Attempt } from './attempt.ts';
+import { SlotMap } from './slot-map.ts';
 
 const everyMs = 100;
 /** An inbox that was not read for so long is read again, whatever was or was not heard. */
@@ -24,7 +25,7 @@ interface Running {
 export class Pulse implements Disposable {
   readonly #live: LiveChannel;
   readonly #onError: (error: unknown) => void;
-  readonly #running = new Map<string, Running>();
+  readonly #running = new SlotMap<Running>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: { live: LiveChannel; onError: (error: unknown) => void }) {
@@ -59,7 +60,7 @@ export class Pulse implements Disposable {
   }
 
   attempts(): Attempt[] {
-    return Array.from(this.#running.values(), ({ attempt }) => attempt);
+    return this.#running.values().map(({ attempt }) => attempt);
   }
 
   /** Something was posted to these tasks. */
