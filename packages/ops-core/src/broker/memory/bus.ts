@@ -49,7 +49,8 @@ export class MemoryLiveChannel implements LiveChannel {
   }
 
   isWatched(taskId: string): boolean {
-    return this.#listeners.has(taskId);
+    // Asked for every task of every commit: mostly nobody watches anything.
+    return this.#listeners.size > 0 && this.#listeners.has(taskId);
   }
 
   /** Tasks that somebody watches here. */

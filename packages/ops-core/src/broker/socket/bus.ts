@@ -59,7 +59,7 @@ class SocketBus implements Bus {
     };
     this.live = {
       publish: (message) => this.#publish(message),
-      isWatched: (taskId) => this.#localLive.isWatched(taskId) || this.#watchedElsewhere.has(taskId),
+      isWatched: (taskId) => this.#localLive.isWatched(taskId) || this.#isWatchedElsewhere(taskId),
       subscribe: (taskId, onMessage) => this.#watch(taskId, onMessage),
       [Symbol.asyncDispose]: async () => {},
     };
@@ -95,7 +95,7 @@ class SocketBus implements Bus {
 
   #publish(message: LiveMessage): void {
     this.#localLive.publish(message);
-    if (this.#watchedElsewhere.has(message.taskId)) this.#link?.send({ kind: 'live', message });
+    if (this.#isWatchedElsewhere(message.taskId)) this.#link?.send({ kind: 'live', message });
   }
 
   #watch(taskId: string, onMessage: (message: LiveMessage) => void): Disposable {
@@ -126,6 +126,10 @@ class SocketBus implements Bus {
       default:
         message satisfies never;
     }
+  }
+
+  #isWatchedElsewhere(taskId: string): boolean {
+    return this.#watchedElsewhere.size > 0 && this.#watchedElsewhere.has(taskId);
   }
 
   #countWatch(taskId: string, change: 1 | -1): void {
