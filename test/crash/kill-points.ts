@@ -1,7 +1,7 @@
 /** Where a process kills itself: at a write of a task's owner, or in the middle of a step of that task. */
 import type { StepContext, StepOptions, Steps } from '@opspawn/agentkit';
-import { interceptStore } from '../../src/storage/intercept.ts';
-import type { ClaimedTask, Store, Write } from '../../src/storage/store.ts';
+import { interceptStore } from '../../packages/ops-core/src/storage/intercept.ts';
+import type { ClaimedTask, Store, Write } from '../../packages/ops-core/src/storage/store.ts';
 import type { Ledger } from './ledger.ts';
 
 /** `at` counts from 1, within the process. `mid-step` kills after the effect and before its result is on its way. */

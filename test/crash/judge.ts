@@ -1,7 +1,7 @@
 /** Compares what the journal says with what the ledger saw. */
 import assert from 'node:assert/strict';
 import type { Entry } from '@opspawn/sdk';
-import { identityHash } from '../../src/tasks/durable/identity.ts';
+import { identityHash } from '../../packages/ops-core/src/tasks/durable/identity.ts';
 import type { LedgerLine } from './ledger.ts';
 
 type Begun = Extract<LedgerLine, { said: 'begun' }>;

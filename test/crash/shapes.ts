@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defineAgent, defineTool, type Json } from '@opspawn/agentkit';
 import { callTool, callTools, type ScriptedStep, say, scriptedModel } from '@opspawn/agentkit/testing';
 import { z } from 'zod';
-import { defineFunction } from '../../src/tasks/definitions/definition.ts';
-import { defineConfig } from '../../src/tasks/definitions/user-config.ts';
+import { defineFunction } from '../../packages/ops-core/src/tasks/definitions/definition.ts';
+import { defineConfig } from '../../packages/ops-core/src/tasks/definitions/user-config.ts';
 
 const number = z.object({ n: z.number() });
 

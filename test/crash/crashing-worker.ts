@@ -1,10 +1,10 @@
 /** A worker process that kills itself at the point that it is given. Works until it is told to stop. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { localPrincipal } from '../../src/auth/principal.ts';
-import { startWorker } from '../../src/start/start.ts';
-import { untilStopped } from '../../src/start/until-stopped.ts';
-import { testSettings } from '../opspawn.ts';
+import { localPrincipal } from '../../packages/ops-core/src/auth/principal.ts';
+import { startWorker } from '../../packages/ops-core/src/start/start.ts';
+import { untilStopped } from '../../packages/ops-core/src/start/until-stopped.ts';
+import { testSettings } from '../../packages/ops-core/test/opspawn.ts';
 import { type KillPoint, ledgerSteps, withKillPoint } from './kill-points.ts';
 import { Ledger } from './ledger.ts';
 import { crashConfig } from './shapes.ts';
