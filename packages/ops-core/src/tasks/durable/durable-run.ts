@@ -1,9 +1,9 @@
-import { CancelledError, type Json, type LogLevel, OpspawnError, type StepRecord } from '@opspawn/agentkit';
+import { CancelledError, type Json, type LogLevel, type StepRecord } from '@opspawn/agentkit';
 import type { EntryRow, InboxRow } from '../../storage/store.ts';
 import { ambient } from './ambient.ts';
 import { Bell } from './bell.ts';
 import { Branch } from './branch.ts';
-import { type Ending, failedFinally } from './ending.ts';
+import { type Ending, refusedWrite } from './ending.ts';
 import { cancelRequestedSchema, parseData, toRecordedError } from './entry-data.ts';
 import { HandoutQueue } from './handout-queue.ts';
 import { identityLabel } from './identity.ts';
@@ -83,7 +83,7 @@ export class DurableRun {
     this.evidence = new LateEvidence(port);
     this.writer = new JournalWriter(port, journal.at(-1)?.seq ?? port.lastSeq, {
       committed: () => this.bell.ring(),
-      failed: (error) => this.#writeFailed(error),
+      failed: (error) => this.end(refusedWrite(error)),
     });
     this.isLive = journal.length === 0 || options.mode === 'history';
     if (journal.length > 0) this.#read(readJournal(journal));
@@ -97,11 +97,9 @@ export class DurableRun {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.ending?.kind === 'lost' || this.ending?.kind === 'stopped') {
-        this.#controller.abort(this.ending.error);
-      } else if (this.cancelReason !== undefined) {
-        this.#controller.abort(new CancelledError(this.cancelReason));
-      }
+      const stopped = this.#stopError();
+      if (stopped !== undefined) this.#controller.abort(stopped);
+      else if (this.cancelReason !== undefined) this.#controller.abort(new CancelledError(this.cancelReason));
     }
     return this.#controller.signal;
   }
@@ -234,10 +232,10 @@ export class DurableRun {
     this.isOver = true;
     this.writer.close();
     this.evidence.release();
-    if (this.ending?.kind === 'lost' || this.ending?.kind === 'stopped') {
-      this.abortRunning(this.ending.error);
-      this.#controller?.abort(this.ending.error);
-    }
+    const stopped = this.#stopError();
+    // An error costs more than all the rest here: it is made only for steps that still run.
+    if (this.running.size > 0) this.abortRunning(stopped ?? new CancelledError('the attempt is over'));
+    if (stopped !== undefined) this.#controller?.abort(stopped);
     this.#open.clear();
     this.waits.clear();
     this.running.clear();
@@ -246,6 +244,11 @@ export class DurableRun {
     this.fresh = [];
     this.#history.length = 0;
     this.recording = undefined;
+  }
+
+  /** Why the attempt was stopped from outside, if it was. */
+  #stopError(): Error | undefined {
+    return this.ending?.kind === 'lost' || this.ending?.kind === 'stopped' ? this.ending.error : undefined;
   }
 
   #read(recording: Recording): void {
@@ -329,11 +332,6 @@ export class DurableRun {
     this.#open.delete(request.key);
     request.execution?.abort(reason);
     return this.waits.remove(request);
-  }
-
-  #writeFailed(error: unknown): void {
-    const isLost = error instanceof OpspawnError && error.code === 'lease_lost';
-    this.end(isLost ? { kind: 'lost', error } : failedFinally(error));
   }
 }
 

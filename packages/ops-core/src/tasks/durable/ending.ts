@@ -1,4 +1,4 @@
-import { type Json, type OpspawnError, type RecordedError, recordError } from '@opspawn/agentkit';
+import { type Json, OpspawnError, type RecordedError, recordError } from '@opspawn/agentkit';
 import type { DurableOutcome } from './port.ts';
 
 /** How an attempt ends, before it is known where its journal ends. */
@@ -24,3 +24,9 @@ export const failedFinally = (thrown: unknown): Ending => ({
   retryable: false,
   thrown,
 });
+
+/** What a refused write means: the lease is gone, or what is to be written cannot be. */
+export const refusedWrite = (thrown: unknown): Ending =>
+  thrown instanceof OpspawnError && thrown.code === 'lease_lost'
+    ? { kind: 'lost', error: thrown }
+    : failedFinally(thrown);

@@ -5,7 +5,7 @@
  */
 import type { ErrorCode, Json, LogLevel, RecordedError } from '@opspawn/agentkit';
 import { encodeJson, errorCodes } from '@opspawn/agentkit';
-import { recordedErrorSchema, resolutionSchema, taskKindSchema } from '@opspawn/sdk';
+import { type EntryType, recordedErrorSchema, resolutionSchema } from '@opspawn/sdk';
 import { z } from 'zod';
 
 /**
@@ -16,23 +16,13 @@ const recordedJson = z.unknown().transform((value) => value as Json);
 const instantMs = z.int();
 
 /** The kinds of work that a result can belong to. */
-export const recordKinds = [
-  'step',
-  'llm',
-  'tool',
-  'sleep',
-  'signal',
-  'approval',
-  'question',
-  'child',
-] as const;
-export const recordKindSchema = z.enum(recordKinds);
+const recordKindSchema = z.enum(['step', 'llm', 'tool', 'sleep', 'signal', 'approval', 'question', 'child']);
 export type RecordKind = z.infer<typeof recordKindSchema>;
 
 /** `kind` is left out for `step`. */
 const kind = recordKindSchema.default('step');
 
-/** Of a step, wait or child. `startedAt` to the entry's `at` is its span; for a child the span starts when asked. */
+/** Of a step, wait or child. From `startedAt` to the entry's `at` is its span. */
 export const stepCompletedSchema = z.object({
   kind,
   startedAt: instantMs,
@@ -50,6 +40,7 @@ export const stepFailedSchema = z.object({
   error: recordedErrorSchema,
 });
 
+/** `intent` is what an operator should see of the effect. */
 export const stepIntendedSchema = z.object({ kind, intent: recordedJson.optional() });
 
 /** Of `step.reopened` and `step.superseded`: seq of the entry that counts no more. */
@@ -67,22 +58,14 @@ export const waitOpenedSchema = z.object({
 });
 export type WaitOpened = z.infer<typeof waitOpenedSchema>;
 
-/** `evidence` is what the superseded attempt posted: `{ attempt, startedAt, value | error }`. */
+/** `evidence` is what the superseded attempt posted: `{ attempt, ok, value | error }`. */
 export const doubtEvidenceSchema = z.object({ evidence: recordedJson });
 
-/** `by` is a person, `probe` (the tool's own `reconcile`) or `policy` (its `onUnknown`). */
+/** `by` is a person, `probe` (the step's own `reconcile`) or `policy` (its `onUnknown`). */
 export const doubtResolvedSchema = z.intersection(resolutionSchema, z.object({ by: z.string() }));
 export type DoubtResolved = z.infer<typeof doubtResolvedSchema>;
 
 export const cancelRequestedSchema = z.object({ reason: z.string() });
-export const taskPausedSchema = z.object({ reason: z.string(), details: recordedJson.optional() });
-
-/** Names its step in the columns when it was written inside one. */
-export const logSchema = z.object({
-  level: z.enum(['debug', 'info', 'warn', 'error']) satisfies z.ZodType<LogLevel>,
-  message: z.string(),
-  fields: z.record(z.string(), recordedJson).optional(),
-});
 
 export const taskCompletedSchema = z.object({ output: recordedJson.optional() });
 export const taskFailedSchema = z.object({
@@ -90,12 +73,36 @@ export const taskFailedSchema = z.object({
   /** Seq of the step.failed that led to it; `reopen` starts there. */
   failedStep: z.int().positive().optional(),
 });
-export const taskCancelledSchema = z.object({ reason: z.string() });
+
+/** The data of every type of entry. */
+export const entryDataSchemas = {
+  'step.intended': stepIntendedSchema,
+  'step.completed': stepCompletedSchema,
+  'step.failed': stepFailedSchema,
+  'step.reopened': entryReferenceSchema,
+  'step.superseded': entryReferenceSchema,
+  'wait.opened': waitOpenedSchema,
+  'doubt.evidence': doubtEvidenceSchema,
+  'doubt.resolved': doubtResolvedSchema,
+  /** `failures` so far; the next attempt comes `retryInMs` later. */
+  'attempt.failed': z.object({ error: recordedErrorSchema, failures: z.int(), retryInMs: z.int() }),
+  'cancel.requested': cancelRequestedSchema,
+  'task.paused': z.object({ reason: z.string(), details: recordedJson.optional() }),
+  'task.resumed': z.undefined(),
+  /** Names its step in the columns when it was written inside one. */
+  log: z.object({
+    level: z.enum(['debug', 'info', 'warn', 'error']) satisfies z.ZodType<LogLevel>,
+    message: z.string(),
+    fields: z.record(z.string(), recordedJson).optional(),
+  }),
+  'task.completed': taskCompletedSchema,
+  'task.failed': taskFailedSchema,
+  'task.cancelled': z.object({ reason: z.string() }),
+} as const satisfies Record<EntryType, z.ZodType>;
 
 /** What a parent's inbox gets at the end of a child. */
 export const childEndSchema = z.object({
   status: z.enum(['completed', 'failed', 'cancelled']),
-  kind: taskKindSchema.optional(),
   output: recordedJson.optional(),
   error: recordedErrorSchema.optional(),
 });

@@ -4,7 +4,7 @@
  */
 import { CancelledError } from '@opspawn/agentkit';
 import type { DurableRun } from './durable-run.ts';
-import { type Ending, pausedByOperator } from './ending.ts';
+import { type Ending, pausedByOperator, refusedWrite } from './ending.ts';
 import { takeNext } from './intake.ts';
 import { replayTurn } from './replaying.ts';
 import { settledEnding } from './settled-ending.ts';
@@ -68,7 +68,11 @@ async function suspend(run: DurableRun): Promise<Ending | undefined> {
     await run.idle(dueInMs);
     return undefined;
   }
-  return (await run.port.suspend(run.waits.stored())) ? { kind: 'suspended' } : undefined;
+  try {
+    return (await run.port.suspend(run.waits.stored())) ? { kind: 'suspended' } : undefined;
+  } catch (thrown) {
+    return refusedWrite(thrown);
+  }
 }
 
 async function watchProgress(run: DurableRun): Promise<Ending | undefined> {

@@ -12,7 +12,7 @@ import {
   type WaitOpened,
   waitOpenedSchema,
 } from './entry-data.ts';
-import { type Identity, identityKey, identityLabel } from './identity.ts';
+import { type Identity, identityKey } from './identity.ts';
 
 /** One call as the journal knows it. */
 export interface RecordedCall {
@@ -215,7 +215,3 @@ class JournalReader {
     call.isDoubtOpen = false;
   }
 }
-
-/** For messages: `step "pay back"`. */
-export const describeCall = (kind: string, identity: Identity): string =>
-  `${kind} "${identityLabel(identity)}"`;

@@ -3,7 +3,7 @@ import type { InboxRow } from '../../storage/store.ts';
 import { ambient } from './ambient.ts';
 import { DurableRun } from './durable-run.ts';
 import { DurableSteps } from './durable-steps.ts';
-import type { Ending } from './ending.ts';
+import { type Ending, refusedWrite } from './ending.ts';
 import { cancelReasonOf } from './inbox-item.ts';
 import { takeControl } from './intake.ts';
 import { outcomeOf } from './outcome.ts';
@@ -35,7 +35,7 @@ export async function runDurable(
   try {
     if (reopen !== undefined) recorded = await reopenFailures(port, journal, reopen);
   } catch (thrown) {
-    return { kind: 'lost', error: toOpspawnError(thrown) };
+    return await outcomeOf(new DurableRun(port, journal, options), refusedWrite(thrown));
   }
   return await attempt(new DurableRun(port, recorded, options), body);
 }

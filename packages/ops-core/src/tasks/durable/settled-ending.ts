@@ -24,28 +24,25 @@ function completed(value: unknown): Ending {
   }
 }
 
+/** A failure that is recorded comes again on every replay, so that trying again cannot help. */
 function failed(run: DurableRun, thrown: unknown): Ending {
-  const failedStep = causeOfFailure(run, thrown);
+  const recorded = failuresIn(run, thrown, 0);
+  const failedStep = recorded.length > 0 ? Math.min(...recorded) : justFailed(run);
   return {
     kind: 'failed',
     error: recordError(thrown),
-    retryable: isRetryable(thrown),
+    retryable: recorded.length === 0 && isRetryable(thrown),
     thrown,
     ...(failedStep === undefined ? {} : { failedStep }),
   };
 }
 
-/**
- * Seq of the recorded failure that ended the function: the earliest one among the error, its causes and the errors it
- * gathers. An error that names none is laid to a failure that was the very last thing handed out.
- */
-function causeOfFailure(run: DurableRun, thrown: unknown): number | undefined {
-  const found = failuresIn(run, thrown, 0);
-  if (found.length > 0) return Math.min(...found);
-  const last = run.lastHandout?.entry;
-  return last?.type === 'step.failed' ? last.seq : undefined;
+/** An error that names no failure is laid to one that was the very last thing handed out. */
+function justFailed({ lastHandout }: DurableRun): number | undefined {
+  return lastHandout?.entry.type === 'step.failed' ? lastHandout.entry.seq : undefined;
 }
 
+/** Seqs of the recorded failures among an error, its causes and the errors it gathers. */
 function failuresIn(run: DurableRun, thrown: unknown, depth: number): number[] {
   if (!(thrown instanceof Error) || depth > maxDepth) return [];
   const own = run.failureOf(thrown);

@@ -1,14 +1,14 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { Effects, EntryRow, InboxItem, InboxRow, NewEntry, StoredWait } from '../../../storage/store.ts';
-import { entryReferenceSchema, parseData, waitOpenedSchema } from '../entry-data.ts';
+import { entryDataSchemas, entryReferenceSchema, parseData, waitOpenedSchema } from '../entry-data.ts';
 import { type Identity, identityHash, identityKey } from '../identity.ts';
 import type { ChildTask, Journal, TaskPort } from '../port.ts';
 import { Random, turns } from './random.ts';
 
 export interface SimulatedFaults {
-  /** Numbers of appends, from 1, at which the process dies: by chance before or after the commit. */
+  /** Numbers of commits, from 1, at which the process dies: by chance before or after the commit. */
   crashAt?: readonly number[];
-  /** Numbers of appends after which the worker is told to stop. */
+  /** Numbers of commits after which the worker is told to stop. */
   stopAt?: readonly number[];
   /** Whether signals come by themselves. */
   noise?: boolean;
@@ -30,7 +30,7 @@ export class SimulatedTask {
   readonly #faults: SimulatedFaults;
   readonly #inbox: InboxRow[] = [];
   readonly #taken = new Set<string>();
-  #appends = 0;
+  #commits = 0;
   #nextItem = 1;
   #port: SimulatedPort | undefined;
 
@@ -75,25 +75,30 @@ export class SimulatedTask {
   }
 
   async append(attempt: number, entries: readonly NewEntry[], effects: Effects = {}): Promise<number> {
-    this.activity += 1;
-    await turns(this.random.below(3));
-    if (attempt !== this.attempt) throw lost();
-    this.#appends += 1;
-    const crashes = this.#faults.crashAt?.includes(this.#appends) === true;
-    if (crashes && this.random.below(2) === 0) {
-      this.die();
-      throw lost();
-    }
-    this.commit(attempt, entries, effects);
-    if (crashes) {
-      this.die();
-      throw lost();
-    }
-    if (this.#faults.stopAt?.includes(this.#appends) === true) this.#port?.stop();
+    await this.#transact(attempt, () => this.commit(attempt, entries, effects));
+    if (this.#faults.stopAt?.includes(this.#commits) === true) this.#port?.stop();
     if (this.#faults.noise === true && this.random.below(6) === 0) {
       this.post('signal', `signal:s${this.random.below(2)}`, `noise ${this.#nextItem}`);
     }
     return this.clock;
+  }
+
+  /** The process may die before the commit or after it. */
+  async #transact<T>(attempt: number, commit: () => T): Promise<T> {
+    this.activity += 1;
+    await turns(this.random.below(3));
+    if (attempt !== this.attempt) throw lost();
+    this.#commits += 1;
+    const crashes = this.#faults.crashAt?.includes(this.#commits) === true;
+    if (crashes && this.random.below(2) === 0) this.#crash();
+    const result = commit();
+    if (crashes) this.#crash();
+    return result;
+  }
+
+  #crash(): never {
+    this.die();
+    throw lost();
   }
 
   commit(attempt: number, entries: readonly NewEntry[], { takes = [], posts = [] }: Effects = {}): void {
@@ -101,6 +106,10 @@ export class SimulatedTask {
     for (const entry of entries) {
       if (entry.seq !== this.journal.length + 1)
         this.problems.push(`seq ${entry.seq} after ${this.journal.length}`);
+      const read = entryDataSchemas[entry.type].safeParse(
+        entry.data === undefined ? undefined : JSON.parse(entry.data),
+      );
+      if (!read.success) this.problems.push(`${entry.type} ${entry.data}: ${read.error.message}`);
       if (isResult(entry) && this.resultOf(entry) !== undefined)
         this.problems.push(`recorded twice: ${keyOf(entry)}`);
       this.journal.push({ ...entry, attempt, at: this.clock });
@@ -112,16 +121,15 @@ export class SimulatedTask {
     for (const { taskId, item } of posts) if (item.kind === 'cancel') this.cancelledChildren.push(taskId);
   }
 
-  async suspend(attempt: number, waits: readonly StoredWait[]): Promise<boolean> {
-    this.activity += 1;
-    await turns(this.random.below(3));
-    if (attempt !== this.attempt) throw lost();
-    if (this.inbox().some(({ key }) => key === '' || waits.some((wait) => wait.key === key))) return false;
+  suspend(attempt: number, waits: readonly StoredWait[]): Promise<boolean> {
     for (const { kind, key, step } of waits) {
       if (kind !== 'sleep' && key === undefined) this.problems.push(`nothing can end the wait ${step}`);
     }
-    this.die();
-    return true;
+    return this.#transact(attempt, () => {
+      if (this.inbox().some(({ key }) => key === '' || waits.some((wait) => wait.key === key))) return false;
+      this.die();
+      return true;
+    });
   }
 
   /** The result of the same call that counts. */
