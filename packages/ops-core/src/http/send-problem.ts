@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Operation, OpspawnError, operations } from '@opspawn/sdk';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -69,6 +68,8 @@ export function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void 
     connection: 'close',
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  // Not imported: that would read all exports of node:http, one of which loads undici, at every start.
+  const { STATUS_CODES } = process.getBuiltinModule('node:http');
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`);
 }
 

@@ -65,10 +65,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     handlerTimeoutMs: options.handlerTimeoutMs ?? 30_000,
     closing: closing.signal,
   });
-  const openApi = JSON.stringify(createOpenApi());
-  app.get('/openapi.json', async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(openApi),
-  );
+  let openApi: string | undefined;
+  app.get('/openapi.json', async (_request, reply) => {
+    openApi ??= JSON.stringify(createOpenApi());
+    return reply.type('application/json; charset=utf-8').send(openApi);
+  });
   return app;
 }
 
@@ -105,6 +106,8 @@ function createApp(options: HttpServerOptions): FastifyInstance {
     return503OnClosing: false,
     // The query is read from the URL by the operation's schema.
     routerOptions: { querystringParser: () => ({}) },
+    // Requests and answers are checked by the operations' own schemas. Without these, fastify loads compilers for others.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: sendProblem,
     clientErrorHandler: refuseBytes,
   });
@@ -112,6 +115,10 @@ function createApp(options: HttpServerOptions): FastifyInstance {
   // RFC 9110 lets a server pass over expectations that it does not know; Node would answer with an empty 417.
   app.server.on('checkExpectation', app.routing);
   return app;
+}
+
+function noSchemas(): never {
+  throw new OpspawnError('internal', 'Routes have no schemas of fastify');
 }
 
 /** What a body is, and whether there may be one, is the operation's to say. */
