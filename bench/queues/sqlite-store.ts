@@ -32,8 +32,8 @@ class StoreQueue implements Queue {
     store.listen({ ready: () => this.#onReady?.(), changed: () => {}, posted: () => {} });
   }
 
-  async submit(payload: string): Promise<void> {
-    await this.#store.write({
+  submit(payload: string): Promise<unknown> {
+    return this.#store.write({
       op: 'submit',
       task: {
         id: newId(),
