@@ -1,7 +1,7 @@
 /**
  * W1, queue: no-op tasks with a 200-byte JSON payload, submitted one by one by 50 callers, run by one worker.
  *
- *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters sqlite-floor,sqlite-store]
+ *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters sqlite-floor,sqlite-store,engine]
  *
  * `submit`: only submitted, each caller waiting until its task is durable. `drain`: all were submitted before.
  * `both`: submitted and run at the same time, until all are recorded as done. Each figure is a median over the rounds;
@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { engine } from './queues/engine.ts';
 import type { Queue, QueueAdapter } from './queues/queue.ts';
 import { sqliteFloor } from './queues/sqlite-floor.ts';
 import { sqliteStore } from './queues/sqlite-store.ts';
@@ -22,6 +23,7 @@ import { sqliteStore } from './queues/sqlite-store.ts';
 const adapters: Readonly<Record<string, QueueAdapter>> = {
   'sqlite-floor': sqliteFloor,
   'sqlite-store': sqliteStore,
+  engine,
 };
 const callers = 50;
 const measures = ['submit', 'drain', 'both'] as const;

@@ -1,0 +1,56 @@
+/**
+ * An OpenAI-compatible server that answers at once, in a process of its own: with a tool call until it was sent the
+ * results of all of them, then with a text. The model's name says how many steps a run has: `steps-20`. Prints its
+ * base URL.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { lastAnswer } from './agent-loop.ts';
+
+const toolMessage = '"role":"tool"';
+
+function countToolMessages(body: Buffer): number {
+  let count = 0;
+  for (let at = body.indexOf(toolMessage); at !== -1; at = body.indexOf(toolMessage, at + 1)) count += 1;
+  return count;
+}
+
+function choice(body: Buffer): object {
+  const [, steps = '1'] = /"model":"steps-(\d+)"/.exec(body.toString('latin1', 0, 4096)) ?? [];
+  const station = countToolMessages(body) + 1;
+  if (station >= Number(steps)) {
+    return { message: { role: 'assistant', content: lastAnswer(Number(steps)) }, finish_reason: 'stop' };
+  }
+  const call = { name: 'weather', arguments: JSON.stringify({ station }) };
+  const message = {
+    role: 'assistant',
+    content: null,
+    tool_calls: [{ id: `call_${station}`, type: 'function', function: call }],
+  };
+  return { message, finish_reason: 'tool_calls' };
+}
+
+const server = createServer((request, response) => void answer(request, response));
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await buffer(request);
+  const text = JSON.stringify({
+    id: 'chatcmpl-1',
+    object: 'chat.completion',
+    created: 1_700_000_000,
+    model: 'steps',
+    choices: [{ index: 0, ...choice(body) }],
+    usage: { prompt_tokens: 400, completion_tokens: 20, total_tokens: 420 },
+  });
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  response.end(text);
+}
+
+server.keepAliveTimeout = 600_000;
+server.listen(0, '127.0.0.1', () => {
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`http://127.0.0.1:${port}/v1\n`);
+});
+// Whoever started it keeps its stdin open: it ends with them.
+process.stdin.on('end', () => process.exit()).resume();

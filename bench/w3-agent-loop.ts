@@ -1,0 +1,154 @@
+/**
+ * W3, agent loop: an agent of 20 model steps with 19 tool calls, against an OpenAI-compatible server on loopback that
+ * answers at once, in a process of its own.
+ *
+ *     npm run bench -- w3-agent-loop [--turns 15] [--loops fetch,fetch+journal,ai-sdk,agentkit,opspawn,opspawn-once]
+ *
+ * Milliseconds per model step, alone (one run after the other), with 50 runs at once, and alone in runs of 200 steps;
+ * then what a run of 20 and of 200 steps keeps on disk. Nothing streams. Each loop has a process and a file of its own,
+ * which are warmed up and then measured in turns, one loop after the other, so that what slows the machine down for a
+ * while slows all of them. Each figure is a median over the turns; so is each ratio, which is to the AI SDK's
+ * `ToolLoopAgent` of the same turn, which records nothing.
+ */
+import { type AgentLoop, lastAnswer, type OpenAgentLoop } from './agent-loop/agent-loop.ts';
+import { startModelServer } from './agent-loop/start-model-server.ts';
+import { type Contestant, serveContestant, startContestant } from './measuring/contestant.ts';
+import { installPeers } from './measuring/install-peers.ts';
+import { readArguments } from './measuring/read-arguments.ts';
+import { median, medianRatio } from './measuring/statistics.ts';
+import { temporaryFolder } from './measuring/temporary-folder.ts';
+
+/** Loaded by the process that measures it. */
+const loops: Readonly<Record<string, () => Promise<OpenAgentLoop>>> = {
+  fetch: async () => (await import('./agent-loop/fetch-floor.ts')).fetchFloor,
+  'fetch+journal': async () => (await import('./agent-loop/fetch-floor.ts')).fetchJournalFloor,
+  'ai-sdk': async () => {
+    // Computed, so that types are checked where the peer is not installed.
+    const module = new URL('agent-loop/ai-sdk.mjs', import.meta.url).href;
+    return ((await import(module)) as { aiSdk: OpenAgentLoop }).aiSdk;
+  },
+  agentkit: async () => (await import('./agent-loop/agentkit.ts')).agentkit,
+  opspawn: async () => (await import('./agent-loop/opspawn.ts')).opspawn,
+  'opspawn-once': async () => (await import('./agent-loop/opspawn.ts')).opspawnOnce,
+};
+const peer = 'ai-sdk';
+
+interface Load {
+  steps: number;
+  /** Runs at once. */
+  width: number;
+  /** One after the other. */
+  times: number;
+}
+
+interface Figures {
+  msPerStep: number;
+  /** Of this process, in ms. */
+  cpuPerStep: number;
+  /** On disk, per run. */
+  storedBytes: number;
+}
+
+const loads = {
+  alone: { steps: 20, width: 1, times: 5 },
+  fifty: { steps: 20, width: 50, times: 1 },
+  long: { steps: 200, width: 1, times: 1 },
+} as const satisfies Record<string, Load>;
+type LoadName = keyof typeof loads;
+
+async function runOnce(loop: AgentLoop, steps: number): Promise<void> {
+  const answer = await loop.run(steps);
+  if (answer !== lastAnswer(steps)) throw new Error(`The run ended with ${JSON.stringify(answer)}`);
+}
+
+async function measure(loop: AgentLoop, { steps, width, times }: Load): Promise<Figures> {
+  const bytesBefore = loop.storedBytes?.() ?? 0;
+  const cpuBefore = process.cpuUsage();
+  const startedAt = performance.now();
+  for (let time = 0; time < times; time += 1) {
+    await Promise.all(Array.from({ length: width }, () => runOnce(loop, steps)));
+  }
+  const msPerStep = (performance.now() - startedAt) / (times * width * steps);
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const cpuPerStep = (user + system) / 1000 / (times * width * steps);
+  const storedBytes = ((loop.storedBytes?.() ?? 0) - bytesBefore) / (times * width);
+  return { msPerStep, cpuPerStep, storedBytes };
+}
+
+async function serve(name: string, modelUrl: string): Promise<void> {
+  const open = await loops[name]?.();
+  if (open === undefined) throw new Error(`There is no loop ${name}`);
+  using folder = temporaryFolder();
+  await using loop = await open({ modelUrl, folder: folder.path });
+  await serveContestant<Load>((load) => measure(loop, load));
+}
+
+type Turns = Record<LoadName, Figures[]>;
+
+async function takeTurns(
+  contestants: ReadonlyMap<string, Contestant>,
+  turns: number,
+): Promise<Map<string, Turns>> {
+  const warmUps: readonly Load[] = [
+    { ...loads.fifty, times: 3 },
+    { ...loads.long, times: 3 },
+    { ...loads.alone, times: 20 },
+  ];
+  for (const load of warmUps) for (const contestant of contestants.values()) await contestant.measure(load);
+  const taken = new Map(
+    [...contestants.keys()].map((name): [string, Turns] => [name, { alone: [], fifty: [], long: [] }]),
+  );
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const load of Object.keys(loads) as LoadName[]) {
+      for (const [name, contestant] of contestants) {
+        taken.get(name)?.[load].push(await contestant.measure<Figures>(loads[load]));
+      }
+    }
+  }
+  return taken;
+}
+
+const wall = ({ msPerStep }: Figures): number => msPerStep;
+const cpu = ({ cpuPerStep }: Figures): number => cpuPerStep;
+
+const stored = (figures: readonly Figures[]): string =>
+  `${(figures.reduce((sum, { storedBytes }) => sum + storedBytes, 0) / figures.length / 1000).toFixed(1)} KB`;
+
+function report(taken: ReadonlyMap<string, Turns>): void {
+  const peers = taken.get(peer);
+  const rows = [...taken].map(([name, turns]) => {
+    const cell = (load: LoadName, figure: typeof wall): string => {
+      const values = turns[load].map(figure);
+      const ratio = medianRatio(values, peers?.[load].map(figure) ?? []);
+      return `${median(values).toFixed(2)} (${ratio.toFixed(2)})`;
+    };
+    const cells = (Object.keys(loads) as LoadName[]).map((load) => cell(load, wall));
+    return [name, ...cells, cell('fifty', cpu), `${stored(turns.alone)} / ${stored(turns.long)}`];
+  });
+  const title = [
+    'ms per step',
+    'alone',
+    '50 at once',
+    '200 steps',
+    'CPU of 50',
+    'stored per run of 20 / 200',
+  ];
+  for (const [name, ...cells] of [title, ...rows]) {
+    process.stdout.write(`${name?.padEnd(15)}${cells.map((cell) => cell.padEnd(15)).join('')}\n`);
+  }
+}
+
+export async function run(args: readonly string[]): Promise<void> {
+  const values = readArguments(args, { turns: '15', loops: Object.keys(loops).join(','), only: '', url: '' });
+  if (values.only !== '') return await serve(values.only, values.url);
+  installPeers();
+  await using server = await startModelServer();
+  await using stack = new AsyncDisposableStack();
+  const contestants = new Map(
+    values.loops.split(',').map((name): [string, Contestant] => {
+      const contestant = startContestant('w3-agent-loop', ['--only', name, '--url', server.url]);
+      return [name, stack.use(contestant)];
+    }),
+  );
+  report(await takeTurns(contestants, Number(values.turns)));
+}
