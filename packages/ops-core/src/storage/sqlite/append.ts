@@ -32,8 +32,8 @@ export function prepareEffects(parts: {
   const { inbox, delivery, submit } = parts;
   return (turn, taskId, namespace, { takes, children, posts }) => {
     if (takes !== undefined) inbox.take(turn, taskId, takes);
-    for (const child of children ?? []) submit(turn, child);
-    for (const post of posts ?? []) delivery.post(turn, namespace, post.taskId, post.item);
+    if (children !== undefined) for (const child of children) submit(turn, child);
+    if (posts !== undefined) for (const post of posts) delivery.post(turn, namespace, post.taskId, post.item);
   };
 }
 

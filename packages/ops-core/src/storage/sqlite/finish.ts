@@ -35,7 +35,14 @@ export function prepareFinish(
   );
   // RETURNING would do both at once, at twice the cost.
   const leaveQueue = prepare<[string]>(database, 'delete from queue where task_id = ?1');
-  const writeOutcome = prepareWriteOutcome(database, parts.blobs);
+  // Most tasks end well and alone: then nothing needs to be known of them.
+  const leaveAlone = prepare<[string, number, string]>(
+    database,
+    `delete from queue
+     where task_id = ?1 and attempt = ?2 and worker_id = ?3 and state = ${queueState.running}
+       and failures = 0 and parent_id is null and session_id is null and has_children = 0`,
+  );
+  const writeEnd = prepareWriteEnd(database, parts);
   const earlier = prepareEarlier(database, journal);
   const tellParent = prepareTellParent(database, parts.delivery);
   const cancelChildren = prepareCancelChildren(database, parts.delivery);
@@ -44,21 +51,24 @@ export function prepareFinish(
     const { owner, status, entries } = write;
     const { taskId, attempt, workerId } = owner;
     const terminal = terminalEntry(write);
+    if (isCompletionOnly(write) && leaveAlone.run(taskId, attempt, workerId).changes === 1)
+      return writeEnd(turn, write, { namespace: null, failures: 0, terminal });
     const ended = findOwned.get(taskId, attempt, workerId);
     if (ended === undefined) return earlier(owner, entries) ?? lost;
     const [namespace, failuresBefore, parentId, sessionId, hasChildren] = ended;
     const failures = status === 'failed' ? failuresBefore + 1 : failuresBefore;
     leaveQueue.get(taskId);
-    if (entries.length > 1) journal.write(turn, owner, entries.slice(0, -1));
-    writeOutcome(turn, owner, { namespace, status, failures, terminal });
+    writeEnd(turn, write, { namespace, failures, terminal });
     effects(turn, taskId, namespace, write);
     if (parentId !== null) tellParent(turn, namespace, parentId, taskId, status, terminal);
     if (hasChildren !== 0) cancelChildren(turn, namespace, taskId);
     if (sessionId !== null) transitions.sessionFreed(turn, namespace, sessionId);
-    turn.changed.push(taskId);
     return turn.written;
   };
 }
+
+const isCompletionOnly = ({ status, takes, children, posts }: FinishWrite): boolean =>
+  status === 'completed' && takes === undefined && children === undefined && posts === undefined;
 
 function terminalEntry({ owner, status, entries }: FinishWrite): NewEntry {
   const last = entries.at(-1);
@@ -66,26 +76,27 @@ function terminalEntry({ owner, status, entries }: FinishWrite): NewEntry {
   throw new OpspawnError('invalid_argument', `The entries of ${owner.taskId} do not end with task.${status}`);
 }
 
-interface Outcome {
-  namespace: string;
-  status: FinishWrite['status'];
+interface End {
+  /** null where the task has completed: only the others are listed by it. */
+  namespace: string | null;
   failures: number;
   terminal: NewEntry;
 }
 
-function prepareWriteOutcome(database: DatabaseSync, blobs: Blobs) {
+function prepareWriteEnd(database: DatabaseSync, { blobs, journal }: FinishParts) {
   const insert = prepare<
-    [string, string, string, number, number, number, number, number | null, number | null, Text]
+    [string, Text, string, number, number, number, number, number | null, number | null, Text]
   >(
     database,
     `insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, blob_id, data)
      select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
      where not exists (select 1 from journal where task_id = ?1 and seq >= ?5)`,
   );
-  return (turn: Turn, owner: Owner, outcome: Outcome): void => {
+  return (turn: Turn, { owner, status, entries }: FinishWrite, end: End): OwnedResult => {
     const { taskId, attempt } = owner;
-    const { namespace, status, failures, terminal } = outcome;
+    const { namespace, failures, terminal } = end;
     const { seq, asked = null, data } = terminal;
+    if (entries.length > 1) journal.write(turn, owner, entries.slice(0, -1));
     const blobId = blobs.spill(data);
     const text = blobs.inline(data);
     const { changes } = insert.run(
@@ -101,6 +112,8 @@ function prepareWriteOutcome(database: DatabaseSync, blobs: Blobs) {
       text,
     );
     if (changes !== 1) throw seqTaken(owner, seq);
+    turn.changed.push(taskId);
+    return turn.written;
   };
 }
 

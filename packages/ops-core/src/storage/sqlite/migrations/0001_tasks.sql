@@ -67,9 +67,10 @@ create table journal (
 ) without rowid;
 
 -- The terminal entry of each task that ended: the last of its journal, and not in there, so that an end is one row.
+-- The namespace may be missing where the task has completed: only the others are listed from here.
 create table outcomes (
   task_id text primary key,
-  namespace text not null,
+  namespace text,
   status text not null,
   failures integer not null,
   seq integer not null,
