@@ -27,10 +27,6 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   const findings = [
     checkNode(),
     checkDataFolder(settings.dataDir),
-    checkProgram(
-      'setpriv',
-      'MCP servers and tools of the process tier outlive a worker that is killed, until the next one starts',
-    ),
     checkProgram('prlimit', 'tools of the process tier have no limit of memory'),
     await checkConfig(configPathFrom(options.config, settings)),
     checkModel(),

@@ -1,6 +1,4 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { OpspawnError } from '@opspawn/agentkit';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
@@ -11,6 +9,7 @@ import { openSqliteStore } from '../storage/sqlite/open-store.ts';
 import type { Store } from '../storage/store.ts';
 import { createEngine } from '../tasks/engine.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface NodeOptions {
   settings: Settings;
@@ -52,17 +51,6 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
       await store[Symbol.asyncDispose]();
     },
   };
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new OpspawnError('config_invalid', `The data folder ${folder} cannot be made: ${message}`, {
-      cause,
-    });
-  }
 }
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */
