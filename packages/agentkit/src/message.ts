@@ -64,6 +64,13 @@ export const usageSchema = z.object({
 });
 export type Usage = z.infer<typeof usageSchema>;
 
+/** Usage as a journal holds it: what may be 0 and is, is left out. */
+export const recordedUsageSchema = usageSchema.extend({
+  cachedInputTokens: usageSchema.shape.cachedInputTokens.default(0),
+  reasoningTokens: usageSchema.shape.reasoningTokens.default(0),
+});
+export type RecordedUsage = z.input<typeof recordedUsageSchema>;
+
 export const userMessage = (text: string): Extract<Message, { role: 'user' }> => ({
   role: 'user',
   content: [{ type: 'text', text }],

@@ -1,10 +1,10 @@
 import { OpspawnError } from './errors.ts';
 import type { Json } from './json.ts';
-import { type AssistantMessage, callsOf, userMessage } from './message.ts';
+import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMessage } from './message.ts';
 import type { ModelReply, ModelRequest } from './model/model.ts';
 import type { PlannerDecision } from './planner/planner.ts';
 import { type RunContext, redactError } from './run-context.ts';
-import { modelStep, type RecordedTurn } from './run-state.ts';
+import { modelStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
 import type { RetryPolicy, StepContext, StepOptions } from './steps.ts';
 
 type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
@@ -40,16 +40,16 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   const startedAt = performance.now();
   const timeoutMs = Math.min(modelTimeoutMs, remainingMs);
   const options: StepOptions<RecordedTurn> = { kind: 'llm', effect: 'read', retry: modelRetry, timeoutMs };
-  const recorded = await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout);
-  state.addTurn(recorded);
-  await settleTurn(run, recorded);
-  const { model, message, usage } = recorded;
+  const answer = turnOf(await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout));
+  state.addTurn(answer);
+  await settleTurn(run, answer);
+  const { model, message, usage } = answer;
   const durationMs = performance.now() - startedAt;
   run.emitRecorded({ type: 'model.finished', turn, model, message, usage, durationMs });
 }
 
 /** Replaces the reservation of the last turn by what it used. Doing it twice changes nothing. */
-export async function settleTurn({ state, steps }: RunContext, { usage }: RecordedTurn): Promise<void> {
+export async function settleTurn({ state, steps }: RunContext, { usage }: Turn): Promise<void> {
   const { inputTokens, outputTokens, costMicroUsd } = usage;
   const tokens = inputTokens + outputTokens;
   await steps.budget.settle(
@@ -120,7 +120,22 @@ function checkReply({ tools }: ModelRequest, { message, model, finishReason }: M
 function recordable(run: RunContext, reply: ModelReply, repair: string | undefined): RecordedTurn {
   const { message, usage, model, finishReason } = reply;
   const clean = withDistinctCallIds(run.security.redact(message as Json) as typeof message);
-  return { message: clean, usage, model, finishReason, ...(repair === undefined ? {} : { repair }) };
+  const usual = callsOf(clean).length > 0 ? 'tool-calls' : 'stop';
+  return {
+    message: clean,
+    usage: withoutZeros(usage),
+    model,
+    ...(finishReason === usual ? {} : { finishReason }),
+    ...(repair === undefined ? {} : { repair }),
+  };
+}
+
+function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: Usage): RecordedUsage {
+  return {
+    ...usage,
+    ...(cachedInputTokens === 0 ? {} : { cachedInputTokens }),
+    ...(reasoningTokens === 0 ? {} : { reasoningTokens }),
+  };
 }
 
 /**

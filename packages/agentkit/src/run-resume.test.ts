@@ -189,6 +189,23 @@ describe('a run that goes on from what is recorded', () => {
     }
   });
 
+  it('records of a turn only what does not go without saying, and reads it whole', async () => {
+    const agent = agentWith([callTool('add', { a: 1, b: 2 }), 'x']);
+    const first = memorySteps(stepOptions);
+    const { usage } = await runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps: first }));
+    const [turn] = first.history();
+    assert.deepEqual(turn?.outcome.ok && Object.keys(turn.outcome.value as object), [
+      'message',
+      'usage',
+      'model',
+    ]);
+    assert.ok(!JSON.stringify(turn).includes('cachedInputTokens'));
+    const steps = replayingSteps(first.history(), stepOptions);
+    const resumed = await runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps }));
+    assert.deepEqual(resumed.usage, usage);
+    assert.equal(resumed.usage.cachedInputTokens, 0);
+  });
+
   it('settles the last turn again, whose settling may have been lost', async () => {
     const agent = agentWith([callTool('add', { a: 1, b: 2 }), 'x']);
     const first = memorySteps(stepOptions);

@@ -8,6 +8,8 @@ import {
   type AssistantMessage,
   callsOf,
   type Message,
+  type RecordedUsage,
+  recordedUsageSchema,
   type ToolCall,
   type ToolResult,
   textOf,
@@ -17,14 +19,20 @@ import {
 import type { RunState } from './planner/planner.ts';
 import type { StepRecord } from './steps.ts';
 
-/** What the recorded step of a model call holds: only what is new. */
-export interface RecordedTurn {
+/** One answer of a model. */
+export interface Turn {
   message: AssistantMessage;
   usage: Usage;
   model: string;
-  finishReason: string;
   /** What the model was told about its last answer, when that did not satisfy the output schema. */
   repair?: string;
+}
+
+/** What the recorded step of a model call holds: only what is new, and of that only what does not go without saying. */
+export interface RecordedTurn extends Omit<Turn, 'usage'> {
+  usage: RecordedUsage;
+  /** Absent: `tool-calls` for a message with calls, `stop` for one without. */
+  finishReason?: string;
 }
 
 /** How a tool call ended: its recorded value, or the recorded failure. */
@@ -71,7 +79,7 @@ export class RunProgress implements RunState {
     return [...messages, { role: 'tool', content }];
   }
 
-  addTurn(turn: RecordedTurn): void {
+  addTurn(turn: Turn): void {
     this.turns += 1;
     if (turn.repair !== undefined) {
       this.repairs += 1;
@@ -106,12 +114,12 @@ export const toolStep = (turn: number, call: ToolCall): string =>
  * Takes in all that is recorded and gives the last turn. Failures that end a run are left out: their step is asked for
  * again and throws.
  */
-export function foldHistory(state: RunProgress, history: readonly StepRecord[]): RecordedTurn | undefined {
+export function foldHistory(state: RunProgress, history: readonly StepRecord[]): Turn | undefined {
   const outcomes = new Map<string, CallOutcome>();
-  const turns: RecordedTurn[] = [];
+  const turns: Turn[] = [];
   for (const record of history) {
     if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
-      turns.push(recordedTurn(record));
+      turns.push(turnOf(recordedTurn(record)));
     if (record.kind === 'tool') outcomes.set(record.name, record.outcome);
   }
   for (const turn of turns) {
@@ -124,6 +132,12 @@ export function foldHistory(state: RunProgress, history: readonly StepRecord[]):
   }
   return turns.at(-1);
 }
+
+/** The answer with what was left out. */
+export const turnOf = ({ usage, ...turn }: RecordedTurn): Turn => ({
+  ...turn,
+  usage: recordedUsageSchema.parse(usage),
+});
 
 /** Written by this package alone, so that its shape is known. */
 const recordedTurn = ({ outcome }: StepRecord): RecordedTurn =>

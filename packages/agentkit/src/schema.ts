@@ -3,4 +3,11 @@ export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.t
 export { OpspawnError, type RecordedError } from './errors.ts';
 export { type AgentEvent, agentEventSchema } from './event.ts';
 export type { Json, Jsonify } from './json.ts';
-export { jsonSchema, type Message, messageSchema, type Usage, usageSchema } from './message.ts';
+export {
+  jsonSchema,
+  type Message,
+  messageSchema,
+  recordedUsageSchema,
+  type Usage,
+  usageSchema,
+} from './message.ts';

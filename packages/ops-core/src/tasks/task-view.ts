@@ -1,5 +1,5 @@
 /** Rows of the store as the APIs show them. */
-import { type Json, usageSchema } from '@opspawn/agentkit/schema';
+import { type Json, recordedUsageSchema } from '@opspawn/agentkit/schema';
 import { type CreateTask, type Entry, type OpenWait, retryPolicySchema, type Task } from '@opspawn/sdk';
 import { z } from 'zod';
 import type { EntryRow, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
@@ -98,7 +98,7 @@ export function viewEntry({ seq, type, attempt, at, branch, name, count, data }:
   return present({ seq, type, attempt, at, branch, name, count, data: parseJson(data) }) as Entry;
 }
 
-const llmValueSchema = z.object({ usage: usageSchema });
+const llmValueSchema = z.object({ usage: recordedUsageSchema });
 
 /** Adds up what the model calls of a journal used; undefined when there was none. */
 export class UsageSum {
