@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { claim, newWorker, submit } from '../contract/scenario.ts';
+import { claim, newTask, newWorker, readyIds, submit, submitAndClaim } from '../contract/scenario.ts';
 import { startLoad, temporaryDatabase } from './load/load.ts';
 import { openSqliteStore } from './open-store.ts';
 
@@ -72,5 +72,20 @@ describe('a database shared by processes', () => {
     await submit(store);
     assert.equal((await claim(store, workerId)).length, 1);
     await thread.terminate();
+  });
+});
+
+describe('the sweep', () => {
+  it('finds an overdue attempt behind any number of other tasks', async () => {
+    let at = Date.now();
+    const now = () => at;
+    await using store = await openSqliteStore({ path: ':memory:', now, leaseClock: { now, bootId: 'test' } });
+    await store.submitMany(Array.from({ length: 12_000 }, () => newTask({ queue: 'crowd' })));
+    const overdue = await submitAndClaim(store, { attemptTimeoutMs: 1000 });
+    at += 1000;
+    const taken: number[] = [];
+    for (let sweep = 0; sweep < 6; sweep += 1) taken.push(await store.sweep(100));
+    assert.deepEqual(taken, [0, 0, 1, 0, 0, 0]);
+    assert.deepEqual(await readyIds(store), [overdue.taskId]);
   });
 });
