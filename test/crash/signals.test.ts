@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Child } from './child-process.ts';
 import type { LedgerLine } from './ledger.ts';
 import { Observer } from './observer.ts';
 
@@ -24,6 +27,21 @@ async function untilStatus(
   while ((await observer.get(taskId)).status !== status) {
     t.signal.throwIfAborted();
     await sleep(5);
+  }
+}
+
+/** A process that is stopped in the middle of a transaction holds up all others, as SQLite has it. */
+async function stopOutsideTransaction(observer: Observer, worker: Child): Promise<void> {
+  using database = new DatabaseSync(join(observer.folder, 'opspawn.db'), { timeout: 50 });
+  for (;;) {
+    worker.process.kill('SIGSTOP');
+    try {
+      database.exec('begin immediate; rollback');
+      return;
+    } catch {
+      worker.process.kill('SIGCONT');
+      await sleep(1);
+    }
   }
 }
 
@@ -59,7 +77,7 @@ describe('a worker that was stopped for longer than its lease', () => {
     await stopped.said('ready');
     const taskId = await observer.submit('slow', effect);
     await untilLedger(t, observer, (line) => line.said === 'begun');
-    stopped.process.kill('SIGSTOP');
+    await stopOutsideTransaction(observer, stopped);
     const other = observer.startWorker({ leaseTtlMs });
     await untilStatus(t, observer, taskId, statusAfter);
     stopped.process.kill('SIGCONT');
@@ -81,11 +99,18 @@ describe('a worker that was stopped for longer than its lease', () => {
 
   it('leaves evidence of an effect that it finished too late, which is then not done again', async (t) => {
     const { observer, other, taskId } = await takeOver(t, 'once', 'waiting');
+    const findEvidence = async () =>
+      (await observer.journal(taskId)).find(({ type }) => type === 'doubt.evidence');
+    while ((await findEvidence()) === undefined) {
+      t.signal.throwIfAborted();
+      await sleep(5);
+    }
+    await untilStatus(t, observer, taskId, 'waiting');
+    const asked = (await observer.get(taskId)).waits[0]?.data as { evidence?: unknown };
+    assert.deepEqual(asked.evidence, [{ attempt: 1, ok: true, value: 'worked' }], 'who decides sees it');
     assert.ok(await observer.attend([taskId], other));
     const { task } = await observer.judge(taskId, observer.ledger());
     assert.equal(task.output, 'worked');
-    const entries = await observer.journal(taskId);
-    const evidence = entries.find(({ type }) => type === 'doubt.evidence');
-    assert.deepEqual(evidence?.data, { evidence: { attempt: 1, ok: true, value: 'worked' } });
+    assert.deepEqual((await findEvidence())?.data, { evidence: { attempt: 1, ok: true, value: 'worked' } });
   });
 });

@@ -88,7 +88,7 @@ export interface StoredWait {
   hash: string;
   kind: 'sleep' | 'signal' | 'approval' | 'question' | 'child' | 'doubt';
   name: string;
-  /** Inbox key that ends it; absent for a sleep. */
+  /** Inbox key that ends it; absent for a sleep. A doubt is also woken by `evidence:HASH`, which does not end it. */
   key?: string;
   dueAt?: number;
   /** JSON text for people: payload, prompt, intent. */

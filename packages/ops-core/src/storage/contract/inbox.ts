@@ -109,6 +109,23 @@ export const inboxCases: readonly StoreCase[] = [
     },
   },
   {
+    promise:
+      'evidence about an effect wakes the task that is in doubt about it, and keeps it from suspending',
+    async run({ store }) {
+      const owner = await submitAndClaim(store);
+      const doubt = wait({ kind: 'doubt', hash: 'h1', key: 'decision:h1' });
+      await suspend(store, owner, [doubt, wait({ kind: 'approval', hash: 'h2', key: 'decision:h2' })]);
+      for (const key of ['evidence:h2', 'evidence:h3']) {
+        await post(store, owner.taskId, item('evidence', { key }));
+        assert.equal(await status(store, owner.taskId), 'waiting', key);
+      }
+      await post(store, owner.taskId, item('evidence', { key: 'evidence:h1' }));
+      assert.equal(await status(store, owner.taskId), 'pending');
+      const next = await claimOnly(store, owner.taskId);
+      assert.deepEqual(await suspend(store, next, [doubt]), awakened);
+    },
+  },
+  {
     promise: 'a suspended task becomes ready when the earliest of its times has come',
     async run({ store, advance }) {
       const owner = await submitAndClaim(store);

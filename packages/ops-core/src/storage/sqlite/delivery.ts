@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type QueueState, queueState } from '../../domain/task-state.ts';
-import type { InboxItem } from '../store.ts';
+import type { InboxItem, StoredWait } from '../store.ts';
 import type { Inbox } from './inbox.ts';
 import { prepare } from './statement.ts';
 import type { Transitions } from './transitions.ts';
@@ -9,6 +9,10 @@ import type { Turn } from './turn.ts';
 /** The kinds that are heard without a wait for them. */
 const controlKinds: readonly InboxItem['kind'][] = ['cancel', 'pause', 'resume', 'reopen'];
 export const isControl = (kind: InboxItem['kind']): boolean => controlKinds.includes(kind);
+
+/** Whether an item with this key wakes the wait; the same as `hasWait` below says of stored ones. */
+export const isWokenBy = (wait: StoredWait, key: string): boolean =>
+  wait.key === key || (wait.kind === 'doubt' && key === `evidence:${wait.hash}`);
 
 interface Addressee {
   readonly taskId: string;
@@ -58,7 +62,8 @@ export type Delivery = ReturnType<typeof prepareDelivery>;
 function prepareMove(database: DatabaseSync, { inbox, transitions }: DeliveryParts) {
   const hasWait = prepare<[string, string], [number]>(
     database,
-    'select 1 from waits where task_id = ?1 and key = ?2',
+    `select 1 from waits
+     where task_id = ?1 and (key = ?2 or (kind = 'doubt' and 'evidence:' || hash = ?2)) limit 1`,
   );
   const notBefore = prepare<[string, string], [number | null]>(
     database,

@@ -11,7 +11,7 @@ import type {
   SuspendWrite,
 } from '../store.ts';
 import { type ApplyEffects, type FindOwned, lost } from './append.ts';
-import { type Delivery, isControl } from './delivery.ts';
+import { type Delivery, isControl, isWokenBy } from './delivery.ts';
 import type { Inbox } from './inbox.ts';
 import type { JournalWriter } from './journal.ts';
 import { prepare } from './statement.ts';
@@ -54,7 +54,7 @@ export function prepareSuspend(
       .openItems(owner.taskId)
       .some(
         ([id, kind, key]) =>
-          !takes?.includes(id) && (isControl(kind) || waits.some((wait) => wait.key === key)),
+          !takes?.includes(id) && (isControl(kind) || waits.some((wait) => isWokenBy(wait, key))),
       );
 
   return (turn, write) => {
