@@ -69,19 +69,15 @@ export class OpenWaits {
 
   /**
    * The wait that ends first, by the time of what ends it. A row that came after a wait was due does not end it; one
-   * row ends one wait, the oldest of its key. `rows` are oldest first.
+   * row ends one wait, the oldest of its key. `rows` are oldest first; the last one shows where the store's clock is
+   * when it is ahead of `now`.
    */
   nextEnd(rows: readonly InboxRow[], now: number): WaitEnd | undefined {
     const answered = this.#firstAnswered(rows);
     const due = this.#earliest();
-    if (
-      due !== undefined &&
-      due.dueAt <= now &&
-      !(answered?.row !== undefined && answered.row.at <= due.dueAt)
-    ) {
-      return { wait: due };
-    }
-    return answered;
+    const latest = Math.max(now, rows.at(-1)?.at ?? now);
+    if (due === undefined || due.dueAt > latest) return answered;
+    return answered?.row !== undefined && answered.row.at <= due.dueAt ? answered : { wait: due };
   }
 
   /** As the store keeps them while the task is suspended. */
