@@ -177,14 +177,18 @@ describe('an attempt that is stopped', () => {
       const port = task.claim();
       Object.defineProperty(port, 'signal', { value: stopping.signal });
       const seen: string[] = [];
+      const afterwards = Promise.withResolvers<void>();
       const body: Body = async (ctx) => {
         const { abortSignal } = ctx;
         ctx.abortSignal.addEventListener('abort', () => seen.push((abortSignal.reason as OpspawnError).code));
         const work = ctx.step('work', async ({ signal }) => {
-          await delay(5);
+          await afterwards.promise;
           seen.push(`step: ${signal.aborted}`);
         });
-        await Promise.allSettled([work, delay(10).then(() => ctx.step('more', () => seen.push('more')))]);
+        await Promise.allSettled([
+          work,
+          afterwards.promise.then(() => ctx.step('more', () => seen.push('more'))),
+        ]);
         seen.push('goes on');
       };
       const running = attempt(task, body, {}, port);
@@ -192,7 +196,8 @@ describe('an attempt that is stopped', () => {
       const error = new OpspawnError(code, 'stop');
       stopping.abort(error);
       assert.deepEqual(await running, { kind, error });
-      await delay(20);
+      afterwards.resolve();
+      await turns(10);
       assert.deepEqual(seen, [code, 'step: true']);
       assert.deepEqual(entriesOf(task), []);
     });
