@@ -20,10 +20,11 @@ function readMigrations(): { version: number; file: string }[] {
 export function migrate(database: DatabaseSync): void {
   const migrations = readMigrations();
   const known = migrations.at(-1)?.version ?? 0;
-  if (versionOf(database, known) === known) return;
+  if (versionOf(database) === known) return;
   database.exec('begin immediate');
   try {
-    const version = versionOf(database, known);
+    const version = versionOf(database);
+    checkOrigin(database, version, known);
     for (const migration of migrations.filter((one) => one.version > version)) {
       database.exec(readFileSync(new URL(migration.file, folder), 'utf8'));
       database.exec(`pragma user_version = ${migration.version}`);
@@ -35,12 +36,14 @@ export function migrate(database: DatabaseSync): void {
   }
 }
 
-function versionOf(database: DatabaseSync, known: number): number {
-  const version = prepare<[], [number]>(database, 'pragma user_version').get()?.[0] ?? 0;
+const versionOf = (database: DatabaseSync): number =>
+  prepare<[], [number]>(database, 'pragma user_version').get()?.[0] ?? 0;
+
+/** Asked under the lock only: between two looks another process may have made the schema. */
+function checkOrigin(database: DatabaseSync, version: number, known: number): void {
   if (version > known) throw schemaTooNew(version, known);
   const tables = prepare<[], [number]>(database, 'select count(*) from sqlite_schema').get()?.[0] ?? 0;
   if (version === 0 && tables > 0) throw notOurs();
-  return version;
 }
 
 const schemaTooNew = (version: number, known: number): OpspawnError =>

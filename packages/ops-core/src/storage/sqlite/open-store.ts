@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import { databaseUnavailable, isForeign } from './failure.ts';
+import { databaseUnavailable, isBusy, isForeign } from './failure.ts';
 import { hostLeaseClock, type LeaseClock } from './lease.ts';
 import { migrate } from './migrate.ts';
 import { SqliteStore } from './sqlite-store.ts';
@@ -22,6 +23,8 @@ export interface SqliteStoreOptions {
 
 /** How long opening waits for others that migrate or recover, in ms. */
 const openTimeoutMs = 10_000;
+/** Upper bound of the random pause before a locked file is opened again. */
+const maxRetryDelayMs = 50;
 
 /**
  * Opens the store in a SQLite file that other processes of this host may have open too. Throws `unavailable` when the
@@ -30,7 +33,7 @@ const openTimeoutMs = 10_000;
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { path, busyTimeoutMs = 5, giveUpAfterMs = 10_000, now = Date.now } = options;
-  const database = openDatabase(path);
+  const database = await openWhenFree(path);
   database.exec(`pragma busy_timeout = ${Math.min(busyTimeoutMs, 20)}`);
   return new SqliteStore(database, {
     now,
@@ -39,15 +42,32 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   });
 }
 
+/**
+ * SQLite waits for the lock of a write, but not for that of a first turn to WAL: of several processes that open a new
+ * file at once, one is told that it is locked.
+ */
+async function openWhenFree(path: string): Promise<DatabaseSync> {
+  const giveUpAt = performance.now() + openTimeoutMs;
+  for (;;) {
+    try {
+      return openDatabase(path);
+    } catch (thrown) {
+      if (thrown instanceof OpspawnError) throw thrown;
+      if (isForeign(thrown)) throw notADatabase(path, thrown);
+      if (!isBusy(thrown) || performance.now() > giveUpAt) throw databaseUnavailable(thrown);
+    }
+    await delay(1 + Math.random() * maxRetryDelayMs);
+  }
+}
+
 function openDatabase(path: string): DatabaseSync {
-  let database: DatabaseSync | undefined;
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
+  const database = new DatabaseSync(path, {
+    timeout: openTimeoutMs,
+    returnArrays: true,
+    enableForeignKeyConstraints: false,
+  });
   try {
-    if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
-    database = new DatabaseSync(path, {
-      timeout: openTimeoutMs,
-      returnArrays: true,
-      enableForeignKeyConstraints: false,
-    });
     // A larger cache is slower: every commit walks through it. The system caches the file anyway.
     database.exec(`
       pragma journal_mode = wal;
@@ -60,9 +80,8 @@ function openDatabase(path: string): DatabaseSync {
     migrate(database);
     return database;
   } catch (thrown) {
-    database?.close();
-    if (thrown instanceof OpspawnError) throw thrown;
-    throw isForeign(thrown) ? notADatabase(path, thrown) : databaseUnavailable(thrown);
+    database.close();
+    throw thrown;
   }
 }
 

@@ -32,6 +32,28 @@ describe('a database shared by processes', () => {
     for (const taskId of submitted) assert.equal((await store.journal(taskId, 0, 10)).length, 2);
   });
 
+  it('is made once when several open a new file at the same moment', async () => {
+    const files = Array.from({ length: 60 }, () => temporaryDatabase());
+    const openAll = `
+      const { parentPort, workerData: { open, paths } } = require('node:worker_threads');
+      import(open).then(({ openSqliteStore }) => {
+        parentPort.once('message', async () => {
+          for (const path of paths) await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
+        });
+        parentPort.postMessage('ready');
+      });`;
+    const workerData = {
+      open: new URL('./open-store.ts', import.meta.url).href,
+      paths: files.map(({ path }) => path),
+    };
+    const threads = [1, 2, 3, 4].map(() => new Worker(openAll, { eval: true, workerData }));
+    await Promise.all(threads.map((thread) => once(thread, 'message')));
+    const ended = threads.map((thread) => once(thread, 'exit'));
+    for (const thread of threads) thread.postMessage('go');
+    assert.deepEqual(await Promise.all(ended), [[0], [0], [0], [0]]);
+    for (const file of files) file[Symbol.dispose]();
+  });
+
   it('takes over at once what a process that was killed held, long before its lease ends', async () => {
     using database = temporaryDatabase();
     const load = startLoad(database.path);
