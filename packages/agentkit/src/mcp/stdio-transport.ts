@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import {
   deserializeMessage,
   type JSONRPCMessage,
@@ -15,6 +17,10 @@ export interface StdioTransportOptions extends ProcessGroupOptions {
   graceMs?: number;
 }
 
+type Write = (text: string, done: (error?: Error | null) => void) => void;
+
+/** A server that no longer reads is about to end; one that only closed its stdin is not waited for longer. */
+const maxEndDelayMs = 1_000;
 const maxMessageBytes = 10 * 1024 * 1024;
 const maxLogLineBytes = 8 * 1024;
 const maxLastWords = 20;
@@ -98,11 +104,16 @@ export class StdioTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    const stdin = this.#group?.stdin;
-    if (!stdin?.writable) throw new OpspawnError('mcp_failed', this.failure ?? 'the server is not running');
-    await new Promise<void>((resolve, reject) => {
-      stdin.write(serializeMessage(message), (error) => (error ? reject(error) : resolve()));
-    });
+    const group = this.#group;
+    if (!group?.stdin.writable)
+      throw new OpspawnError('mcp_failed', this.failure ?? 'the server is not running');
+    try {
+      await promisify(group.stdin.write.bind(group.stdin) as Write)(serializeMessage(message));
+    } catch (error) {
+      // The pipe tells first that the server is gone; why stands in how it ended.
+      await Promise.race([group.ended, delay(maxEndDelayMs, undefined, { ref: false })]);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
