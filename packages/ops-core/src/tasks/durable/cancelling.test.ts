@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CancelledError, OpspawnError } from '@opspawn/agentkit';
-import {
-  attempt,
-  type Body,
-  close,
-  dataOf,
-  delay,
-  entriesOf,
-  quietTask,
-  resultOf,
-} from './simulation/attempt.ts';
+import { attempt, type Body, close, dataOf, entriesOf, quietTask, resultOf } from './simulation/attempt.ts';
 import { turns } from './simulation/random.ts';
 
 describe('a cancel', () => {

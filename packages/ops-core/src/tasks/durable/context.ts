@@ -30,6 +30,10 @@ export interface ApprovalOptions {
  * what has no result yet is done. Between these calls a function must do nothing that another run could do otherwise:
  * no clock, no random numbers, no I/O of its own. A call is known by its branch, its name and how often that name was
  * used there before, so names are best constant.
+ *
+ * A cancel rejects every open call with `CancelledError`; what the function asks for after that runs as ever, so that it
+ * can clean up, and the task is cancelled however the function ends. While it waits, a function is dropped without its
+ * `catch` or `finally` being run.
  */
 export interface Context {
   readonly taskId: string;
