@@ -1,0 +1,189 @@
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { entryOf } from '../sqlite/journal-view.ts';
+import { announce, newTurn } from '../sqlite/turn.ts';
+import type {
+  ClaimedTask,
+  DefinitionRow,
+  EntryRow,
+  InboxRow,
+  NewTask,
+  SessionRun,
+  Store,
+  StoreListener,
+  SubmitResult,
+  TaskFilter,
+  TaskPage,
+  TaskRow,
+  WorkerInfo,
+  Write,
+  WriteResults,
+} from '../store.ts';
+import { claimedTasks, claimStatement, encodeClaim } from './claim.ts';
+import { StoreClock } from './clock.ts';
+import { type Connections, type Statement, statement } from './connections.ts';
+import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
+import { databaseClosed, refusalOf } from './failure.ts';
+import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
+import { appendSession, sessionRuns } from './sessions.ts';
+import { taskList } from './task-list.ts';
+import { taskById, toTask } from './task-view.ts';
+import { isUuid, toText } from './text.ts';
+import { Vacuum } from './vacuum.ts';
+import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
+import { noteTold, type Told } from './write-all.ts';
+import { Writes } from './writes.ts';
+
+const currentTime = statement<[at: number]>('now', 'select now_ms()');
+
+/** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
+const rowsPerSweep = 5000;
+const nilUuid = '00000000-0000-0000-0000-000000000000';
+
+/** The store over the connections, which it closes at its end. */
+export class PostgresStore implements Store {
+  readonly #connections: Connections;
+  readonly #clock = new StoreClock();
+  readonly #writes: Writes;
+  readonly #vacuum: Vacuum;
+  readonly #listeners: StoreListener[] = [];
+  #sweptUpTo = nilUuid;
+  #isClosed = false;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+    this.#vacuum = new Vacuum(connections);
+    this.#writes = new Writes({
+      connections,
+      clock: this.#clock,
+      onCommit: (turn) => {
+        this.#vacuum.noteWrite();
+        announce(turn, this.#listeners);
+      },
+    });
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listeners.push(listener);
+  }
+
+  async write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
+    if (this.#isClosed) throw databaseClosed();
+    return this.#writes.write(write);
+  }
+
+  async submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {
+    if (this.#isClosed) throw databaseClosed();
+    return this.#writes.submitMany(tasks);
+  }
+
+  async claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
+    const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, this.#clock.floor));
+    const turn = newTurn(this.#clock.note(rows[0]?.[0] ?? 0));
+    const claimed = claimedTasks(rows, request, turn);
+    announce(turn, this.#listeners);
+    return claimed;
+  }
+
+  async promoteDue(limit: number): Promise<number | undefined> {
+    return (await this.#tell(promoteDue, [limit]))?.next ?? undefined;
+  }
+
+  async task(namespace: string, taskId: string): Promise<TaskRow | undefined> {
+    if (!isUuid(taskId)) return undefined;
+    return (await this.#run('reads', taskById, [namespace, taskId])).map(toTask)[0];
+  }
+
+  async tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]> {
+    const { query, parameters } = taskList(filter, page);
+    return (await this.#run('reads', query, parameters)).map(toTask);
+  }
+
+  async journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]> {
+    if (!isUuid(taskId)) return [];
+    return (await this.#run('reads', journalOf, [taskId, after, limit])).map(entryOf);
+  }
+
+  async inbox(taskId: string): Promise<readonly InboxRow[]> {
+    if (!isUuid(taskId)) return [];
+    return (await this.#run('reads', inboxOf, [taskId])).map(toInboxRow);
+  }
+
+  async registerWorker(
+    { id, host, pid, processStart, queues }: WorkerInfo,
+    leaseTtlMs: number,
+  ): Promise<void> {
+    const worker = [id, host, pid, processStart, JSON.stringify(queues), leaseTtlMs];
+    const rows = await this.#run('writes', registerWorker, worker);
+    if (rows.length === 0)
+      throw new OpspawnError('invalid_argument', `Worker id ${id} is in use by another process`);
+  }
+
+  async renewLease(workerId: string, leaseTtlMs: number): Promise<boolean> {
+    return (await this.#run('writes', renewLease, [workerId, leaseTtlMs])).length === 1;
+  }
+
+  async removeWorker(workerId: string): Promise<void> {
+    await this.#tell(removeWorker, [workerId]);
+  }
+
+  async sweep(limit: number): Promise<number> {
+    const swept = await this.#tell(sweep, [limit, rowsPerSweep, this.#sweptUpTo]);
+    const count = swept?.count ?? 0;
+    if (count < limit) this.#sweptUpTo = swept?.behind ?? nilUuid;
+    return count;
+  }
+
+  async registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void> {
+    await this.#run('writes', registerDefinitions, encodeDefinitions(definitions));
+  }
+
+  async definitions(namespace: string): Promise<readonly DefinitionRow[]> {
+    return (await this.#run('reads', definitionsOf, [namespace])).map(toDefinition);
+  }
+
+  async appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void> {
+    await this.#run('writes', appendSession, [namespace, toText(sessionId), run.runId, toText(run.messages)]);
+  }
+
+  async session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
+    const rows = await this.#run('reads', sessionRuns, [namespace, toText(sessionId)]);
+    return rows.map(([runId, messages]) => ({ runId, messages }));
+  }
+
+  async now(): Promise<number> {
+    return this.#clock.note((await this.#run('reads', currentTime, []))[0]?.[0] ?? 0);
+  }
+
+  /** Answers what was written before, and closes the connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#writes[Symbol.asyncDispose]();
+    await this.#vacuum[Symbol.asyncDispose]();
+    await this.#connections[Symbol.asyncDispose]();
+  }
+
+  async #run<Row>(
+    purpose: 'writes' | 'claims' | 'reads',
+    query: Statement<Row>,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    try {
+      return await this.#connections.run(purpose, query, values);
+    } catch (thrown) {
+      throw refusalOf(thrown);
+    }
+  }
+
+  /** Calls a function that tells what it did, and passes it on. */
+  async #tell<Answer extends Told>(
+    query: Statement<[Answer]>,
+    values: readonly unknown[],
+  ): Promise<Answer | undefined> {
+    const answer = (await this.#run('writes', query, [this.#clock.floor, ...values]))[0]?.[0];
+    if (answer === undefined) return undefined;
+    const turn = newTurn(this.#clock.note(answer.at));
+    noteTold(turn, answer.told);
+    announce(turn, this.#listeners);
+    return answer;
+  }
+}
