@@ -9,11 +9,9 @@ export const isPlainAppend = ({ entries, takes, children, posts }: AppendWrite):
 
 type Row = [written: number, at: number, indexes: readonly number[] | null];
 
-/** The lock on the queue's row is needed: by a plain join an owner that was just superseded would still write. */
-export const plainAppend: PlainWrite<AppendWrite, OwnedResult, Row> = {
-  statement: statement<Row>(
-    'append',
-    `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
+const append = statement<Row>(
+  'append',
+  `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      owned as (
        select x.* from unnest($3::int[], $4::uuid[], $5::int[], $6::text[], $7::int[], $8::text[], $9::text[],
          $10::text[], $11::int[], $12::int[], $13::text[]) as x (index, task_id, attempt, worker_id, seq, type, branch,
@@ -27,7 +25,11 @@ export const plainAppend: PlainWrite<AppendWrite, OwnedResult, Row> = {
      )
      select count(*), (select at from clock), case when count(*) < $2::int then coalesce(array_agg(distinct index), '{}') end
      from owned`,
-  ),
+);
+
+/** The lock on the queue's row is needed: by a plain join an owner that was just superseded would still write. */
+export const plainAppend: PlainWrite<AppendWrite, OwnedResult, Row> = {
+  statement: () => append,
   sort: byOwner,
   encode(writes, floor) {
     for (const write of writes) checkStepNames(write);

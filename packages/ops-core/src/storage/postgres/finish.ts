@@ -10,11 +10,9 @@ export const isPlainFinish = ({ entries, takes, children, posts }: FinishWrite):
 
 type Row = [ended: number, at: number, indexes: readonly number[] | null];
 
-/** Ends tasks that nobody waits for: without a parent, unfinished children or a session. */
-export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
-  statement: statement<Row>(
-    'finish',
-    `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
+const finish = statement<Row>(
+  'finish',
+  `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      owned as (
        delete from queue q using unnest($3::int[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
          $10::text[]) as x (index, task_id, attempt, worker_id, status, seq, asked, data)
@@ -28,7 +26,11 @@ export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
      )
      select count(*), (select at from clock), case when count(*) < $2::int then coalesce(array_agg(index), '{}') end
      from owned`,
-  ),
+);
+
+/** Ends tasks that nobody waits for: without a parent, unfinished children or a session. */
+export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
+  statement: () => finish,
   sort: byOwner,
   encode(writes, floor) {
     const rows = writes.map((write) => ({ ...write, entry: terminalEntry(write) }));

@@ -7,7 +7,7 @@ import type { Statement } from './connections.ts';
  */
 export interface PlainWrite<Item, Result, Row> {
   /** Gives one row. */
-  readonly statement: Statement<Row>;
+  statement(items: readonly Item[]): Statement<Row>;
   /** One order of locks for all transactions. */
   sort(a: Item, b: Item): number;
   /** `floor`: see `StoreClock`. Throws `invalid_argument` and `payload_too_large`. */

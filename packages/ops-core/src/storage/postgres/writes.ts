@@ -98,7 +98,7 @@ export class Writes implements AsyncDisposable {
     const sorted = order.map((index) => items[index] as Item);
     const { connections, clock, onCommit } = this.#parts;
     const rows = await attempt(() =>
-      connections.run('writes', plain.statement, plain.encode(sorted, clock.floor)),
+      connections.run('writes', plain.statement(sorted), plain.encode(sorted, clock.floor)),
     );
     const row = rows?.[0];
     const results: (Result | undefined)[] = items.map(() => undefined);
