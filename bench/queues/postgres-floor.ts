@@ -3,7 +3,7 @@ import type { Queue, QueueAdapter } from './queue.ts';
 
 /**
  * The least that a durable queue in PostgreSQL can do: one table, one index, group commit with prepared multi-row
- * statements; no history, no owner, no priority. Two batches at most are in flight, and 100 tasks are claimed at once.
+ * statements; no history, no owner, no priority. Two batches at most are in flight, and two loops claim 100 tasks each.
  */
 export const postgresFloor: QueueAdapter = {
   service: 'postgres',
@@ -13,12 +13,14 @@ export const postgresFloor: QueueAdapter = {
       create table jobs (
         id bigint generated always as identity primary key, state smallint not null default 0, payload text not null,
         created timestamptz not null default now(), started timestamptz, ended timestamptz
-      );
+      ) with (fillfactor = 70);
       create index ready on jobs (id) where state = 0;
     `);
     return new PostgresFloor(pool);
   },
 };
+
+const doNothing = async (): Promise<void> => {};
 
 const insert = { name: 'insert', text: 'insert into jobs (payload) select unnest($1::text[])' };
 const claim = {
@@ -34,7 +36,7 @@ class PostgresFloor implements Queue {
   #submitted: { payload: string; resolve: () => void }[] = [];
   #inFlight = 0;
   #isArmed = false;
-  #onSubmit: (() => void) | undefined;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
@@ -62,47 +64,39 @@ class PostgresFloor implements Queue {
     this.#inFlight += 1;
     await this.#pool.query({ ...insert, values: [submitted.map(({ payload }) => payload)] });
     this.#inFlight -= 1;
-    this.#onSubmit?.();
+    this.#wake();
     for (const { resolve } of submitted) resolve();
     if (this.#submitted.length > 0) this.#arm();
   }
 
   work(onDone: (count: number) => void): AsyncDisposable {
-    let isStopped = false;
-    const working = (async () => {
-      const ending = new Set<Promise<void>>();
-      while (!isStopped) {
-        const nextSubmit = this.#nextSubmit();
-        const { rows } = await this.#pool.query<{ id: string; payload: string }>(claim);
-        if (rows.length === 0) {
-          await Promise.race([nextSubmit, ...ending]);
-          continue;
-        }
-        for (const { payload } of rows) JSON.parse(payload);
-        const ended = this.#end(rows, onDone).finally(() => ending.delete(ended));
-        ending.add(ended);
-        if (ending.size > 1) await Promise.race(ending);
-      }
-      await Promise.all(ending);
-    })();
+    const stopping = new AbortController();
+    const loops = [0, 1].map(() => this.#claimLoop(stopping.signal, onDone));
     return {
       [Symbol.asyncDispose]: async () => {
-        isStopped = true;
-        this.#onSubmit?.();
-        await working;
+        stopping.abort();
+        this.#wake();
+        await Promise.all(loops);
       },
     };
   }
 
-  async #end(rows: readonly { id: string }[], onDone: (count: number) => void): Promise<void> {
-    await this.#pool.query({ ...end, values: [rows.map(({ id }) => id)] });
-    onDone(rows.length);
+  async #claimLoop(signal: AbortSignal, onDone: (count: number) => void): Promise<void> {
+    while (!signal.aborted) {
+      const nextSubmit = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      const { rows } = await this.#pool.query<{ id: string; payload: string }>(claim);
+      for (const { payload } of rows) {
+        JSON.parse(payload);
+        await doNothing();
+      }
+      if (rows.length > 0) await this.#pool.query({ ...end, values: [rows.map(({ id }) => id)] });
+      else if (!signal.aborted) await nextSubmit;
+      onDone(rows.length);
+    }
   }
 
-  async #nextSubmit(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#onSubmit = resolve;
-    });
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
