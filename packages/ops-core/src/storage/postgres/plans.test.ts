@@ -25,20 +25,27 @@ const hotStatements = [
   [claimStatement(several), encodeClaim(several, 0)],
 ] as const;
 
-/** What reading the tables took, by the statement as it was prepared at first; what it changed is undone. */
+/** What this connection has read of the tables so far. */
+async function countReads(client: pg.Client): Promise<{ scans: number; rows: number }> {
+  const { rows } = await client.query<{ scans: number; rows: number }>(
+    `select sum(seq_scan)::int as scans, sum(idx_tup_fetch)::int as rows from pg_stat_xact_user_tables
+     where relname in ('tasks', 'queue', 'journal', 'outcomes', 'inbox')`,
+  );
+  return rows[0] ?? assert.fail();
+}
+
+/** What the statement reads, by the plan that was made for it at first; what it changes is undone. */
 async function read(
   client: pg.Client,
   { name, text }: { name: string; text: string },
   values: readonly unknown[],
 ) {
   await client.query('begin');
+  const before = await countReads(client);
   await client.query({ name, text, values: [...values] });
-  const { rows } = await client.query<{ scans: number; rows: number }>(
-    `select sum(seq_scan)::int as scans, sum(idx_tup_fetch)::int as rows from pg_stat_xact_user_tables
-     where relname in ('tasks', 'queue', 'journal', 'outcomes', 'inbox')`,
-  );
+  const after = await countReads(client);
   await client.query('rollback');
-  return rows[0] ?? assert.fail();
+  return { scans: after.scans - before.scans, rows: after.rows - before.rows };
 }
 
 /** Ready tasks, and ten times as many that have ended; `analyze` as autovacuum may have done, or not yet. */
