@@ -7,10 +7,11 @@ import { type Statement, statement } from './connections.ts';
 type Text = string | null;
 type ClaimRequest = Parameters<Store['claim']>[0];
 
-/** All but the first two are null when nothing was ready. */
+/** All but the first three are null when nothing was ready. */
 type Row = [
   at: number,
   hasLease: boolean,
+  isNew: boolean,
   taskId: Text,
   attempt: number,
   failures: number,
@@ -46,29 +47,44 @@ const readyOfAll = `
     ) shares group by queue
   ) s, lateral (${ready('s.queue', 's.share')}) r`;
 
+/** Of queue q and tasks t, in the order of a Row. */
+const columns = `q.task_id, q.attempt, q.failures, q.priority, q.due_at, q.deadline_at, q.namespace, t.kind, t.name,
+  q.queue, t.created_at,
+  case when q.attempt > 1 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
+  q.has_inbox and exists (select from inbox i where i.task_id = q.task_id and i.taken_at is null),
+  t.input, t.options, t.session_id, t.parent_id`;
+
 /**
- * The worker's row is locked against its removal: otherwise a sweep could take back what the worker held and miss what
- * it is claiming. `= any(array(…))` keeps one plan, whatever the tables hold.
+ * The worker's row is locked, also against its removal: otherwise a sweep could take back what the worker held and miss
+ * what it is claiming. `= any(array(…))` keeps one plan, whatever the tables hold.
  */
 const claimOf = (name: string, candidates: string): Statement<Row> =>
   statement<Row>(
     name,
     `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
-     lease as materialized (select id from workers where id = $2 and lease_until_at > now_ms() for key share),
+     turn as (
+       update workers set claim_no = $6 where id = $2 and lease_until_at > now_ms() and claim_no < $6 returning id
+     ),
      claimed as (
-       update queue q set state = 1, attempt = q.attempt + 1, worker_id = $2,
+       update queue q set state = 1, attempt = q.attempt + 1, worker_id = $2, claim_no = $6,
          deadline_at = (select at from clock) + coalesce(t.attempt_timeout_ms, $5::bigint)
        from tasks t
-       where q.task_id = any(array(${candidates})) and exists (select from lease)
+       where q.task_id = any(array(${candidates})) and exists (select from turn)
          and t.namespace = q.namespace and t.id = q.task_id
-       returning q.task_id, q.attempt, q.failures, q.priority, q.due_at, q.deadline_at, q.namespace, t.kind, t.name,
-         q.queue, t.created_at,
-         case when q.attempt > 1 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
-         q.has_inbox and exists (select from inbox i where i.task_id = q.task_id and i.taken_at is null),
-         t.input, t.options, t.session_id, t.parent_id
+       returning ${columns}
      )
-     select (select at from clock), exists (select from lease), claimed.* from (select) one left join claimed on true`,
+     select (select at from clock), exists (select from workers where id = $2 and lease_until_at > now_ms()),
+       exists (select from turn), claimed.*
+     from (select) one left join claimed on true`,
   );
+
+/** What a claim took whose answer was lost; without rows when it took nothing. */
+export const earlierClaim = statement<Row>(
+  'earlier_claim',
+  `select greatest(now_ms(), $1::bigint), true, false, ${columns}
+   from queue q join tasks t on t.namespace = q.namespace and t.id = q.task_id
+   where q.worker_id = $2 and q.claim_no = $3 and q.state = 1`,
+);
 
 const claimFromOne = claimOf('claim', ready('($3::text[])[1]', '$4'));
 const claimFromSeveral = claimOf('claim_of_several', readyOfAll);
@@ -76,18 +92,23 @@ const claimFromSeveral = claimOf('claim_of_several', readyOfAll);
 export const claimStatement = ({ queues }: ClaimRequest): Statement<Row> =>
   queues.length === 1 ? claimFromOne : claimFromSeveral;
 
-export const encodeClaim = (request: ClaimRequest, floor: number): unknown[] => [
+/** `claimNo`: greater than that of every claim that this process made before. */
+export const encodeClaim = (request: ClaimRequest, floor: number, claimNo: number): unknown[] => [
   floor,
   request.workerId,
   [...new Set(request.queues)],
   request.limit,
   request.attemptTimeoutMs,
+  claimNo,
 ];
+
+/** Whether the claim of this number was made before, and its answer lost. */
+export const wasClaimedBefore = (rows: readonly Row[]): boolean => rows[0]?.[1] === true && !rows[0][2];
 
 /** The claimed tasks, most urgent first. Throws `lease_lost` for a worker that is not registered, or no more. */
 export function claimedTasks(rows: readonly Row[], { workerId }: ClaimRequest, turn: Turn): ClaimedTask[] {
   if (rows[0]?.[1] === false) throw leaseLost(workerId);
-  const claimed = rows.filter((row) => row[2] !== null).sort(byUrgency);
+  const claimed = rows.filter((row) => row[3] !== null).sort(byUrgency);
   return claimed.map((row) => {
     const task = claimedTask(row, workerId, turn.at);
     turn.changed.add(task.taskId);
@@ -96,12 +117,12 @@ export function claimedTasks(rows: readonly Row[], { workerId }: ClaimRequest, t
 }
 
 const byUrgency = (a: Row, b: Row): number =>
-  a[5] - b[5] || a[6] - b[6] || ((a[2] ?? '') < (b[2] ?? '') ? -1 : 1);
+  a[6] - b[6] || a[7] - b[7] || ((a[3] ?? '') < (b[3] ?? '') ? -1 : 1);
 
 function claimedTask(row: Row, workerId: string, claimedAt: number): ClaimedTask {
-  const [, , taskId, attempt, failures, , , deadlineAt, namespace, kind, name, queue, createdAt, lastSeq] =
+  const [, , , taskId, attempt, failures, , , deadlineAt, namespace, kind, name, queue, createdAt, lastSeq] =
     row;
-  const [hasInbox, input, options, sessionId, parentId] = row.slice(14) as [boolean, Text, Text, Text, Text];
+  const [hasInbox, input, options, sessionId, parentId] = row.slice(15) as [boolean, Text, Text, Text, Text];
   const claimed: ClaimedTask = {
     taskId: taskId ?? '',
     attempt,

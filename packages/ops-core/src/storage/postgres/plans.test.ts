@@ -17,12 +17,13 @@ const append = [{ op: 'append' as const, owner, entries: [{ seq: 1, type: 'log' 
 const finish = [{ op: 'finish' as const, owner, status: 'completed' as const, entries: [ending] }];
 const several = { ...claim, queues: ['default', 'other'] };
 
+let claimNo = 0;
 const hotStatements = [
   [plainSubmit.statement([]), plainSubmit.encode([newTask()], 0)],
   [plainAppend.statement(append), plainAppend.encode(append, 0)],
   [plainFinish.statement(finish), plainFinish.encode(finish, 0)],
-  [claimStatement(claim), encodeClaim(claim, 0)],
-  [claimStatement(several), encodeClaim(several, 0)],
+  [claimStatement(claim), encodeClaim(claim, 0, ++claimNo)],
+  [claimStatement(several), encodeClaim(several, 0, ++claimNo)],
 ] as const;
 
 /** What this connection has read of the tables so far. */

@@ -18,7 +18,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
-import { claimedTasks, claimStatement, encodeClaim } from './claim.ts';
+import { claimedTasks, claimStatement, earlierClaim, encodeClaim, wasClaimedBefore } from './claim.ts';
 import { StoreClock } from './clock.ts';
 import { type Connections, type Statement, statement } from './connections.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
@@ -47,6 +47,8 @@ export class PostgresStore implements Store {
   readonly #vacuum: Vacuum;
   readonly #listeners: StoreListener[] = [];
   #sweptUpTo = nilUuid;
+  /** Beyond those of a store that this process had open before. */
+  #claimNo = Date.now() * 1000;
   #isClosed = false;
 
   constructor(connections: Connections) {
@@ -77,11 +79,23 @@ export class PostgresStore implements Store {
   }
 
   async claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
-    const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, this.#clock.floor));
+    const rows = await this.#claim(request);
     const turn = newTurn(this.#clock.note(rows[0]?.[0] ?? 0));
     const claimed = claimedTasks(rows, request, turn);
     announce(turn, this.#listeners);
     return claimed;
+  }
+
+  /** A claim cannot be made twice as a write can: after a lost answer, what it took is looked for. */
+  async #claim(request: Parameters<Store['claim']>[0]) {
+    for (;;) {
+      const { floor } = this.#clock;
+      const claimNo = ++this.#claimNo;
+      const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, floor, claimNo));
+      if (!wasClaimedBefore(rows)) return rows;
+      const earlier = await this.#run('claims', earlierClaim, [floor, request.workerId, claimNo]);
+      if (earlier.length > 0) return earlier;
+    }
   }
 
   async promoteDue(limit: number): Promise<number | undefined> {

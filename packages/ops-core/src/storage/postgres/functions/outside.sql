@@ -31,7 +31,7 @@ begin
     update queue set has_children = true where task_id = v_new.parent_id and not has_children;
   end if;
   told := enqueue(told, p_at, row(
-    v_new.id, 0, 0, null, v_new.queue, v_new.priority, coalesce(v_new.due_at, p_at), 0, null, v_new.namespace,
+    v_new.id, 0, 0, null, null, v_new.queue, v_new.priority, coalesce(v_new.due_at, p_at), 0, null, v_new.namespace,
     v_new.parent_id, case when v_new.parent_id is null then v_new.session_id end, null, false, false, null)::queue);
   result := jsonb_build_object('taskId', v_new.id, 'outcome', 'created', 'createdAt', p_at);
 end $$;
@@ -92,7 +92,7 @@ begin
   insert into journal (task_id, seq, type, attempt, at, asked, data)
   values (v_id, v_end.seq, 'task.failed', v_end.attempt, v_end.at, v_end.asked, v_end.data);
   told := enqueue(told, p_at, row(
-    v_id, 0, v_end.attempt, null, v_task.queue, v_task.priority, p_at, 0, null, v_task.namespace, v_task.parent_id,
+    v_id, 0, v_end.attempt, null, null, v_task.queue, v_task.priority, p_at, 0, null, v_task.namespace, v_task.parent_id,
     case when v_task.parent_id is null then v_task.session_id end, null,
     exists (select from tasks where parent_id = v_id), false, null)::queue);
   select p.told into told from put_item(told, p_at, v_id, v_item) p;

@@ -29,12 +29,14 @@ create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
 
 -- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready.
 -- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
--- has_children and has_inbox: whether there ever were any.
+-- has_children and has_inbox: whether there ever were any. claim_no: the worker's claim that took it, so that a claim
+-- whose answer was lost with the connection is found again.
 create table queue (
   task_id uuid primary key,
   state smallint not null,
   attempt integer not null,
   worker_id text collate "C",
+  claim_no bigint,
   queue text collate "C" not null,
   priority smallint not null,
   due_at bigint,
@@ -108,6 +110,7 @@ create table waits (
   primary key (task_id, position)
 );
 
+-- claim_no: of the worker's last claim; one that comes late, behind a newer one, takes nothing.
 create table workers (
   id text collate "C" primary key,
   host text not null,
@@ -115,7 +118,8 @@ create table workers (
   process_start text not null,
   queues text not null,
   lease_ttl_ms bigint not null,
-  lease_until_at bigint not null
+  lease_until_at bigint not null,
+  claim_no bigint not null default 0
 );
 
 create table definitions (
