@@ -14,7 +14,7 @@ export const statement = <Row>(name: string, text: string): Statement<Row> => ({
 
 /**
  * Plans of the hot statements are made once and must fit empty and full tables alike. Left to itself the planner takes
- * 20 ms to plan a claim behind many dead rows, or keeps the plan that fitted an empty table (ADR 0009).
+ * 20 ms to plan a claim behind many dead rows, or keeps the plan that fitted an empty table (ADR 0010).
  */
 export const pinnedPlans = `set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
   set enable_mergejoin = off; set jit = off`;
