@@ -99,7 +99,9 @@ const files = findTestFiles(selections);
 const checked =
   selections.length === 0 ? await runChecks(stopping.signal) : { passed: 0, failed: 0, skipped: 0 };
 const tested =
-  files.length === 0 ? { passed: 0, failed: 0, skipped: 0 } : await runTestsWithServices(files, stopping.signal);
+  files.length === 0
+    ? { passed: 0, failed: 0, skipped: 0 }
+    : await runTestsWithServices(files, stopping.signal);
 if (tested.passed + tested.failed + tested.skipped === 0) {
   process.stdout.write('No test ran\n');
   process.exitCode = 1;

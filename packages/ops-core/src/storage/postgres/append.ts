@@ -56,7 +56,7 @@ export const plainAppend: PlainWrite<AppendWrite, OwnedResult, Row> = {
     const written = indexes === null ? undefined : new Set(indexes);
     return writes.map(({ owner }, index) => {
       if (written?.has(index) === false) return undefined;
-      turn.changed.add(owner.taskId);
+      turn.changed.push(owner.taskId);
       return { ok: true, at };
     });
   },

@@ -97,7 +97,7 @@ export const encodeClaim = (request: ClaimRequest, floor: number, claimNo: numbe
   floor,
   request.workerId,
   [...new Set(request.queues)],
-  request.limit,
+  Math.max(0, request.limit),
   request.attemptTimeoutMs,
   claimNo,
 ];
@@ -111,7 +111,7 @@ export function claimedTasks(rows: readonly Row[], { workerId }: ClaimRequest, t
   const claimed = rows.filter((row) => row[3] !== null).sort(byUrgency);
   return claimed.map((row) => {
     const task = claimedTask(row, workerId, turn.at);
-    turn.changed.add(task.taskId);
+    turn.changed.push(task.taskId);
     return task;
   });
 }

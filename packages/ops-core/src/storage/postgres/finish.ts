@@ -18,11 +18,12 @@ const finish = statement<Row>(
          $10::text[]) as x (index, task_id, attempt, worker_id, status, seq, asked, data)
        where q.task_id = x.task_id and q.attempt = x.attempt and q.worker_id = x.worker_id and q.state = 1
          and q.parent_id is null and q.session_id is null and not q.has_children
+         and not exists (select from journal j where j.task_id = x.task_id and j.seq >= x.seq)
        returning x.*, q.namespace, q.failures
      ),
      ended as (
        insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, data)
-       select task_id, namespace, status, failures, seq, attempt, at, asked, data from owned, clock
+       select task_id, namespace, status, failures + (status = 'failed')::int, seq, attempt, at, asked, data from owned, clock
      )
      select count(*), (select at from clock), case when count(*) < $2::int then coalesce(array_agg(index), '{}') end
      from owned`,
@@ -51,7 +52,7 @@ export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
     const ended = indexes === null ? undefined : new Set(indexes);
     return writes.map(({ owner }, index) => {
       if (ended?.has(index) === false) return undefined;
-      turn.changed.add(owner.taskId);
+      turn.changed.push(owner.taskId);
       return { ok: true, at };
     });
   },

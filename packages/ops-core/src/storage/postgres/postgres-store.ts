@@ -1,6 +1,6 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { entryOf } from '../sqlite/journal-view.ts';
-import { announce, newTurn } from '../sqlite/turn.ts';
+import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -33,7 +33,7 @@ import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './w
 import { noteTold, type Told } from './write-all.ts';
 import { Writes } from './writes.ts';
 
-const currentTime = statement<[at: number]>('now', 'select now_ms()');
+const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
 
 /** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
 const rowsPerSweep = 5000;
@@ -80,7 +80,7 @@ export class PostgresStore implements Store {
 
   async claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
     const rows = await this.#claim(request);
-    const turn = newTurn(this.#clock.note(rows[0]?.[0] ?? 0));
+    const turn = this.#turnAt(rows[0]?.[0] ?? 0);
     const claimed = claimedTasks(rows, request, turn);
     announce(turn, this.#listeners);
     return claimed;
@@ -165,7 +165,11 @@ export class PostgresStore implements Store {
   }
 
   async now(): Promise<number> {
-    return this.#clock.note((await this.#run('reads', currentTime, []))[0]?.[0] ?? 0);
+    const [row] = await this.#run('reads', currentTime, [this.#clock.floor]);
+    const at = row?.[0] ?? 0;
+    this.#clock.note(at);
+    // Meanwhile a later time may have been given out.
+    return Math.max(at, this.#clock.floor);
   }
 
   /** Answers what was written before, and closes the connections. */
@@ -195,9 +199,14 @@ export class PostgresStore implements Store {
   ): Promise<Answer | undefined> {
     const answer = (await this.#run('writes', query, [this.#clock.floor, ...values]))[0]?.[0];
     if (answer === undefined) return undefined;
-    const turn = newTurn(this.#clock.note(answer.at));
+    const turn = this.#turnAt(answer.at);
     noteTold(turn, answer.told);
     announce(turn, this.#listeners);
     return answer;
+  }
+
+  #turnAt(at: number): Turn {
+    this.#clock.note(at);
+    return newTurn(at);
   }
 }

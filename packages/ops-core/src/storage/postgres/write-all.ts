@@ -49,7 +49,7 @@ export function noteTold(turn: Turn, told: readonly string[]): void {
         turn.ready.add(what);
         break;
       case 'changed':
-        turn.changed.add(what);
+        turn.changed.push(what);
         break;
       case 'posted':
         turn.posted.add(what);

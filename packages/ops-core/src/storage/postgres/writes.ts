@@ -103,7 +103,9 @@ export class Writes implements AsyncDisposable {
     const row = rows?.[0];
     const results: (Result | undefined)[] = items.map(() => undefined);
     if (row === undefined) return results;
-    const turn = newTurn(clock.note(plain.atOf(row)));
+    const at = plain.atOf(row);
+    clock.note(at);
+    const turn = newTurn(at);
     for (const [position, result] of plain.answer(row, sorted, turn).entries())
       results[order[position] as number] = result;
     onCommit(turn);
@@ -127,7 +129,8 @@ export class Writes implements AsyncDisposable {
     const { connections, clock, onCommit } = this.#parts;
     const rows = await connections.run('writes', writeAll, encodeWrites(writes, clock.floor));
     const { at, results, told } = (rows[0] as (typeof rows)[number])[0];
-    const turn = newTurn(clock.note(at));
+    clock.note(at);
+    const turn = newTurn(at);
     noteTold(turn, told);
     onCommit(turn);
     return results;

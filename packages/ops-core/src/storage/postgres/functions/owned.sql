@@ -86,8 +86,12 @@ begin
   end if;
   delete from queue where task_id = v_task.task_id;
   if jsonb_array_length(v_entries) > 1 then perform write_entries(p_at, p_write, v_entries - -1); end if;
+  if exists (select from journal where task_id = v_task.task_id and seq >= (v_last->>'seq')::integer) then
+    raise exception 'Entry % of task % is another one', v_last->>'seq', v_task.task_id using errcode = 'OP002';
+  end if;
   insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, data)
-  values (v_task.task_id, v_task.namespace, p_write->>'status', v_task.failures, (v_last->>'seq')::integer,
+  values (v_task.task_id, v_task.namespace, p_write->>'status',
+    v_task.failures + (p_write->>'status' = 'failed')::integer, (v_last->>'seq')::integer,
     v_task.attempt, p_at, (v_last->>'asked')::integer, v_last->>'data');
   told := apply_effects(told, p_at, v_task.namespace, p_write);
   if v_task.parent_id is not null then
