@@ -33,6 +33,8 @@ import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './w
 import { noteTold, type Told } from './write-all.ts';
 import { Writes } from './writes.ts';
 
+type ClaimRequest = Parameters<Store['claim']>[0];
+
 const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
 
 /** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
@@ -49,6 +51,8 @@ export class PostgresStore implements Store {
   #sweptUpTo = nilUuid;
   /** Beyond those of a store that this process had open before. */
   #claimNo = Date.now() * 1000;
+  /** By worker: claims that may have taken tasks of which nobody knows. */
+  readonly #unansweredClaims = new Map<string, number[]>();
   #isClosed = false;
 
   constructor(connections: Connections) {
@@ -78,7 +82,7 @@ export class PostgresStore implements Store {
     return this.#writes.submitMany(tasks);
   }
 
-  async claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
+  async claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
     const rows = await this.#claim(request);
     const turn = this.#turnAt(rows[0]?.[0] ?? 0);
     const claimed = claimedTasks(rows, request, turn);
@@ -86,15 +90,25 @@ export class PostgresStore implements Store {
     return claimed;
   }
 
-  /** A claim cannot be made twice as a write can: after a lost answer, what it took is looked for. */
-  async #claim(request: Parameters<Store['claim']>[0]) {
+  /**
+   * A claim cannot be made twice as a write can: when its answer was lost, it is sent again under its number, also by the
+   * next call of this worker, and what it took the first time is looked for.
+   */
+  async #claim(request: ClaimRequest) {
+    const unanswered = this.#unansweredClaims.get(request.workerId) ?? [];
     for (;;) {
       const { floor } = this.#clock;
-      const claimNo = ++this.#claimNo;
-      const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, floor, claimNo));
-      if (!wasClaimedBefore(rows)) return rows;
-      const earlier = await this.#run('claims', earlierClaim, [floor, request.workerId, claimNo]);
-      if (earlier.length > 0) return earlier;
+      const claimNo = unanswered.shift() ?? ++this.#claimNo;
+      try {
+        const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, floor, claimNo));
+        if (!wasClaimedBefore(rows)) return rows;
+        const earlier = await this.#run('claims', earlierClaim, [floor, request.workerId, claimNo]);
+        if (earlier.length > 0) return earlier;
+      } catch (thrown) {
+        this.#unansweredClaims.set(request.workerId, unanswered);
+        unanswered.push(claimNo);
+        throw thrown;
+      }
     }
   }
 
@@ -138,6 +152,7 @@ export class PostgresStore implements Store {
 
   async removeWorker(workerId: string): Promise<void> {
     await this.#tell(removeWorker, [workerId]);
+    this.#unansweredClaims.delete(workerId);
   }
 
   async sweep(limit: number): Promise<number> {
