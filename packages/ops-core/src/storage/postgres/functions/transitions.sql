@@ -67,6 +67,7 @@ begin
   end if;
   p_row.state := case when v_last is not null then 3 when p_row.due_at <= p_at then 0 else 2 end;
   insert into queue select p_row.*;
-  if p_row.state = 0 then told := told || ('ready ' || p_row.queue); end if;
-  if p_row.state = 2 then told := told || ('due ' || p_row.due_at); end if;
+  -- Once each: a batch may have thousands.
+  if p_row.state = 0 and ('ready ' || p_row.queue) <> all(told) then told := told || ('ready ' || p_row.queue); end if;
+  if p_row.state = 2 and ('due ' || p_row.due_at) <> all(told) then told := told || ('due ' || p_row.due_at); end if;
 end $$;
