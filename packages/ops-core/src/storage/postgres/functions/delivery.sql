@@ -46,7 +46,8 @@ begin
       elsif v_state in (2, 4) then told := make_ready(told, p_task, p_at);
       end if;
     else
-      if v_state = 4 and exists (select from waits where task_id = p_task and key = p_key) then
+      if v_state = 4 and exists (select from waits where task_id = p_task
+          and (key = p_key or kind = 'doubt' and p_key = 'evidence:' || hash)) then
         told := make_ready(told, p_task, p_at);
       end if;
   end case;

@@ -151,7 +151,8 @@ create function is_awakened(p_task uuid, p_write jsonb) returns boolean language
   select exists (
     select from inbox i where i.task_id = p_task and i.taken_at is null
       and not coalesce(p_write->'takes' ? i.id::text, false)
-      and (is_control(i.kind) or exists (select from jsonb_array_elements(p_write->'waits') w where w->>'key' = i.key)))
+      and (is_control(i.kind) or exists (select from jsonb_array_elements(p_write->'waits') w where w->>'key' = i.key
+        or w->>'kind' = 'doubt' and i.key = 'evidence:' || (w->>'hash'))))
 $$;
 
 create function open_waits(inout told text[], p_at bigint, p_task uuid, p_waits jsonb) language plpgsql as $$
