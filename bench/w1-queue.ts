@@ -1,11 +1,12 @@
 /**
  * W1, queue: no-op tasks with a 200-byte JSON payload, submitted one by one by 50 callers, run by one worker.
  *
- *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters sqlite-floor,sqlite-store,engine]
+ *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters postgres-floor,postgres-store]
  *
  * `submit`: only submitted, each caller waiting until its task is durable. `drain`: all were submitted before.
  * `both`: submitted and run at the same time, until all are recorded as done. Each figure is a median over the rounds;
- * each round runs every adapter in a process and on a file of its own.
+ * each round runs every adapter in a process and on a file or database of its own. In brackets: the ratio to the floor
+ * of the same database in the same round.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,17 +15,25 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { services } from '../scripts/services/kinds.ts';
+import { startServices } from '../scripts/services.ts';
 import { engine } from './queues/engine.ts';
+import { postgresFloor } from './queues/postgres-floor.ts';
+import { postgresStore } from './queues/postgres-store.ts';
 import type { Queue, QueueAdapter } from './queues/queue.ts';
 import { sqliteFloor } from './queues/sqlite-floor.ts';
 import { sqliteStore } from './queues/sqlite-store.ts';
 
-/** The floor comes first: the others are compared with it. */
+/** Each is compared with the floor whose name begins as its own does. */
 const adapters: Readonly<Record<string, QueueAdapter>> = {
   'sqlite-floor': sqliteFloor,
   'sqlite-store': sqliteStore,
-  engine,
+  'sqlite-engine': engine,
+  'postgres-floor': postgresFloor,
+  'postgres-store': postgresStore,
 };
+const floorOf = (name: string): string => `${name.split('-')[0]}-floor`;
 const callers = 50;
 const measures = ['submit', 'drain', 'both'] as const;
 /** Tasks per second. */
@@ -64,13 +73,41 @@ async function withQueue<Result>(
   adapter: QueueAdapter,
   use: (queue: Queue) => Promise<Result>,
 ): Promise<Result> {
+  await using place = await (adapter.service === undefined ? newFile() : newDatabase(adapter.service));
+  await using queue = await adapter.open(place.name);
+  return await use(queue);
+}
+
+type Place = { readonly name: string } & AsyncDisposable;
+
+async function newFile(): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'opspawn-bench-'));
-  try {
-    await using queue = await adapter.open(join(folder, 'queue.db'));
-    return await use(queue);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  return {
+    name: join(folder, 'queue.db'),
+    [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
+  };
+}
+
+async function newDatabase(service: NonNullable<QueueAdapter['service']>): Promise<Place> {
+  const serverUrl = process.env[services[service].variable];
+  const onServer = async (sql: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: serverUrl });
+    await client.connect();
+    await client.query(sql);
+    await client.end();
+  };
+  const database = `bench_${process.pid}_${Date.now()}`;
+  await onServer(`create database ${database}`);
+  const url = new URL(serverUrl ?? '');
+  url.pathname = `/${database}`;
+  return {
+    name: url.href,
+    async [Symbol.asyncDispose]() {
+      await onServer(`drop database ${database} with (force)`);
+      // What this round left to write must not be written during the next one.
+      await onServer('checkpoint');
+    },
+  };
 }
 
 async function measure(adapter: QueueAdapter, tasks: number): Promise<Figures> {
@@ -84,10 +121,11 @@ async function measure(adapter: QueueAdapter, tasks: number): Promise<Figures> {
   return { ...apart, both };
 }
 
-async function measureInChild(name: string, tasks: number): Promise<Figures> {
+async function measureInChild(name: string, tasks: number, variables: object): Promise<Figures> {
   const main = fileURLToPath(new URL('main.ts', import.meta.url));
   const child = spawn(process.execPath, [main, 'w1-queue', '--only', name, '--tasks', String(tasks)], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...variables },
   });
   return JSON.parse(await text(child.stdout)) as Figures;
 }
@@ -96,8 +134,8 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 function report(rounds: ReadonlyMap<string, readonly Figures[]>): void {
-  const floor = rounds.values().next().value ?? [];
   for (const [name, figures] of rounds) {
+    const floor = rounds.get(floorOf(name)) ?? [];
     const cells = measures.map((key) => {
       const value = median(figures.map((round) => round[key]));
       const ratio = median(figures.map((round, index) => round[key] / (floor[index]?.[key] ?? Number.NaN)));
@@ -124,8 +162,12 @@ export async function run(args: readonly string[]): Promise<void> {
     return;
   }
   const rounds = new Map(values.adapters.split(',').map((name) => [name, [] as Figures[]]));
+  const needed = [...rounds.keys()].flatMap((name) => adapters[name]?.service ?? []);
+  await using started = await startServices([...new Set(needed)], (message) => {
+    throw new Error(message);
+  });
   for (let round = 0; round < Number(values.rounds); round += 1) {
-    for (const [name, figures] of rounds) figures.push(await measureInChild(name, tasks));
+    for (const [name, figures] of rounds) figures.push(await measureInChild(name, tasks, started.variables));
   }
   report(rounds);
 }

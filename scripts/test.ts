@@ -1,14 +1,17 @@
 /**
  * `npm test [-- file | folder | glob | part of a path …]`: the checks (when nothing is selected) and every test file.
  * The last line is `N passed, N failed`, with `, N skipped` when some were. In CI a skipped test counts as failed.
+ * Services whose variable a selected test names are started once for the run (services.ts).
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, statSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { matchesGlob, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+import { type ServiceName, services } from './services/kinds.ts';
+import { startServices } from './services.ts';
 
 interface Totals {
   readonly passed: number;
@@ -47,6 +50,23 @@ async function runChecks(signal: AbortSignal): Promise<Totals> {
   return exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }
 
+/** The services that these tests use, by what they import or name. */
+function neededServices(files: readonly string[]): ServiceName[] {
+  const texts = files.map((file) => readFileSync(resolve(root, file), 'utf8'));
+  const names = Object.keys(services) as ServiceName[];
+  return names.filter((name) =>
+    texts.some((text) => text.includes(`/test/${name}/`) || text.includes(services[name].variable)),
+  );
+}
+
+async function runTestsWithServices(files: readonly string[], signal: AbortSignal): Promise<Totals> {
+  await using started = await startServices(neededServices(files), (message) => {
+    process.stdout.write(`${message}\n`);
+  });
+  Object.assign(process.env, started.variables);
+  return await runTests(files, signal);
+}
+
 async function runTests(files: readonly string[], signal: AbortSignal): Promise<Totals> {
   let totals: Totals = { passed: 0, failed: 0, skipped: 0 };
   const stream = run({ files: [...files], cwd: root, concurrency, timeout: timeoutMs, signal });
@@ -79,7 +99,9 @@ const files = findTestFiles(selections);
 const checked =
   selections.length === 0 ? await runChecks(stopping.signal) : { passed: 0, failed: 0, skipped: 0 };
 const tested =
-  files.length === 0 ? { passed: 0, failed: 0, skipped: 0 } : await runTests(files, stopping.signal);
+  files.length === 0
+    ? { passed: 0, failed: 0, skipped: 0 }
+    : await runTestsWithServices(files, stopping.signal);
 if (tested.passed + tested.failed + tested.skipped === 0) {
   process.stdout.write('No test ran\n');
   process.exitCode = 1;

@@ -1,3 +1,5 @@
+import type { ServiceName } from '../../scripts/services/kinds.ts';
+
 /** A queue as W1 uses it: what is measured, a floor, or a peer. */
 export interface Queue extends AsyncDisposable {
   /** Resolves when the task is durable. */
@@ -7,6 +9,8 @@ export interface Queue extends AsyncDisposable {
 }
 
 export interface QueueAdapter {
-  /** `path`: a file that does not exist yet. */
-  open(path: string): Promise<Queue>;
+  /** The server that it needs; absent for what keeps a file. */
+  readonly service?: ServiceName;
+  /** `place`: a file that does not exist yet, or the URL of an empty database. */
+  open(place: string): Promise<Queue>;
 }

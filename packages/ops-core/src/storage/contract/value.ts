@@ -4,6 +4,7 @@ import {
   entry,
   finish,
   item,
+  namespace,
   post,
   type StoreCase,
   submit,
@@ -73,6 +74,16 @@ export const valueCases: readonly StoreCase[] = [
       const owner = await submitAndClaim(store);
       const entries = [entry(1, { name: 'half a pair \ud83d' })];
       await assert.rejects(store.write({ op: 'append', owner, entries }), { code: 'invalid_argument' });
+    },
+  },
+  {
+    promise: 'an id that is no UUID is nobody’s',
+    async run({ store }) {
+      for (const id of ['', 'task', '../../etc', 'x'.repeat(100)]) {
+        assert.equal(await store.task(namespace, id), undefined);
+        assert.deepEqual([await store.journal(id, 0, 10), await store.inbox(id)], [[], []]);
+        assert.equal(await store.renewLease(id, 1000), false);
+      }
     },
   },
   {

@@ -6,7 +6,7 @@ import { prepare } from './statement.ts';
 
 type Text = string | null;
 type Int = number | null;
-type JournalRow = [
+export type JournalRow = [
   seq: number,
   type: EntryType,
   attempt: number,
@@ -34,7 +34,7 @@ export function prepareJournalView(
   return (taskId, after, limit) => find.all(taskId, after, limit).map(entryOf);
 }
 
-function entryOf(row: JournalRow): EntryRow {
+export function entryOf(row: JournalRow): EntryRow {
   const [seq, type, attempt, at, branch, name, count, asked, data] = row;
   const entry: EntryRow = { seq, type, attempt, at };
   if (branch !== null) entry.branch = branch;

@@ -7,7 +7,7 @@ import type { TaskFilter, TaskPage } from '../store.ts';
  * How far the time in a task's id (UUID version 7, by the clock of who made it) may lie from its `created_at`; it only
  * bounds what is read of the list.
  */
-const clockSlackMs = 24 * 3_600_000;
+export const clockSlackMs = 24 * 3_600_000;
 
 interface Source {
   /** Tasks t, queue q and outcomes o, read in the order of `id`. */
@@ -66,12 +66,12 @@ export function listQuery(
 
 const ends: readonly TaskStatus[] = ['completed', 'failed', 'cancelled'];
 
-interface Statuses {
+export interface Statuses {
   readonly states: readonly number[];
   readonly ended: readonly TaskStatus[];
 }
 
-function splitStatuses(status: readonly TaskStatus[] | undefined): Statuses | undefined {
+export function splitStatuses(status: readonly TaskStatus[] | undefined): Statuses | undefined {
   if (status === undefined) return undefined;
   return {
     states: Object.values(queueState).filter((state) => status.includes(statusOfState[state])),
@@ -107,7 +107,7 @@ function createdConditions({ createdAfter, createdBefore }: TaskFilter, id: stri
 }
 
 /** What the ids made at this time begin with (RFC 9562, section 5.7). */
-function idAt(unixMs: number): string {
+export function idAt(unixMs: number): string {
   const hex = Math.max(0, unixMs).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }

@@ -16,7 +16,7 @@ const viewColumns = `t.id, t.namespace, t.kind, t.name, t.queue, t.priority, ${t
   coalesce(o.seq, (select max(j.seq) from journal j where j.task_id = t.id)),
   o.status, o.at, ${textOf('o', 'data')}`;
 
-type ViewRow = [
+export type ViewRow = [
   id: string,
   namespace: string,
   kind: TaskKind,
@@ -93,7 +93,7 @@ export function prepareTaskView(database: DatabaseSync): TaskView {
 const statusOf = (row: ViewRow): TaskStatus =>
   row[19] ?? (row[13] === null ? 'pending' : statusOfState[row[13]]);
 
-function taskOf(row: ViewRow, waits: readonly StoredWait[]): TaskRow {
+export function taskOf(row: ViewRow, waits: readonly StoredWait[]): TaskRow {
   const task: TaskRow = {
     id: row[0],
     namespace: row[1],

@@ -1,0 +1,8 @@
+import { openPostgresStore } from '../../packages/ops-core/src/storage/postgres/open-store.ts';
+import type { QueueAdapter } from './queue.ts';
+import { openStoreQueue } from './store-queue.ts';
+
+export const postgresStore: QueueAdapter = {
+  service: 'postgres',
+  open: async (url) => openStoreQueue(await openPostgresStore({ url })),
+};

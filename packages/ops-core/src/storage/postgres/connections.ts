@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { databaseClosed, databaseUnavailable, isAway, isPassing } from './failure.ts';
+import { fromJsonText, fromText } from './text.ts';
+
+/** A prepared statement; its rows are tuples of the columns in the order of the SQL. */
+export interface Statement<_Row> {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The type is what the SQL beside it says. */
+export const statement = <Row>(name: string, text: string): Statement<Row> => ({ name, text });
+
+/**
+ * Plans of the hot statements are made once and must fit empty and full tables alike. Left to itself the planner takes
+ * 20 ms to plan a claim behind many dead rows, or keeps the plan that fitted an empty table (ADR 0010).
+ */
+export const pinnedPlans = `set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
+  set enable_mergejoin = off; set jit = off`;
+
+export interface ConnectionsOptions {
+  readonly url: string;
+  /** Schemas in which names are looked up, first the functions', then the tables'. */
+  readonly searchPath: string;
+  /** How long callers wait for a database that is away before they get `unavailable`, in ms. */
+  readonly giveUpAfterMs: number;
+}
+
+/** Hot writes have connections of their own: reading lists must not wait for them, nor be planned as they are. */
+const poolSizes = { writes: 6, claims: 1, reads: 4 } as const;
+type Purpose = keyof typeof poolSizes;
+
+/** After that long without an answer the connection counts as broken, in ms. */
+const queryTimeoutMs = 20_000;
+const connectTimeoutMs = 5_000;
+const backoffMs = { first: 20, last: 1_000 } as const;
+
+const { INT8, TEXT, JSON: JSON_, JSONB } = pg.types.builtins;
+const parsers: Readonly<Record<number, (text: string) => unknown>> = {
+  // Times and numbers of rows: none is over 2^53.
+  [INT8]: Number,
+  [TEXT]: fromText,
+  [JSON_]: fromJsonText,
+  [JSONB]: fromJsonText,
+};
+const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
+  parsers[oid] ?? pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser;
+
+/** Settings of every connection to the database. */
+export const clientOptions = (url: string): pg.ClientConfig => ({
+  connectionString: url,
+  application_name: 'opspawn',
+  connectionTimeoutMillis: connectTimeoutMs,
+  keepAlive: true,
+  types: { getTypeParser },
+});
+
+/** The pools of one store. A lost connection is replaced at the next call. */
+export class Connections implements AsyncDisposable {
+  readonly #options: ConnectionsOptions;
+  readonly #pools: Record<Purpose, pg.Pool>;
+  #isClosed = false;
+  /** Of performance.now(); while the database is away. */
+  #awaySince: number | undefined;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#pools = { writes: this.#open('writes'), claims: this.#open('claims'), reads: this.#open('reads') };
+  }
+
+  #open(purpose: Purpose): pg.Pool {
+    const settings = `set search_path = ${this.#options.searchPath}; ${purpose === 'reads' ? '' : pinnedPlans}`;
+    const pool = new pg.Pool({
+      ...clientOptions(this.#options.url),
+      max: poolSizes[purpose],
+      query_timeout: queryTimeoutMs,
+      idleTimeoutMillis: 60_000,
+      // Awaited by the pool, whatever its types say.
+      onConnect: (async (client: pg.ClientBase) => {
+        await client.query(settings);
+      }) as (client: pg.ClientBase) => void,
+    });
+    // An idle connection broke: the next call makes another.
+    pool.on('error', () => {});
+    return pool;
+  }
+
+  /**
+   * Runs a statement in a transaction of its own. What is lost with a connection is sent again, as everything here may
+   * be done twice. Throws `unavailable` when the database stays away, and what the server says of the statement itself.
+   */
+  async run<Row>(
+    purpose: Purpose,
+    { name, text }: Statement<Row>,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    const query = { name, text, values: [...values], rowMode: 'array' as const };
+    for (let delayMs: number = backoffMs.first; ; delayMs = Math.min(2 * delayMs, backoffMs.last)) {
+      if (this.#isClosed) throw databaseClosed();
+      try {
+        const { rows } = await this.#pools[purpose].query(query);
+        this.#awaySince = undefined;
+        return rows as Row[];
+      } catch (thrown) {
+        if (!isPassing(thrown)) this.#noteFailure(thrown);
+        await sleep(delayMs * (0.5 + Math.random() / 2));
+      }
+    }
+  }
+
+  /** VACUUM and the like: on a connection for reads, without a plan, a timeout or a second try. */
+  async runOnce(sql: string): Promise<unknown[][]> {
+    const { rows } = await this.#pools.reads.query({ text: sql, rowMode: 'array' });
+    return rows as unknown[][];
+  }
+
+  /** Throws when it is not worth trying again. */
+  #noteFailure(thrown: unknown): void {
+    if (this.#isClosed) throw databaseClosed();
+    if (!isAway(thrown)) throw thrown;
+    this.#awaySince ??= performance.now();
+    if (performance.now() - this.#awaySince > this.#options.giveUpAfterMs) throw databaseUnavailable(thrown);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.all(Object.values(this.#pools).map((pool) => pool.end()));
+  }
+}

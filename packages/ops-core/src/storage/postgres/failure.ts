@@ -1,0 +1,74 @@
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import pg from 'pg';
+
+/** Of PostgreSQL (its manual, appendix A), and of functions/*.sql. */
+const sqlStates = {
+  itemTaken: 'OP001',
+  seqTaken: 'OP002',
+  invalidText: '22P02',
+  readOnly: '25006',
+} as const;
+
+/** Classes: connection, insufficient resources (a full disk too), operator intervention, system error. */
+const awayClasses: readonly string[] = ['08', '53', '57', '58'];
+/** Serialisation failure, deadlock, lock not available: the same can succeed at once. */
+const passingStates: readonly string[] = ['40001', '40P01', '55P03'];
+/** Authorisation, a database or schema that is not there, missing rights. */
+const setupClasses: readonly string[] = ['28', '3D', '3F', '42'];
+
+const stateOf = (thrown: unknown): string | undefined =>
+  thrown instanceof pg.DatabaseError ? (thrown.code ?? '') : undefined;
+
+/**
+ * The database cannot be reached or cannot write now, whatever was written; whether it did is unknown. What is not said
+ * by the server itself is about the way to it.
+ */
+export function isAway(thrown: unknown): boolean {
+  if (thrown instanceof OpspawnError) return false;
+  const state = stateOf(thrown);
+  if (state === undefined) return true;
+  return state === sqlStates.readOnly || state.startsWith('28') || awayClasses.includes(state.slice(0, 2));
+}
+
+export const isPassing = (thrown: unknown): boolean => passingStates.includes(stateOf(thrown) ?? '');
+
+const messageOf = (thrown: unknown): string => {
+  // Node gathers what it tried at several addresses.
+  if (thrown instanceof AggregateError && thrown.message === '')
+    return thrown.errors.map((error) => messageOf(error)).join('; ');
+  return thrown instanceof Error ? thrown.message : String(thrown);
+};
+
+const retryAfterMs = 1000;
+
+export const databaseUnavailable = (cause: unknown): OpspawnError =>
+  new OpspawnError('unavailable', `The database cannot be used: ${messageOf(cause)}`, {
+    cause,
+    retryAfterMs,
+  });
+
+export const databaseClosed = (): OpspawnError => new OpspawnError('unavailable', 'The store is closed');
+
+/** What a single write that the database refused is answered. */
+export function refusalOf(thrown: unknown): OpspawnError {
+  if (thrown instanceof OpspawnError) return thrown;
+  const state = stateOf(thrown);
+  if (state === sqlStates.itemTaken || state === sqlStates.invalidText)
+    return new OpspawnError('invalid_argument', messageOf(thrown), { cause: thrown });
+  if (state === sqlStates.seqTaken)
+    return new OpspawnError('internal', messageOf(thrown), { cause: thrown, retryable: false });
+  return new OpspawnError('internal', `The database refused a write: ${messageOf(thrown)}`, {
+    cause: thrown,
+  });
+}
+
+/** Why a database could not be opened: `config_invalid` for what waiting does not mend, else `unavailable`. */
+export function openingFailure(thrown: unknown): OpspawnError {
+  if (thrown instanceof OpspawnError) return thrown;
+  const state = stateOf(thrown);
+  if (state === sqlStates.readOnly || setupClasses.includes(state?.slice(0, 2) ?? ''))
+    return new OpspawnError('config_invalid', `The database cannot be used: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  return databaseUnavailable(thrown);
+}

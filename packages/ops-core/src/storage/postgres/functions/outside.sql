@@ -1,0 +1,100 @@
+-- What comes from outside: submits, posts, reopenings.
+
+-- Creates a task, also as another's child. Made again with the same id, it answers as it did the first time.
+create function submit_task(inout told text[], p_at bigint, p_task jsonb, out result jsonb) language plpgsql as $$
+declare
+  v_new tasks := jsonb_populate_record(null::tasks, jsonb_build_object('created_at', p_at));
+  v_found tasks;
+begin
+  v_new.namespace := p_task->>'namespace';
+  v_new.id := p_task->>'id';
+  v_new.kind := p_task->>'kind';
+  v_new.name := p_task->>'name';
+  v_new.queue := p_task->>'queue';
+  v_new.priority := p_task->>'priority';
+  v_new.due_at := (p_task->>'dueAt')::numeric;
+  v_new.attempt_timeout_ms := (p_task->>'attemptTimeoutMs')::numeric;
+  v_new.idempotency_key := p_task->>'idempotencyKey';
+  v_new.request_digest := p_task->>'requestDigest';
+  v_new.parent_id := p_task->>'parentId';
+  v_new.parent_key := p_task->>'parentKey';
+  v_new.options := p_task->>'options';
+  v_new.input := p_task->>'input';
+  v_new.session_id := coalesce(p_task->>'sessionId',
+    (select session_id from tasks where namespace = v_new.namespace and id = v_new.parent_id));
+  insert into tasks select v_new.* on conflict do nothing;
+  if not found then
+    result := answer_submitted(v_new);
+    return;
+  end if;
+  if v_new.parent_id is not null then
+    update queue set has_children = true where task_id = v_new.parent_id and not has_children;
+  end if;
+  told := enqueue(told, p_at, row(
+    v_new.id, 0, 0, null, null, v_new.queue, v_new.priority, coalesce(v_new.due_at, p_at), 0, null, v_new.namespace,
+    v_new.parent_id, case when v_new.parent_id is null then v_new.session_id end, null, false, false, null)::queue);
+  result := jsonb_build_object('taskId', v_new.id, 'outcome', 'created', 'createdAt', p_at);
+end $$;
+
+-- The answer to a submit whose id or idempotency key was there.
+create function answer_submitted(p_new tasks) returns jsonb language plpgsql as $$
+declare
+  v_found tasks;
+begin
+  select * into v_found from tasks
+  where namespace = p_new.namespace and idempotency_key = p_new.idempotency_key and id <> p_new.id;
+  if found then
+    return jsonb_build_object('taskId', v_found.id, 'createdAt', v_found.created_at, 'outcome',
+      case when v_found.request_digest is not distinct from p_new.request_digest then 'existing' else 'conflict' end);
+  end if;
+  select * into strict v_found from tasks where namespace = p_new.namespace and id = p_new.id;
+  return jsonb_build_object('taskId', v_found.id, 'outcome', 'created', 'createdAt', v_found.created_at);
+end $$;
+
+create function refuse(p_namespace text, p_task uuid) returns jsonb language sql stable as $$
+  select coalesce(
+    (select jsonb_build_object('ok', false, 'reason', 'wrong_state', 'status', coalesce(o.status,
+       (array['pending', 'running', 'pending', 'pending', 'waiting', 'paused'])[q.state + 1]))
+     from tasks t left join queue q on q.task_id = t.id left join outcomes o on o.task_id = t.id
+     where t.namespace = p_namespace and t.id = p_task),
+    '{"ok": false, "reason": "not_found"}')
+$$;
+
+create function post_item(inout told text[], p_at bigint, p_write jsonb, out result jsonb) language plpgsql as $$
+declare
+  v_task uuid := p_write->>'taskId';
+  v_is_known boolean;
+begin
+  select * into told, v_is_known from deliver(told, p_at, p_write->>'namespace', v_task, p_write->'item');
+  result := case when v_is_known then '{"ok": true}' else refuse(p_write->>'namespace', v_task) end;
+  if result->>'reason' = 'wrong_state' and was_posted(v_task, (p_write->'item'->>'id')::uuid) then
+    result := '{"ok": true}';
+  end if;
+end $$;
+
+create function reopen_task(inout told text[], p_at bigint, p_write jsonb, out result jsonb) language plpgsql as $$
+declare
+  v_id uuid := p_write->>'taskId';
+  v_task tasks;
+  v_end outcomes;
+  v_item jsonb := jsonb_build_object('id', p_write->'itemId', 'kind', 'reopen', 'key', '');
+begin
+  select * into v_task from tasks where namespace = p_write->>'namespace' and id = v_id;
+  if found and was_posted(v_id, (p_write->>'itemId')::uuid) then
+    result := '{"ok": true}';
+    return;
+  end if;
+  delete from outcomes where task_id = v_task.id and status = 'failed' returning * into v_end;
+  if v_end.task_id is null then
+    result := refuse(p_write->>'namespace', v_id);
+    return;
+  end if;
+  insert into journal (task_id, seq, type, attempt, at, asked, data)
+  values (v_id, v_end.seq, 'task.failed', v_end.attempt, v_end.at, v_end.asked, v_end.data);
+  told := enqueue(told, p_at, row(
+    v_id, 0, v_end.attempt, null, null, v_task.queue, v_task.priority, p_at, 0, null, v_task.namespace, v_task.parent_id,
+    case when v_task.parent_id is null then v_task.session_id end, null,
+    exists (select from tasks where parent_id = v_id), false, null)::queue);
+  select p.told into told from put_item(told, p_at, v_id, v_item) p;
+  result := '{"ok": true}';
+end $$;

@@ -1,0 +1,73 @@
+-- How unfinished tasks that nobody runs change their state; each takes a claim on the task away. `told` gathers what
+-- others want to hear of after the commit, as in turn.ts: 'ready QUEUE', 'changed TASK', 'posted TASK', 'due AT'.
+
+create function make_ready(inout told text[], p_task uuid, p_due bigint) language plpgsql as $$
+declare
+  v_queue text;
+begin
+  update queue set state = 0, worker_id = null, deadline_at = null, paused_reason = null, due_at = p_due
+  where task_id = p_task returning queue.queue into v_queue;
+  if not found then return; end if;
+  delete from waits where task_id = p_task;
+  told := told || ('ready ' || v_queue) || ('changed ' || p_task);
+end $$;
+
+create function make_idle(inout told text[], p_task uuid, p_state integer, p_due bigint, p_reason text)
+language plpgsql as $$
+begin
+  update queue set state = p_state, worker_id = null, deadline_at = null, due_at = p_due, paused_reason = p_reason
+  where task_id = p_task;
+  told := told || ('changed ' || p_task);
+  if p_due is not null and p_state <> 3 then told := told || ('due ' || p_due); end if;
+end $$;
+
+-- Ready, or pending until it is due.
+create function make_pending(inout told text[], p_at bigint, p_task uuid, p_due bigint) language plpgsql as $$
+begin
+  told := case when p_due <= p_at then make_ready(told, p_task, p_due) else make_idle(told, p_task, 2, p_due, null) end;
+end $$;
+
+-- From paused back to where it was in the line: behind its session, due later, or ready.
+create function resume_task(inout told text[], p_at bigint, p_task uuid) language plpgsql as $$
+declare
+  v_due bigint;
+begin
+  select coalesce(t.due_at, p_at) into v_due
+  from queue q join tasks t on t.namespace = q.namespace and t.id = q.task_id where q.task_id = p_task;
+  if exists (
+    select from queue q join queue p
+      on p.namespace = q.namespace and p.session_id = q.session_id and p.session_order < q.session_order
+    where q.task_id = p_task
+  ) then
+    told := make_idle(told, p_task, 3, v_due, null);
+  else
+    told := make_pending(told, p_at, p_task, v_due);
+  end if;
+end $$;
+
+-- The turn passes to the session's next task, when that is held back by nothing else.
+create function free_session(inout told text[], p_at bigint, p_namespace text, p_session text) language plpgsql as $$
+declare
+  v_head queue;
+begin
+  select * into v_head from queue where namespace = p_namespace and session_id = p_session
+  order by session_order limit 1;
+  if v_head.state = 3 then told := make_pending(told, p_at, v_head.task_id, v_head.due_at); end if;
+end $$;
+
+-- Puts a task into the queue: at the end of its session, due later, or ready.
+create function enqueue(inout told text[], p_at bigint, p_row queue) language plpgsql as $$
+declare
+  v_last bigint;
+begin
+  if p_row.session_id is not null then
+    select max(session_order) into v_last from queue
+    where namespace = p_row.namespace and session_id = p_row.session_id;
+    p_row.session_order := coalesce(v_last, 0) + 1;
+  end if;
+  p_row.state := case when v_last is not null then 3 when p_row.due_at <= p_at then 0 else 2 end;
+  insert into queue select p_row.*;
+  -- Once each: a batch may have thousands.
+  if p_row.state = 0 and ('ready ' || p_row.queue) <> all(told) then told := told || ('ready ' || p_row.queue); end if;
+  if p_row.state = 2 and ('due ' || p_row.due_at) <> all(told) then told := told || ('due ' || p_row.due_at); end if;
+end $$;

@@ -1,0 +1,29 @@
+import type { JournalRow } from '../sqlite/journal-view.ts';
+import type { InboxItem, InboxRow } from '../store.ts';
+import { statement } from './connections.ts';
+
+/** Entries with seq > $2, in order, at most $3. */
+export const journalOf = statement<JournalRow>(
+  'journal',
+  `select seq, type, attempt, at, branch, name, count, asked, data from journal where task_id = $1 and seq > $2
+   union all
+   select seq, 'task.' || status, attempt, at, null, null, null, asked, data from outcomes
+   where task_id = $1 and seq > $2
+   order by seq limit $3`,
+);
+
+type ItemRow = [id: string, kind: InboxItem['kind'], key: string, at: number, data: string | null];
+
+/** Items that are not taken yet, oldest first. */
+export const inboxOf = statement<ItemRow>(
+  'inbox',
+  'select id, kind, key, at, data from inbox where task_id = $1 and taken_at is null order by position',
+);
+
+export const toInboxRow = ([id, kind, key, at, data]: ItemRow): InboxRow => ({
+  id,
+  kind,
+  key,
+  at,
+  ...(data === null ? {} : { data }),
+});

@@ -1,0 +1,142 @@
+-- Times are Unix ms by the database's clock. Text compares by bytes ("C"): one order on every system, and the cheapest.
+
+create function now_ms() returns bigint language sql volatile parallel safe
+  as $$ select (extract(epoch from clock_timestamp()) * 1000)::bigint $$;
+
+-- What is accepted: written once, never updated. In the order of its key it is the list of a namespace by age.
+create table tasks (
+  namespace text collate "C" not null,
+  id uuid not null,
+  kind text collate "C" not null,
+  name text collate "C" not null,
+  queue text collate "C" not null,
+  priority smallint not null,
+  created_at bigint not null,
+  due_at bigint,
+  attempt_timeout_ms bigint,
+  idempotency_key text collate "C",
+  request_digest text collate "C",
+  session_id text collate "C",
+  parent_id uuid,
+  parent_key text collate "C",
+  options text,
+  input text,
+  primary key (namespace, id)
+);
+create unique index tasks_idempotency on tasks (namespace, idempotency_key) where idempotency_key is not null;
+create index tasks_session on tasks (namespace, session_id, id) where session_id is not null;
+create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
+
+-- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready.
+-- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
+-- has_children and has_inbox: whether there ever were any. claim_no: the worker's claim that took it, so that a claim
+-- whose answer was lost with the connection is found again.
+create table queue (
+  task_id uuid primary key,
+  state smallint not null,
+  attempt integer not null,
+  worker_id text collate "C",
+  claim_no bigint,
+  queue text collate "C" not null,
+  priority smallint not null,
+  due_at bigint,
+  failures integer not null,
+  deadline_at bigint,
+  namespace text collate "C" not null,
+  parent_id uuid,
+  session_id text collate "C",
+  session_order bigint,
+  has_children boolean not null,
+  has_inbox boolean not null,
+  paused_reason text
+);
+create index queue_ready on queue (queue, priority, due_at, task_id) where state = 0;
+create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
+create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
+
+-- All that happened in a task, but its end. Appended by the owning attempt only.
+create table journal (
+  task_id uuid not null,
+  seq integer not null,
+  type text collate "C" not null,
+  attempt integer not null,
+  at bigint not null,
+  branch text collate "C",
+  name text collate "C",
+  count integer,
+  asked integer,
+  data text,
+  primary key (task_id, seq)
+);
+
+-- The terminal entry of each task that ended: the last of its journal, and not in there, so that an end is one row.
+create table outcomes (
+  task_id uuid primary key,
+  namespace text collate "C" not null,
+  status text collate "C" not null,
+  failures integer not null,
+  seq integer not null,
+  attempt integer not null,
+  at bigint not null,
+  asked integer,
+  data text
+);
+create index outcomes_unsuccessful on outcomes (namespace, task_id) where status <> 'completed';
+
+-- What came to a task from outside, in the order of arrival. Taken items stay, so that posting one again is seen.
+create table inbox (
+  id uuid primary key,
+  position bigint generated always as identity,
+  task_id uuid not null,
+  kind text collate "C" not null,
+  key text collate "C" not null,
+  at bigint not null,
+  taken_at bigint,
+  data text
+);
+create index inbox_open on inbox (task_id, position) where taken_at is null;
+
+-- What a suspended task waits for.
+create table waits (
+  task_id uuid not null,
+  position integer not null,
+  step text not null,
+  hash text not null,
+  kind text not null,
+  name text not null,
+  key text collate "C",
+  due_at bigint,
+  data text,
+  primary key (task_id, position)
+);
+
+-- claim_no: of the worker's last claim; one that comes late, behind a newer one, takes nothing.
+create table workers (
+  id text collate "C" primary key,
+  host text not null,
+  pid bigint not null,
+  process_start text not null,
+  queues text not null,
+  lease_ttl_ms bigint not null,
+  lease_until_at bigint not null,
+  claim_no bigint not null default 0
+);
+
+create table definitions (
+  namespace text collate "C" not null,
+  kind text collate "C" not null,
+  name text collate "C" not null,
+  version text not null,
+  queue text not null,
+  data text not null,
+  primary key (namespace, kind, name)
+);
+
+create table session_runs (
+  namespace text collate "C" not null,
+  session_id text collate "C" not null,
+  run_id text collate "C" not null,
+  position bigint generated always as identity,
+  messages text not null,
+  primary key (namespace, session_id, run_id)
+);

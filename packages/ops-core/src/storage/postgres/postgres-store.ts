@@ -1,0 +1,227 @@
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { entryOf } from '../sqlite/journal-view.ts';
+import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
+import type {
+  ClaimedTask,
+  DefinitionRow,
+  EntryRow,
+  InboxRow,
+  NewTask,
+  SessionRun,
+  Store,
+  StoreListener,
+  SubmitResult,
+  TaskFilter,
+  TaskPage,
+  TaskRow,
+  WorkerInfo,
+  Write,
+  WriteResults,
+} from '../store.ts';
+import { claimedTasks, claimStatement, earlierClaim, encodeClaim, wasClaimedBefore } from './claim.ts';
+import { StoreClock } from './clock.ts';
+import { type Connections, type Statement, statement } from './connections.ts';
+import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
+import { databaseClosed, refusalOf } from './failure.ts';
+import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
+import { appendSession, sessionRuns } from './sessions.ts';
+import { taskList } from './task-list.ts';
+import { taskById, toTask } from './task-view.ts';
+import { isUuid, toText } from './text.ts';
+import { Vacuum } from './vacuum.ts';
+import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
+import { noteTold, type Told } from './write-all.ts';
+import { Writes } from './writes.ts';
+
+type ClaimRequest = Parameters<Store['claim']>[0];
+
+const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
+
+/** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
+const rowsPerSweep = 5000;
+const nilUuid = '00000000-0000-0000-0000-000000000000';
+
+/** The store over the connections, which it closes at its end. */
+export class PostgresStore implements Store {
+  readonly #connections: Connections;
+  readonly #clock = new StoreClock();
+  readonly #writes: Writes;
+  readonly #vacuum: Vacuum;
+  readonly #listeners: StoreListener[] = [];
+  #sweptUpTo = nilUuid;
+  /** Beyond those of a store that this process had open before. */
+  #claimNo = Date.now() * 1000;
+  /** By worker: claims that may have taken tasks of which nobody knows. */
+  readonly #unansweredClaims = new Map<string, number[]>();
+  #isClosed = false;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+    this.#vacuum = new Vacuum(connections);
+    this.#writes = new Writes({
+      connections,
+      clock: this.#clock,
+      onCommit: (turn) => {
+        this.#vacuum.noteWrite();
+        announce(turn, this.#listeners);
+      },
+    });
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listeners.push(listener);
+  }
+
+  async write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
+    if (this.#isClosed) throw databaseClosed();
+    return this.#writes.write(write);
+  }
+
+  async submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {
+    if (this.#isClosed) throw databaseClosed();
+    return this.#writes.submitMany(tasks);
+  }
+
+  async claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    const rows = await this.#claim(request);
+    const turn = this.#turnAt(rows[0]?.[0] ?? 0);
+    const claimed = claimedTasks(rows, request, turn);
+    announce(turn, this.#listeners);
+    return claimed;
+  }
+
+  /**
+   * A claim cannot be made twice as a write can: when its answer was lost, it is sent again under its number, also by the
+   * next call of this worker, and what it took the first time is looked for.
+   */
+  async #claim(request: ClaimRequest) {
+    const unanswered = this.#unansweredClaims.get(request.workerId) ?? [];
+    for (;;) {
+      const { floor } = this.#clock;
+      const claimNo = unanswered.shift() ?? ++this.#claimNo;
+      try {
+        const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, floor, claimNo));
+        if (!wasClaimedBefore(rows)) return rows;
+        const earlier = await this.#run('claims', earlierClaim, [floor, request.workerId, claimNo]);
+        if (earlier.length > 0) return earlier;
+      } catch (thrown) {
+        this.#unansweredClaims.set(request.workerId, unanswered);
+        unanswered.push(claimNo);
+        throw thrown;
+      }
+    }
+  }
+
+  async promoteDue(limit: number): Promise<number | undefined> {
+    return (await this.#tell(promoteDue, [limit]))?.next ?? undefined;
+  }
+
+  async task(namespace: string, taskId: string): Promise<TaskRow | undefined> {
+    if (!isUuid(taskId)) return undefined;
+    return (await this.#run('reads', taskById, [namespace, taskId])).map(toTask)[0];
+  }
+
+  async tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]> {
+    const { query, parameters } = taskList(filter, page);
+    return (await this.#run('reads', query, parameters)).map(toTask);
+  }
+
+  async journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]> {
+    if (!isUuid(taskId)) return [];
+    return (await this.#run('reads', journalOf, [taskId, after, limit])).map(entryOf);
+  }
+
+  async inbox(taskId: string): Promise<readonly InboxRow[]> {
+    if (!isUuid(taskId)) return [];
+    return (await this.#run('reads', inboxOf, [taskId])).map(toInboxRow);
+  }
+
+  async registerWorker(
+    { id, host, pid, processStart, queues }: WorkerInfo,
+    leaseTtlMs: number,
+  ): Promise<void> {
+    const worker = [id, host, pid, processStart, JSON.stringify(queues), leaseTtlMs];
+    const rows = await this.#run('writes', registerWorker, worker);
+    if (rows.length === 0)
+      throw new OpspawnError('invalid_argument', `Worker id ${id} is in use by another process`);
+  }
+
+  async renewLease(workerId: string, leaseTtlMs: number): Promise<boolean> {
+    return (await this.#run('writes', renewLease, [workerId, leaseTtlMs])).length === 1;
+  }
+
+  async removeWorker(workerId: string): Promise<void> {
+    await this.#tell(removeWorker, [workerId]);
+    this.#unansweredClaims.delete(workerId);
+  }
+
+  async sweep(limit: number): Promise<number> {
+    const swept = await this.#tell(sweep, [limit, rowsPerSweep, this.#sweptUpTo]);
+    const count = swept?.count ?? 0;
+    if (count < limit) this.#sweptUpTo = swept?.behind ?? nilUuid;
+    return count;
+  }
+
+  async registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void> {
+    await this.#run('writes', registerDefinitions, encodeDefinitions(definitions));
+  }
+
+  async definitions(namespace: string): Promise<readonly DefinitionRow[]> {
+    return (await this.#run('reads', definitionsOf, [namespace])).map(toDefinition);
+  }
+
+  async appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void> {
+    await this.#run('writes', appendSession, [namespace, toText(sessionId), run.runId, toText(run.messages)]);
+  }
+
+  async session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
+    const rows = await this.#run('reads', sessionRuns, [namespace, toText(sessionId)]);
+    return rows.map(([runId, messages]) => ({ runId, messages }));
+  }
+
+  async now(): Promise<number> {
+    const [row] = await this.#run('reads', currentTime, [this.#clock.floor]);
+    const at = row?.[0] ?? 0;
+    this.#clock.note(at);
+    // Meanwhile a later time may have been given out.
+    return Math.max(at, this.#clock.floor);
+  }
+
+  /** Answers what was written before, and closes the connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#writes[Symbol.asyncDispose]();
+    await this.#vacuum[Symbol.asyncDispose]();
+    await this.#connections[Symbol.asyncDispose]();
+  }
+
+  async #run<Row>(
+    purpose: 'writes' | 'claims' | 'reads',
+    query: Statement<Row>,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    try {
+      return await this.#connections.run(purpose, query, values);
+    } catch (thrown) {
+      throw refusalOf(thrown);
+    }
+  }
+
+  /** Calls a function that tells what it did, and passes it on. */
+  async #tell<Answer extends Told>(
+    query: Statement<[Answer]>,
+    values: readonly unknown[],
+  ): Promise<Answer | undefined> {
+    const answer = (await this.#run('writes', query, [this.#clock.floor, ...values]))[0]?.[0];
+    if (answer === undefined) return undefined;
+    const turn = this.#turnAt(answer.at);
+    noteTold(turn, answer.told);
+    announce(turn, this.#listeners);
+    return answer;
+  }
+
+  #turnAt(at: number): Turn {
+    this.#clock.note(at);
+    return newTurn(at);
+  }
+}

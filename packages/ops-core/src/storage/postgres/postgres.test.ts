@@ -1,0 +1,55 @@
+import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
+import {
+  createTestDatabase,
+  skipWithoutPostgres,
+  type TestDatabase,
+} from '../../../test/postgres/test-database.ts';
+import type { StoreUnderTest } from '../contract/scenario.ts';
+import { storeCases } from '../contract.ts';
+import { openPostgresStore } from './open-store.ts';
+
+const tables = `tasks, queue, journal, outcomes, inbox, waits, workers, definitions, session_runs`;
+const emptyTables = tables
+  .split(', ')
+  .map((table) => `delete from opspawn.${table};`)
+  .join(' ');
+
+/** The clock is a function in the database: that of a test's own database can be set. */
+const setClock = (at: number): string =>
+  `create or replace function opspawn.now_ms() returns bigint language sql volatile parallel safe as 'select ${at}::bigint'`;
+
+async function openSubject(url: string, client: pg.Client): Promise<StoreUnderTest> {
+  let at = Date.now();
+  await client.query(`${emptyTables} ${setClock(at)}`);
+  const store = await openPostgresStore({ url });
+  return {
+    store,
+    advance: async (ms) => {
+      at += ms;
+      await client.query(setClock(at));
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+describe('the store in PostgreSQL', { skip: skipWithoutPostgres }, () => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  before(async () => {
+    database = await createTestDatabase();
+    client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+  });
+  after(async () => {
+    await client.end();
+    await database[Symbol.asyncDispose]();
+  });
+
+  for (const { promise, run } of storeCases) {
+    it(promise, async () => {
+      await using subject = await openSubject(database.url, client);
+      await run(subject);
+    });
+  }
+});

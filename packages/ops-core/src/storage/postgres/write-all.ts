@@ -1,0 +1,61 @@
+import type { Turn } from '../sqlite/turn.ts';
+import type { Write } from '../store.ts';
+import { uuidArray } from './binary-array.ts';
+import { statement } from './connections.ts';
+import { childData } from './finish.ts';
+import { checkStepNames } from './owner.ts';
+import { toJsonText } from './text.ts';
+
+/** What functions/*.sql tell of a transaction. */
+export interface Told {
+  readonly at: number;
+  readonly told: readonly string[];
+}
+
+type Row = [{ readonly results: readonly unknown[] } & Told];
+
+/** Any writes, one after the other, in one transaction. */
+export const writeAll = statement<Row>('write_all', 'select write_all($1, $2, $3, $4::jsonb)');
+
+/** Throws `invalid_argument` and `payload_too_large`. */
+export function encodeWrites(writes: readonly Write[], floor: number): unknown[] {
+  return [
+    floor,
+    uuidArray(writes.flatMap(namedTasks)),
+    uuidArray(writes.flatMap((write) => (write.op === 'finish' ? [write.owner.taskId] : []))),
+    toJsonText(writes.map(checked)),
+  ];
+}
+
+function checked(write: Write): unknown {
+  if ('entries' in write) checkStepNames(write);
+  return write.op === 'finish' ? { ...write, childData: childData(write) } : write;
+}
+
+/** The tasks whose rows in the queue a write may change. */
+function namedTasks(write: Write): (string | undefined)[] {
+  if (write.op === 'submit') return write.task.parentId === undefined ? [] : [write.task.parentId];
+  if (write.op === 'post' || write.op === 'reopen') return [write.taskId];
+  return [write.owner.taskId, ...(write.posts ?? []).map(({ taskId }) => taskId)];
+}
+
+/** Takes over what the functions told, in their words: functions/transitions.sql. */
+export function noteTold(turn: Turn, told: readonly string[]): void {
+  for (const line of told) {
+    const blank = line.indexOf(' ');
+    const what = line.slice(blank + 1);
+    switch (line.slice(0, blank)) {
+      case 'ready':
+        turn.ready.add(what);
+        break;
+      case 'changed':
+        turn.changed.push(what);
+        break;
+      case 'posted':
+        turn.posted.add(what);
+        break;
+      default:
+        turn.dueAt = Math.min(turn.dueAt, Number(what));
+    }
+  }
+}

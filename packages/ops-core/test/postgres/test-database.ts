@@ -1,0 +1,57 @@
+/** Databases for tests, cloned from one that holds the schema and nothing else. */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { prepareDatabase } from '../../src/storage/postgres/open-store.ts';
+
+const serverUrl = process.env.OPSPAWN_TEST_POSTGRES_URL;
+/** What `it` and `describe` take where no server was given; in CI `npm test` counts a skip as a failure. */
+export const skipWithoutPostgres =
+  serverUrl === undefined
+    ? 'OPSPAWN_TEST_POSTGRES_URL is not set: run npm test, or npm run services -- start'
+    : false;
+
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string;
+}
+
+async function onServer<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  const client = new pg.Client({ connectionString: serverUrl });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function urlOf(database: string): string {
+  const url = new URL(serverUrl ?? '');
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+/** An empty database, without our schema. */
+export async function createEmptyDatabase(template = 'template0'): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  await onServer((client) => client.query(`create database ${name} template ${template}`));
+  return {
+    url: urlOf(name),
+    async [Symbol.asyncDispose]() {
+      await onServer((client) => client.query(`drop database ${name} with (force)`));
+    },
+  };
+}
+
+let template: Promise<string> | undefined;
+
+/** A database with our schema and no rows. The template is made once by each process. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  template ??= createTemplate();
+  return createEmptyDatabase(await template);
+}
+
+async function createTemplate(): Promise<string> {
+  const { url } = await createEmptyDatabase();
+  await prepareDatabase(url);
+  return new URL(url).pathname.slice(1);
+}
