@@ -9,7 +9,8 @@ import { openSqliteStore } from '../storage/sqlite/open-store.ts';
 import type { Store } from '../storage/store.ts';
 import { keepLease, LeaseDeadline } from './lease.ts';
 
-const leaseTtlMs = 400;
+/** Long enough that a busy machine renews it in time. */
+const leaseTtlMs = 1_500;
 
 async function openStore(t: TestContext, path: string): Promise<Store> {
   const store = await openSqliteStore({ path });
