@@ -59,6 +59,8 @@ export {
   usageSchema,
 } from './message.ts';
 export { type AiSdkModelOptions, aiSdkModel } from './model/ai-sdk-model.ts';
+export { type CassetteProviderOptions, cassetteProvider } from './model/cassette/cassette-provider.ts';
+export { type CassetteMode, type CassetteOptions, openCassette } from './model/cassette/open-cassette.ts';
 export { fallbackModel } from './model/fallback-model.ts';
 export type {
   Model,

@@ -94,6 +94,7 @@ async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal)
     messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
     tools: decision.offerTools === false ? [] : await run.tools.list(),
     signal,
+    redact: (value) => run.security.redact(value),
   };
   if (run.outputSchema !== undefined) request.outputSchema ??= run.outputSchema;
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;

@@ -21,7 +21,7 @@ export type PlannerDecision =
       messages: readonly Message[];
       /** Default true. */
       offerTools?: boolean;
-      options?: Omit<ModelRequest, 'messages' | 'tools' | 'signal' | 'onDelta'>;
+      options?: Omit<ModelRequest, 'messages' | 'tools' | 'signal' | 'onDelta' | 'redact'>;
     }
   | { do: 'call_tools'; calls: readonly ToolCall[] }
   | { do: 'finish'; output: Json };
