@@ -10,7 +10,7 @@ import { runAgent } from './run-agent.ts';
 import { callTool, callTools, fakeClock, memoryEnvironment } from './testing.ts';
 import { defineTool } from './tool/define-tool.ts';
 
-const calls = Array.from({ length: 60 }, () => callTool('add', { a: 1, b: 2 }));
+const calls = Array.from({ length: 60 }, (_, a) => callTool('add', { a, b: 2 }));
 
 async function exceeded(limits: Limits, definition: Parameters<typeof agentWith>[1] = {}, steps = calls) {
   const environment = memoryEnvironment();

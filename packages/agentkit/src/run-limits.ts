@@ -4,7 +4,10 @@ import type { Model, ModelPrice } from './model/model.ts';
 import type { RunProgress } from './run-state.ts';
 import type { BudgetAmount, Steps } from './steps.ts';
 
-/** Compares what a run used with what it may use. Every method throws `BudgetExceededError`, naming which and how far. */
+/**
+ * Compares what a run used with what it may use. Throws `BudgetExceededError`, naming which and how far, and `no_progress`
+ * for a run that goes in circles.
+ */
 export class RunLimits {
   readonly #limits: Limits & Record<keyof typeof defaultLimits | 'wallTimeMs', number>;
   readonly #steps: Steps;
@@ -17,6 +20,8 @@ export class RunLimits {
       ...limits,
       turns: limits?.turns ?? defaultLimits.turns,
       toolCalls: limits?.toolCalls ?? defaultLimits.toolCalls,
+      repeatedCalls: limits?.repeatedCalls ?? defaultLimits.repeatedCalls,
+      idleTurns: limits?.idleTurns ?? defaultLimits.idleTurns,
       wallTimeMs: limits?.wallTimeMs ?? Number.POSITIVE_INFINITY,
     };
     this.#steps = steps;
@@ -31,6 +36,7 @@ export class RunLimits {
     const { turns, tokens, costMicroUsd } = this.#limits;
     const { usage } = this.#state;
     this.remainingMs();
+    this.#state.repetition.check(this.#limits);
     within('turns', turns, this.#state.turns, 1);
     const caps: number[] = [];
     if (tokens !== undefined) {

@@ -17,6 +17,7 @@ import {
   userMessage,
 } from './message.ts';
 import type { RunState } from './planner/planner.ts';
+import { RunRepetition } from './run-repetition.ts';
 import type { StepRecord } from './steps.ts';
 
 /** One answer of a model. */
@@ -55,6 +56,7 @@ export class RunProgress implements RunState {
   repairs = 0;
   /** A tool's output stands in the conversation, so that content from outside may steer the model. */
   isTainted: boolean;
+  readonly repetition = new RunRepetition();
   #calls: readonly ToolCall[] = [];
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
@@ -86,6 +88,7 @@ export class RunProgress implements RunState {
       this.messages.push(userMessage(turn.repair));
     }
     this.messages.push(turn.message);
+    this.repetition.addTurn(turn.message);
     this.#calls = callsOf(turn.message);
     addUsage(this.usage, turn.usage);
   }
@@ -98,6 +101,7 @@ export class RunProgress implements RunState {
     if (this.#results.size < this.#calls.length) return;
     const content = this.#calls.flatMap((each) => this.#results.get(each.callId) ?? []);
     this.messages.push({ role: 'tool', content });
+    this.repetition.addResults(this.#calls, content);
     this.isTainted = true;
     this.#calls = [];
     this.#results.clear();
