@@ -86,6 +86,7 @@ const agentSchema = z.strictObject({
       allow: z.array(z.string()).optional(),
     })
     .optional(),
+  toolManager: callable.optional(),
   planner: having<Planner>('name', 'next').optional(),
   security: having<SecurityManager>('decide', 'redact').optional(),
   limits: limitsSchema.optional(),

@@ -6,7 +6,7 @@ import type { AgentDefinition } from './agent.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from './errors.ts';
 import type { Json } from './json.ts';
 import type { ToolCall } from './message.ts';
-import type { Planner } from './planner/planner.ts';
+import type { Planner, PlanStep } from './planner/planner.ts';
 import { react } from './planner/react.ts';
 import { eventSinks, type RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
@@ -47,6 +47,7 @@ export async function runAgent(
 async function advance(run: RunContext, planner: Planner): Promise<Json> {
   for (;;) {
     const decision = await planner.next(run.state);
+    if (decision.plan !== undefined) showPlan(run, decision.plan);
     switch (decision.do) {
       case 'call_model':
         await callModel(run, decision);
@@ -64,6 +65,14 @@ async function advance(run: RunContext, planner: Planner): Promise<Json> {
         throw decision satisfies never;
     }
   }
+}
+
+/** Told again after a resume, to whoever watches then. */
+function showPlan(run: RunContext, plan: readonly PlanStep[]): void {
+  const clean = run.security.redact(plan as unknown as Json) as unknown as PlanStep[];
+  if (JSON.stringify(clean) === JSON.stringify(run.state.plan)) return;
+  run.state.plan = clean;
+  run.emitLive({ type: 'plan.updated', steps: clean });
 }
 
 /** A planner may run what is pending and nothing else: results are found again by the calls that were recorded. */

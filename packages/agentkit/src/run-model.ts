@@ -96,7 +96,8 @@ async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal)
     signal,
     redact: (value) => run.security.redact(value),
   };
-  if (run.outputSchema !== undefined) request.outputSchema ??= run.outputSchema;
+  if (run.outputSchema !== undefined && decision.answer !== 'interim')
+    request.outputSchema ??= run.outputSchema;
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
   if (run.isWatched()) {
     request.onDelta = ({ kind, text }) => {

@@ -16,7 +16,7 @@ import {
   type Usage,
   userMessage,
 } from './message.ts';
-import type { RunState } from './planner/planner.ts';
+import type { PlanStep, RunState } from './planner/planner.ts';
 import { RunRepetition } from './run-repetition.ts';
 import type { StepRecord } from './steps.ts';
 
@@ -57,6 +57,7 @@ export class RunProgress implements RunState {
   /** A tool's output stands in the conversation, so that content from outside may steer the model. */
   isTainted: boolean;
   readonly repetition = new RunRepetition();
+  plan: readonly PlanStep[] | undefined;
   #calls: readonly ToolCall[] = [];
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
