@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AgentDefinition } from './agent.ts';
 import { OpspawnError } from './errors.ts';
+import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
@@ -21,6 +22,16 @@ const callable = z.custom<(...args: never[]) => unknown>(
   (value) => typeof value === 'function',
   'must be a function',
 );
+
+const guardrailList = z
+  .array(
+    z.custom<Guardrail<never>>(
+      (value) => typeof value === 'function' && value.name !== '',
+      'must be a named function',
+    ),
+  )
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'have two of one name')
+  .optional();
 
 /** Every key of a tool. What stands in them is checked where it is used. */
 const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.ZodType> = {
@@ -89,6 +100,7 @@ const agentSchema = z.strictObject({
   toolManager: callable.optional(),
   planner: having<Planner>('name', 'next').optional(),
   security: having<SecurityManager>('decide', 'redact').optional(),
+  guardrails: z.strictObject({ input: guardrailList, output: guardrailList }).optional(),
   limits: limitsSchema.optional(),
   output: z
     .custom<StandardSchemaV1>(

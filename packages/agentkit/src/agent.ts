@@ -1,3 +1,4 @@
+import type { Guardrails } from './guardrail.ts';
 import type { Limits } from './limits.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
@@ -31,6 +32,7 @@ export interface AgentDefinition {
   toolManager?: (options: ToolManagerOptions) => ToolManager;
   planner?: Planner;
   security?: SecurityManager;
+  guardrails?: Guardrails;
   limits?: Limits;
   /** Schema of the result. Default: the text of the last message. */
   output?: StandardSchemaV1;

@@ -7,6 +7,7 @@ export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.t
 export {
   BudgetExceededError,
   CancelledError,
+  GuardrailError,
   isRetryable,
   OpspawnError,
   type OpspawnErrorOptions,
@@ -17,6 +18,7 @@ export {
   toOpspawnError,
 } from './errors.ts';
 export { type AgentEvent, agentEventSchema, type EventSink } from './event.ts';
+export type { Guardrail, GuardrailContext, Guardrails } from './guardrail.ts';
 export {
   assertJson,
   canonicalJson,

@@ -10,6 +10,7 @@ import type { Planner, PlanStep } from './planner/planner.ts';
 import { react } from './planner/react.ts';
 import { eventSinks, type RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
+import { guardInput, guardOutput } from './run-guardrails.ts';
 import { callModel } from './run-model.ts';
 import { checkOutput, outputRefused, repairRequest } from './run-output.ts';
 import { openRun } from './run-setup.ts';
@@ -17,7 +18,7 @@ import { callTools } from './run-tools.ts';
 
 /**
  * Runs an agent to its end over the given environment, going on from what `steps.history()` holds. Throws
- * `BudgetExceededError` at a limit, `StepError` when the model failed for good, `model_rejected` when its answer does
+ * `BudgetExceededError` at a limit, `GuardrailError` when a guardrail objects, `StepError` when the model failed for good, `model_rejected` when its answer does
  * not satisfy the output schema after one repair, and `config_invalid` or `invalid_argument` for what cannot be run.
  */
 export async function runAgent(
@@ -30,7 +31,9 @@ export async function runAgent(
     const run = await openRun(agent, input, environment, sinks);
     const { state, model } = run;
     run.emitLive({ type: 'run.started', agent: agent.name, model: model.id });
+    await guardInput(run);
     const output = await advance(run, agent.planner ?? react);
+    await guardOutput(run, output);
     if (input.sessionId !== undefined) await appendToSession(run, environment, input.sessionId);
     const { turns, toolCalls, usage } = state;
     run.emitRecorded({ type: 'run.finished', output, usage, turns });
