@@ -8,7 +8,7 @@ import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import { describeProblem, listProblems } from './tool/problem-list.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
-import type { InlineTool, ProcessTool, ToolInput } from './tool/tool.ts';
+import type { AskingTool, InlineTool, ProcessTool, ToolInput } from './tool/tool.ts';
 
 /** Something with these methods (or other members), whatever made it. */
 const having = <T>(...members: (keyof T & string)[]) =>
@@ -34,7 +34,10 @@ const guardrailList = z
   .optional();
 
 /** Every key of a tool. What stands in them is checked where it is used. */
-const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.ZodType> = {
+const toolKeys: Record<
+  keyof InlineTool<never> | keyof ProcessTool<never> | keyof AskingTool<never>,
+  z.ZodType
+> = {
   description: z.string().min(1),
   input: z.custom<ToolInput>(
     (value) => (typeof value === 'object' || typeof value === 'function') && value !== null,
@@ -42,6 +45,8 @@ const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.Zod
   ),
   isolation: z.enum(['inline', 'process']).optional(),
   execute: callable.optional(),
+  ask: callable.optional(),
+  agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
   module: z.instanceof(URL).optional(),
   memoryMb: count.optional(),
   annotations: z
@@ -70,8 +75,8 @@ const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.Zod
 
 const toolSchema = z
   .strictObject(toolKeys)
-  .refine((tool) => (tool.isolation === 'process' ? tool.module : tool.execute) !== undefined, {
-    error: 'needs execute, or isolation: "process" with module',
+  .refine((tool) => (tool.isolation === 'process' ? tool.module : (tool.execute ?? tool.ask)) !== undefined, {
+    error: 'needs execute, ask, or isolation: "process" with module',
   });
 
 const agentSchema = z.strictObject({

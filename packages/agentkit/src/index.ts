@@ -2,7 +2,7 @@
 export type { AgentDefinition, McpAccess } from './agent.ts';
 export { checkAgent } from './agent-schema.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { type Agent, type AgentStream, defineAgent, type RunOptions } from './define-agent.ts';
+export { type Agent, type AgentStream, defineAgent } from './define-agent.ts';
 export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts';
 export {
   BudgetExceededError,
@@ -83,6 +83,7 @@ export { react } from './planner/react.ts';
 export { defaultRetry, retryDelayMs } from './retry.ts';
 export { runAgent } from './run-agent.ts';
 export type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
+export type { RunOptions } from './run-here.ts';
 export { runWithin } from './run-within.ts';
 export { environmentSecrets, type KnownSecrets, secretsFrom } from './security/secrets.ts';
 export type { Secrets, SecurityManager, ToolRequest, Verdict } from './security/security.ts';
@@ -110,19 +111,25 @@ export type {
 } from './steps.ts';
 export type { SchemaIssue } from './tool/ajv-validator.ts';
 export { add, subtract } from './tool/builtin/arithmetic.ts';
+export { type AskHumanOptions, askHuman } from './tool/builtin/ask-human.ts';
 export { calculator } from './tool/builtin/calculator.ts';
+export { type DelegateOptions, delegate } from './tool/builtin/delegate.ts';
 export { defineTool } from './tool/define-tool.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';
 export type { StandardSchemaV1 } from './tool/standard-schema.ts';
 export type {
+  AskingTool,
   InlineTool,
   IsolationTier,
   JsonSchemaInput,
+  OutsideRequest,
   PreparedCall,
+  PreparedRequest,
   ProcessFunction,
   ProcessTool,
   RefusedCall,
+  RunningTool,
   Tool,
   ToolAnnotations,
   ToolContext,

@@ -22,6 +22,10 @@ export const limitsSchema = z.strictObject({
   repeatedCalls: z.int().min(2).optional(),
   /** So many turns in a row that bring nothing new end the run with `no_progress`. Default 10. */
   idleTurns: z.int().min(2).optional(),
+  /** Child tasks that this run may start; more are refused, and the model is told. Default 20. */
+  children: z.int().nonnegative().optional(),
+  /** How many levels of child agents there may be below the first run. Default 3. */
+  childDepth: z.int().nonnegative().optional(),
 });
 
 export type Limits = z.infer<typeof limitsSchema>;
@@ -31,4 +35,6 @@ export const defaultLimits = {
   toolCalls: 500,
   repeatedCalls: 3,
   idleTurns: 10,
+  children: 20,
+  childDepth: 3,
 } as const satisfies Limits;

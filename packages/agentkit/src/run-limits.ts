@@ -22,6 +22,8 @@ export class RunLimits {
       toolCalls: limits?.toolCalls ?? defaultLimits.toolCalls,
       repeatedCalls: limits?.repeatedCalls ?? defaultLimits.repeatedCalls,
       idleTurns: limits?.idleTurns ?? defaultLimits.idleTurns,
+      children: limits?.children ?? defaultLimits.children,
+      childDepth: limits?.childDepth ?? defaultLimits.childDepth,
       wallTimeMs: limits?.wallTimeMs ?? Number.POSITIVE_INFINITY,
     };
     this.#steps = steps;
@@ -45,6 +47,7 @@ export class RunLimits {
       caps.push(tokens - used);
     }
     if (costMicroUsd !== undefined) caps.push(this.#affordableTokens(costMicroUsd));
+    caps.push(...this.#leftByOthers());
     const cap = Math.min(...caps);
     return Number.isFinite(cap) ? cap : undefined;
   }
@@ -79,6 +82,24 @@ export class RunLimits {
 
   wallTimeExceeded(usedMs = this.#limits.wallTimeMs): BudgetExceededError {
     return new BudgetExceededError('wallTimeMs', this.#limits.wallTimeMs, usedMs);
+  }
+
+  /** Why a child task may not be started, as the number `ordinal` of this run, from 1; for the model to read. */
+  childRefusal(depth: number, ordinal: number): string | undefined {
+    const { childDepth, children } = this.#limits;
+    if (depth >= childDepth) return `Work may be handed on ${childDepth} levels deep at most: do it here`;
+    return ordinal > children ? `This run may start ${children} child tasks at most` : undefined;
+  }
+
+  /** At least one token: what does not fit is refused by the budget itself, which knows the figures. */
+  #leftByOthers(): number[] {
+    const { tokens, costMicroUsd } = this.#steps.budget.remaining?.() ?? {};
+    const caps = tokens === undefined ? [] : [tokens];
+    if (costMicroUsd !== undefined) {
+      if (this.#price === undefined) throw unknownPrice('the model');
+      caps.push(Math.floor((costMicroUsd * 1_000_000) / this.#price.outputMicroUsd));
+    }
+    return caps.map((cap) => Math.max(1, cap));
   }
 
   #affordableTokens(allowed: number): number {

@@ -41,6 +41,7 @@ export async function openRun(
     limits: new RunLimits(agent.limits, steps, state, model),
     state,
     outputSchema: agent.output === undefined ? undefined : jsonSchemaOf(agent.output),
+    depth: input.depth ?? 0,
     resumedAtTurn: steps.history().length > 0 ? state.turns : undefined,
     isWatched: environment.isWatched ?? (() => true),
   };

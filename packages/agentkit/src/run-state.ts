@@ -125,14 +125,13 @@ export function foldHistory(state: RunProgress, history: readonly StepRecord[]):
   for (const record of history) {
     if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
       turns.push(turnOf(recordedTurn(record)));
-    if (record.kind === 'tool') outcomes.set(record.name, record.outcome);
+    if (answersCall(record)) outcomes.set(record.name, record.outcome);
   }
   for (const turn of turns) {
     state.addTurn(turn);
     for (const call of state.pendingCalls) {
       const outcome = outcomes.get(toolStep(state.turns, call));
-      if (outcome !== undefined && (outcome.ok || !endsRun(outcome.error.code)))
-        state.addResult(call, outcome);
+      if (outcome !== undefined) state.addResult(call, outcome);
     }
   }
   return turns.at(-1);
@@ -150,6 +149,12 @@ const recordedTurn = ({ outcome }: StepRecord): RecordedTurn =>
 
 /** Failures of a tool's step that are no answer to the model: the run as a whole has to stop. */
 export const endsRun = (code: RecordedError['code']): boolean => code === 'budget_exceeded';
+
+/** What a call can be recorded as. A failed child is the model's to act on, also when it met a limit of its own. */
+const answersCall = ({ kind, outcome }: StepRecord): boolean =>
+  kind === 'child' ||
+  kind === 'question' ||
+  (kind === 'tool' && (outcome.ok || !endsRun(outcome.error.code)));
 
 const notRun: CallOutcome = {
   ok: false,
