@@ -114,6 +114,14 @@ export { add, subtract } from './tool/builtin/arithmetic.ts';
 export { type AskHumanOptions, askHuman } from './tool/builtin/ask-human.ts';
 export { calculator } from './tool/builtin/calculator.ts';
 export { type DelegateOptions, delegate } from './tool/builtin/delegate.ts';
+export {
+  type FileToolOptions,
+  listDirTool,
+  readFileTool,
+  writeFileTool,
+} from './tool/builtin/file-tools.ts';
+export { type HttpFetchOptions, httpFetch } from './tool/builtin/http-fetch.ts';
+export type { HostAddress, Resolve } from './tool/builtin/public-address.ts';
 export { defineTool } from './tool/define-tool.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';
