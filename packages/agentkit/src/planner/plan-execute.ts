@@ -50,7 +50,7 @@ interface Progress {
 }
 
 function follow({ messages, goal }: RunState, maxRevisions: number): Progress {
-  const prompt = messages.findLastIndex((each) => each.role === 'user' && textOf(each) === goal);
+  const prompt = messages.map((each) => each.role === 'user' && textOf(each) === goal).lastIndexOf(true);
   const said = [...messages.slice(0, prompt + 1), userMessage(askForPlan)];
   const progress: Progress = { said, phase: 'plan', plan: [], revisions: 0, hasFailedCalls: false };
   for (const message of messages.slice(prompt + 1)) {

@@ -132,9 +132,9 @@ export class CassetteWriter {
   lines({ request, reply, deltas }: Exchange): string {
     const { messages, tools, ...options } = request;
     const keys = messages.map((message) => canonicalJson(message as Json));
-    const base = this.#conversations.findLastIndex(
-      (known) => known.length <= keys.length && known.every((key, index) => key === keys[index]),
-    );
+    const base = this.#conversations
+      .map((known) => known.length <= keys.length && known.every((key, index) => key === keys[index]))
+      .lastIndexOf(true);
     const known = this.#conversations[base]?.length ?? 0;
     const name = tools.length === 0 ? undefined : nameOf(tools);
     const line = {
