@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import type { AgentDefinition } from './agent.ts';
 import { OpspawnError } from './errors.ts';
+import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import { describeProblem, listProblems } from './tool/problem-list.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
-import type { InlineTool, ProcessTool, ToolInput } from './tool/tool.ts';
+import type { AskingTool, InlineTool, ProcessTool, ToolInput } from './tool/tool.ts';
 
 /** Something with these methods (or other members), whatever made it. */
 const having = <T>(...members: (keyof T & string)[]) =>
@@ -22,8 +23,21 @@ const callable = z.custom<(...args: never[]) => unknown>(
   'must be a function',
 );
 
+const guardrailList = z
+  .array(
+    z.custom<Guardrail<never>>(
+      (value) => typeof value === 'function' && value.name !== '',
+      'must be a named function',
+    ),
+  )
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'have two of one name')
+  .optional();
+
 /** Every key of a tool. What stands in them is checked where it is used. */
-const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.ZodType> = {
+const toolKeys: Record<
+  keyof InlineTool<never> | keyof ProcessTool<never> | keyof AskingTool<never>,
+  z.ZodType
+> = {
   description: z.string().min(1),
   input: z.custom<ToolInput>(
     (value) => (typeof value === 'object' || typeof value === 'function') && value !== null,
@@ -31,6 +45,8 @@ const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.Zod
   ),
   isolation: z.enum(['inline', 'process']).optional(),
   execute: callable.optional(),
+  ask: callable.optional(),
+  agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
   module: z.instanceof(URL).optional(),
   memoryMb: count.optional(),
   annotations: z
@@ -59,8 +75,8 @@ const toolKeys: Record<keyof InlineTool<never> | keyof ProcessTool<never>, z.Zod
 
 const toolSchema = z
   .strictObject(toolKeys)
-  .refine((tool) => (tool.isolation === 'process' ? tool.module : tool.execute) !== undefined, {
-    error: 'needs execute, or isolation: "process" with module',
+  .refine((tool) => (tool.isolation === 'process' ? tool.module : (tool.execute ?? tool.ask)) !== undefined, {
+    error: 'needs execute, ask, or isolation: "process" with module',
   });
 
 const agentSchema = z.strictObject({
@@ -86,8 +102,10 @@ const agentSchema = z.strictObject({
       allow: z.array(z.string()).optional(),
     })
     .optional(),
+  toolManager: callable.optional(),
   planner: having<Planner>('name', 'next').optional(),
   security: having<SecurityManager>('decide', 'redact').optional(),
+  guardrails: z.strictObject({ input: guardrailList, output: guardrailList }).optional(),
   limits: limitsSchema.optional(),
   output: z
     .custom<StandardSchemaV1>(

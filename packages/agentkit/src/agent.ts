@@ -1,9 +1,11 @@
+import type { Guardrails } from './guardrail.ts';
 import type { Limits } from './limits.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
-import type { Tools } from './tool/tool.ts';
+import type { ToolManager, Tools } from './tool/tool.ts';
+import type { ToolManagerOptions } from './tool/tool-manager.ts';
 
 /** Which tools of the configured MCP servers an agent gets, and how. */
 export interface McpAccess {
@@ -26,8 +28,11 @@ export interface AgentDefinition {
   model?: string | Model;
   tools?: Tools;
   mcp?: McpAccess;
+  /** Makes the manager of a run's tools, those of MCP servers among them. Default `createToolManager`. */
+  toolManager?: (options: ToolManagerOptions) => ToolManager;
   planner?: Planner;
   security?: SecurityManager;
+  guardrails?: Guardrails;
   limits?: Limits;
   /** Schema of the result. Default: the text of the last message. */
   output?: StandardSchemaV1;

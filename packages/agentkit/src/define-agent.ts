@@ -1,38 +1,15 @@
 import type { AgentDefinition } from './agent.ts';
 import { checkAgent } from './agent-schema.ts';
-import type { AgentEvent, EventSink } from './event.ts';
+import type { AgentEvent } from './event.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Json } from './json.ts';
 import { createMemory } from './memory/create-memory.ts';
-import type { Memory } from './memory/memory.ts';
-import { type MemoryStepsOptions, memorySteps } from './memory-steps.ts';
-import type { ModelRegistry } from './model/model.ts';
 import { createModelRegistry } from './model/registry.ts';
 import { scriptedProvider } from './model/scripted/scripted-models.ts';
-import { runAgent } from './run-agent.ts';
-import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
-import { environmentSecrets, type KnownSecrets } from './security/secrets.ts';
-import type { SecurityManager } from './security/security.ts';
-import { createSecurityManager } from './security/security-rules.ts';
+import type { RunInput, RunResult } from './run-environment.ts';
+import { type RunDefaults, type RunOptions, runHere } from './run-here.ts';
+import { environmentSecrets } from './security/secrets.ts';
 import type { SchemaOutput, StandardSchemaV1 } from './tool/standard-schema.ts';
-
-/** What a run in this process may be given. Everything has a default. */
-export interface RunOptions
-  extends Omit<RunInput, 'prompt'>,
-    Pick<MemoryStepsOptions, 'namespace' | 'onApproval' | 'onQuestion' | 'onLog'>,
-    Pick<RunEnvironment, 'mcp' | 'extraTools'> {
-  /** Stops the run: it rejects with `cancelled`, or with the reason when that is an OpspawnError. */
-  signal?: AbortSignal;
-  onEvent?: EventSink;
-  /** Default: the providers that come with agentkit, and `scripted`. */
-  models?: ModelRegistry;
-  /** Default: one of this process that the runs of this agent share. */
-  memory?: Memory;
-  /** Default: this process's environment variables. */
-  secrets?: KnownSecrets;
-  /** Beside the agent's own. Default: allows everything, and redacts the secrets that were given out. */
-  security?: SecurityManager;
-}
 
 /** A run that is watched: its events in order, from the first one, for one reader. */
 export interface AgentStream<Output = Json> extends AsyncIterable<AgentEvent> {
@@ -82,11 +59,9 @@ export function defineAgent<const Definition extends AgentDefinition>(
   };
 }
 
-type Defaults = Required<Pick<RunOptions, 'models' | 'memory' | 'secrets'>>;
-
 /** Made at the first run and kept for the next ones: sessions and opened models live in them. */
-function lazyDefaults(): () => Defaults {
-  let made: Defaults | undefined;
+function lazyDefaults(): () => RunDefaults {
+  let made: RunDefaults | undefined;
   return () => {
     made ??= {
       models: createModelRegistry({ providers: { scripted: scriptedProvider() } }),
@@ -95,34 +70,4 @@ function lazyDefaults(): () => Defaults {
     };
     return made;
   };
-}
-
-/** One run over steps of its own. What is still running when it ends is aborted. */
-async function runHere(
-  agent: AgentDefinition,
-  input: RunInput,
-  options: RunOptions & Defaults,
-): Promise<RunResult> {
-  const { models, memory, secrets, mcp, extraTools, onEvent, signal, ...rest } = options;
-  const { security = createSecurityManager({ secrets }), ...stepOptions } = rest;
-  const ending = new AbortController();
-  const stop = (): void => ending.abort(signal?.reason);
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop();
-  try {
-    return await runAgent(agent, input, {
-      steps: memorySteps({ ...stepOptions, signal: ending.signal }),
-      models,
-      memory,
-      secrets,
-      security,
-      isWatched: () => onEvent !== undefined,
-      ...(mcp && { mcp }),
-      ...(extraTools && { extraTools }),
-      ...(onEvent && { onEvent }),
-    });
-  } finally {
-    signal?.removeEventListener('abort', stop);
-    ending.abort();
-  }
 }

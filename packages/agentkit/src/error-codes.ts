@@ -28,6 +28,7 @@ export const errorCodes = {
   timeout: { http: 504, grpc: 4, exit: 8, retryable: true },
   step_failed: { http: 500, grpc: 13, exit: 1, retryable: false },
   budget_exceeded: { http: 429, grpc: 8, exit: 9, retryable: false },
+  guardrail_tripped: { http: 422, grpc: 9, exit: 1, retryable: false },
   model_failed: { http: 502, grpc: 14, exit: 1, retryable: true },
   model_rejected: { http: 502, grpc: 9, exit: 1, retryable: false },
   tool_failed: { http: 502, grpc: 13, exit: 1, retryable: true },

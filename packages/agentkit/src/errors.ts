@@ -55,6 +55,16 @@ export class BudgetExceededError extends OpspawnError {
   }
 }
 
+/** A guardrail objected. `details` holds `guardrail` (its name), `on` (what it looked at) and `reason`. */
+export class GuardrailError extends OpspawnError {
+  constructor(guardrail: string, on: 'input' | 'output', reason: string) {
+    super('guardrail_tripped', `The guardrail ${guardrail} objected to the ${on}: ${reason}`, {
+      details: { guardrail, on, reason },
+    });
+    this.name = 'GuardrailError';
+  }
+}
+
 /** Rejects open calls of a durable function when its task is cancelled. */
 export class CancelledError extends OpspawnError {
   constructor(reason = 'cancelled') {

@@ -4,8 +4,8 @@ import { jsonSchema, messageSchema, usageSchema } from './message.ts';
 const turn = z.int().positive();
 
 /**
- * Everything an agent run tells while it runs. Under ops-core the `*.delta`, `*.started`, `*.progress` and
- * `step.reset` events are live only; the others are views of recorded entries.
+ * Everything an agent run tells while it runs. Under ops-core the `*.delta`, `*.started`, `*.progress`,
+ * `plan.updated` and `step.reset` events are live only; the others are views of recorded entries.
  */
 export const agentEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run.started'), agent: z.string(), model: z.string() }),
@@ -38,6 +38,11 @@ export const agentEventSchema = z.discriminatedUnion('type', [
     output: jsonSchema,
     isError: z.boolean(),
     durationMs: z.number(),
+  }),
+  /** The plan of a planner that makes one, as a whole. */
+  z.object({
+    type: z.literal('plan.updated'),
+    steps: z.array(z.object({ text: z.string(), status: z.enum(['pending', 'active', 'done', 'failed']) })),
   }),
   z.object({ type: z.literal('memory.compacted'), droppedMessages: z.int(), summaryTokens: z.int() }),
   z.object({ type: z.literal('run.finished'), output: jsonSchema, usage: usageSchema, turns: z.int() }),

@@ -2,11 +2,12 @@
 export type { AgentDefinition, McpAccess } from './agent.ts';
 export { checkAgent } from './agent-schema.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { type Agent, type AgentStream, defineAgent, type RunOptions } from './define-agent.ts';
+export { type Agent, type AgentStream, defineAgent } from './define-agent.ts';
 export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts';
 export {
   BudgetExceededError,
   CancelledError,
+  GuardrailError,
   isRetryable,
   OpspawnError,
   type OpspawnErrorOptions,
@@ -17,6 +18,7 @@ export {
   toOpspawnError,
 } from './errors.ts';
 export { type AgentEvent, agentEventSchema, type EventSink } from './event.ts';
+export type { Guardrail, GuardrailContext, Guardrails } from './guardrail.ts';
 export {
   assertJson,
   canonicalJson,
@@ -59,6 +61,8 @@ export {
   usageSchema,
 } from './message.ts';
 export { type AiSdkModelOptions, aiSdkModel } from './model/ai-sdk-model.ts';
+export { type CassetteProviderOptions, cassetteProvider } from './model/cassette/cassette-provider.ts';
+export { type CassetteMode, type CassetteOptions, openCassette } from './model/cassette/open-cassette.ts';
 export { fallbackModel } from './model/fallback-model.ts';
 export type {
   Model,
@@ -73,11 +77,13 @@ export { findPrice, modelPrices, modelPricesDate } from './model/prices.ts';
 export { createModelRegistry, defaultModelSpec, type ModelRegistryOptions } from './model/registry.ts';
 export { moduleUrl } from './module-url.ts';
 export { direct } from './planner/direct.ts';
-export type { Planner, PlannerDecision, RunState } from './planner/planner.ts';
+export { type PlanExecuteOptions, planExecute } from './planner/plan-execute.ts';
+export type { Planner, PlannerDecision, PlanStep, RunState } from './planner/planner.ts';
 export { react } from './planner/react.ts';
 export { defaultRetry, retryDelayMs } from './retry.ts';
 export { runAgent } from './run-agent.ts';
 export type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
+export type { RunOptions } from './run-here.ts';
 export { runWithin } from './run-within.ts';
 export { environmentSecrets, type KnownSecrets, secretsFrom } from './security/secrets.ts';
 export type { Secrets, SecurityManager, ToolRequest, Verdict } from './security/security.ts';
@@ -105,19 +111,33 @@ export type {
 } from './steps.ts';
 export type { SchemaIssue } from './tool/ajv-validator.ts';
 export { add, subtract } from './tool/builtin/arithmetic.ts';
+export { type AskHumanOptions, askHuman } from './tool/builtin/ask-human.ts';
 export { calculator } from './tool/builtin/calculator.ts';
+export { type DelegateOptions, delegate } from './tool/builtin/delegate.ts';
+export {
+  type FileToolOptions,
+  listDirTool,
+  readFileTool,
+  writeFileTool,
+} from './tool/builtin/file-tools.ts';
+export { type HttpFetchOptions, httpFetch } from './tool/builtin/http-fetch.ts';
+export type { HostAddress, Resolve } from './tool/builtin/public-address.ts';
 export { defineTool } from './tool/define-tool.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';
 export type { StandardSchemaV1 } from './tool/standard-schema.ts';
 export type {
+  AskingTool,
   InlineTool,
   IsolationTier,
   JsonSchemaInput,
+  OutsideRequest,
   PreparedCall,
+  PreparedRequest,
   ProcessFunction,
   ProcessTool,
   RefusedCall,
+  RunningTool,
   Tool,
   ToolAnnotations,
   ToolContext,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** What a run may use. A limit that is absent does not apply, except for `turns` and `toolCalls`. */
+/** What a run may use. A limit that is absent does not apply, except where a default is named. */
 export const limitsSchema = z.strictObject({
   /** Model calls. Default 50. */
   turns: z.int().positive().optional(),
@@ -15,8 +15,26 @@ export const limitsSchema = z.strictObject({
   toolCalls: z.int().positive().optional(),
   /** 1,000,000 = 1 US dollar. A run with this limit refuses a model whose price is unknown. */
   costMicroUsd: z.int().positive().optional(),
+  /**
+   * The same call with the same result, or failing, in so many turns with nothing new in between ends the run with
+   * `no_progress`. Default 3.
+   */
+  repeatedCalls: z.int().min(2).optional(),
+  /** So many turns in a row that bring nothing new end the run with `no_progress`. Default 10. */
+  idleTurns: z.int().min(2).optional(),
+  /** Child tasks that this run may start; more are refused, and the model is told. Default 20. */
+  children: z.int().nonnegative().optional(),
+  /** How many levels of child agents there may be below the first run. Default 3. */
+  childDepth: z.int().nonnegative().optional(),
 });
 
 export type Limits = z.infer<typeof limitsSchema>;
 
-export const defaultLimits = { turns: 50, toolCalls: 500 } as const satisfies Limits;
+export const defaultLimits = {
+  turns: 50,
+  toolCalls: 500,
+  repeatedCalls: 3,
+  idleTurns: 10,
+  children: 20,
+  childDepth: 3,
+} as const satisfies Limits;

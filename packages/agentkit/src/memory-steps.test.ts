@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BudgetExceededError, OpspawnError, StepError } from './errors.ts';
+import { memoryBudget } from './memory-budget.ts';
 import { memorySteps } from './memory-steps.ts';
 import { fakeClock } from './testing.ts';
 
@@ -252,10 +253,11 @@ describe('branches', () => {
 });
 
 describe('a budget of this process', () => {
-  it('holds what is reserved, replaces it by what was used, and refuses more than it has', async () => {
+  it('holds what is reserved, replaces it by what was used, and refuses more than is left', async () => {
     const { budget } = memorySteps({ budget: { tokens: 100 } });
     await budget.reserve('a', { tokens: 60 });
     await budget.reserve('a', { tokens: 70 });
+    await budget.settle('a', { tokens: 70 });
     await assert.rejects(budget.reserve('b', { tokens: 40 }), (thrown) => {
       assert.ok(thrown instanceof BudgetExceededError);
       assert.deepEqual(thrown.details, { limit: 'tokens', allowed: 100, used: 70, asked: 40 });
@@ -263,5 +265,20 @@ describe('a budget of this process', () => {
     });
     await budget.settle('a', { tokens: 10 });
     await budget.reserve('b', { tokens: 90 });
+  });
+
+  it('lets a reservation wait that would fit but for those of others, until they are settled or released', async () => {
+    const budget = memoryBudget({ tokens: 100 });
+    const [one, two] = [budget.share('one'), budget.share('two')];
+    await one.reserve('model:1', { tokens: 80 });
+    const waiting = two.reserve('model:1', { tokens: 60 });
+    assert.ok(await isPending(waiting));
+    await one.settle('model:1', { tokens: 40 });
+    await waiting;
+    assert.deepEqual(budget.remaining(), { tokens: 60 });
+    const again = one.reserve('model:2', { tokens: 60 });
+    assert.ok(await isPending(again));
+    two.release();
+    await again;
   });
 });

@@ -41,8 +41,8 @@ export interface MemoryStepsOptions {
   onQuestion?: (request: QuestionRequest, signal: AbortSignal) => Json | Promise<Json>;
   /** Runs child tasks. Without it they are `config_invalid`. */
   onChild?: (request: ChildRequest, signal: AbortSignal) => Promise<Json | undefined>;
-  /** What all steps together may use. Default: no bound. */
-  budget?: BudgetAmount;
+  /** What all steps together may use, or a budget that others share. Default: no bound. */
+  budget?: BudgetAmount | Budget;
   /** Of steps that bring none. Default: 3 tries. */
   retry?: Partial<RetryPolicy>;
   clock?: Clock;
@@ -75,7 +75,8 @@ class InMemorySteps implements MemorySteps {
     this.taskId = options.taskId ?? randomUUID();
     this.namespace = options.namespace ?? 'default';
     this.signal = options.signal ?? new AbortController().signal;
-    this.budget = memoryBudget(options.budget);
+    this.budget =
+      options.budget && 'reserve' in options.budget ? options.budget : memoryBudget(options.budget);
     this.#clock = options.clock ?? systemClock;
     this.#branches = new Branches(this.signal);
     this.#now = this.#clock.now();
@@ -111,11 +112,19 @@ class InMemorySteps implements MemorySteps {
   }
 
   async child(request: ChildRequest): Promise<Json | undefined> {
-    const branch = this.#branches.enter(request.name);
-    const step = { branch, name: request.name, count: branch.count(request.name), kind: 'child' as const };
+    const { name, step: stepName = name } = request;
+    const branch = this.#branches.enter(stepName);
+    const step = { branch, name: stepName, count: branch.count(stepName), kind: 'child' as const };
     const { onChild } = this.#options;
     if (onChild === undefined) throw unanswered('Child tasks', 'onChild');
-    return this.#record(step, () => this.#within(branch, request.name, (signal) => onChild(request, signal)));
+    return this.#record(step, async () => {
+      try {
+        return await this.#within(branch, stepName, (signal) => onChild(request, signal));
+      } catch (thrown) {
+        if (branch.signal.aborted) throw stopError(branch.signal);
+        throw new StepError(stepName, recordError(thrown), thrown);
+      }
+    });
   }
 
   branch(kind: 'all' | 'map' | 'race', count: number): BranchSet {

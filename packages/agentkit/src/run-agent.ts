@@ -6,10 +6,11 @@ import type { AgentDefinition } from './agent.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from './errors.ts';
 import type { Json } from './json.ts';
 import type { ToolCall } from './message.ts';
-import type { Planner } from './planner/planner.ts';
+import type { Planner, PlanStep } from './planner/planner.ts';
 import { react } from './planner/react.ts';
 import { eventSinks, type RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
+import { guardInput, guardOutput } from './run-guardrails.ts';
 import { callModel } from './run-model.ts';
 import { checkOutput, outputRefused, repairRequest } from './run-output.ts';
 import { openRun } from './run-setup.ts';
@@ -17,7 +18,7 @@ import { callTools } from './run-tools.ts';
 
 /**
  * Runs an agent to its end over the given environment, going on from what `steps.history()` holds. Throws
- * `BudgetExceededError` at a limit, `StepError` when the model failed for good, `model_rejected` when its answer does
+ * `BudgetExceededError` at a limit, `GuardrailError` when a guardrail objects, `StepError` when the model failed for good, `model_rejected` when its answer does
  * not satisfy the output schema after one repair, and `config_invalid` or `invalid_argument` for what cannot be run.
  */
 export async function runAgent(
@@ -30,7 +31,9 @@ export async function runAgent(
     const run = await openRun(agent, input, environment, sinks);
     const { state, model } = run;
     run.emitLive({ type: 'run.started', agent: agent.name, model: model.id });
+    await guardInput(run);
     const output = await advance(run, agent.planner ?? react);
+    await guardOutput(run, output);
     if (input.sessionId !== undefined) await appendToSession(run, environment, input.sessionId);
     const { turns, toolCalls, usage } = state;
     run.emitRecorded({ type: 'run.finished', output, usage, turns });
@@ -47,6 +50,7 @@ export async function runAgent(
 async function advance(run: RunContext, planner: Planner): Promise<Json> {
   for (;;) {
     const decision = await planner.next(run.state);
+    if (decision.plan !== undefined) showPlan(run, decision.plan);
     switch (decision.do) {
       case 'call_model':
         await callModel(run, decision);
@@ -64,6 +68,14 @@ async function advance(run: RunContext, planner: Planner): Promise<Json> {
         throw decision satisfies never;
     }
   }
+}
+
+/** Told again after a resume, to whoever watches then. */
+function showPlan(run: RunContext, plan: readonly PlanStep[]): void {
+  const clean = run.security.redact(plan as unknown as Json) as unknown as PlanStep[];
+  if (JSON.stringify(clean) === JSON.stringify(run.state.plan)) return;
+  run.state.plan = clean;
+  run.emitLive({ type: 'plan.updated', steps: clean });
 }
 
 /** A planner may run what is pending and nothing else: results are found again by the calls that were recorded. */

@@ -28,6 +28,8 @@ export interface RunContext extends EventSinks {
   readonly state: RunProgress;
   /** JSON Schema of the agent's output. */
   readonly outputSchema: Json | undefined;
+  /** How many runs stand above this one. */
+  readonly depth: number;
   /** How many turns were recorded when the run was resumed: what watchers saw of the next one is void. */
   readonly resumedAtTurn: number | undefined;
   /** Whether the next answer should be streamed. */

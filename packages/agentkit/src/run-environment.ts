@@ -30,6 +30,8 @@ export interface RunInput {
   sessionId?: string;
   /** Adds the tool `mcp_proxy` for this run. */
   injectMcpProxy?: boolean;
+  /** How many runs stand above this one. Default 0. */
+  depth?: number;
 }
 
 export interface RunResult<Output = Json> {

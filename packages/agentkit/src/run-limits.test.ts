@@ -10,7 +10,7 @@ import { runAgent } from './run-agent.ts';
 import { callTool, callTools, fakeClock, memoryEnvironment } from './testing.ts';
 import { defineTool } from './tool/define-tool.ts';
 
-const calls = Array.from({ length: 60 }, () => callTool('add', { a: 1, b: 2 }));
+const calls = Array.from({ length: 60 }, (_, a) => callTool('add', { a, b: 2 }));
 
 async function exceeded(limits: Limits, definition: Parameters<typeof agentWith>[1] = {}, steps = calls) {
   const environment = memoryEnvironment();
@@ -166,12 +166,25 @@ describe('a limit says which one it is and how far the run came', () => {
     ]);
   });
 
-  it('of a shared budget stops the run before the call', async () => {
-    const model = scriptedModel({ name: 'm', maxOutputTokens: 100, steps: ['x'] });
-    const environment = memoryEnvironment({ stepOptions: { budget: { tokens: 50 } } });
+  it('of a shared budget bounds the answer, and stops the run when nothing is left', async () => {
+    let asked: number | undefined;
+    const model = scriptedModel({
+      name: 'm',
+      maxOutputTokens: 100,
+      reply: ({ maxOutputTokens }) => {
+        asked = maxOutputTokens;
+        return 'x';
+      },
+    });
+    const run = (tokens: number) => {
+      const environment = memoryEnvironment({ stepOptions: { budget: { tokens } } });
+      return runAgent(agentWith([], { model }), { prompt: 'go' }, environment);
+    };
+    await run(50);
+    assert.equal(asked, 50);
     await assert.rejects(
-      runAgent(agentWith([], { model }), { prompt: 'go' }, environment),
-      (thrown) => thrown instanceof BudgetExceededError && thrown.details.asked === 100,
+      run(0),
+      (thrown) => thrown instanceof BudgetExceededError && thrown.details.asked === 1,
     );
   });
 });

@@ -4,7 +4,10 @@ import type { Model, ModelPrice } from './model/model.ts';
 import type { RunProgress } from './run-state.ts';
 import type { BudgetAmount, Steps } from './steps.ts';
 
-/** Compares what a run used with what it may use. Every method throws `BudgetExceededError`, naming which and how far. */
+/**
+ * Compares what a run used with what it may use. Throws `BudgetExceededError`, naming which and how far, and `no_progress`
+ * for a run that goes in circles.
+ */
 export class RunLimits {
   readonly #limits: Limits & Record<keyof typeof defaultLimits | 'wallTimeMs', number>;
   readonly #steps: Steps;
@@ -17,6 +20,10 @@ export class RunLimits {
       ...limits,
       turns: limits?.turns ?? defaultLimits.turns,
       toolCalls: limits?.toolCalls ?? defaultLimits.toolCalls,
+      repeatedCalls: limits?.repeatedCalls ?? defaultLimits.repeatedCalls,
+      idleTurns: limits?.idleTurns ?? defaultLimits.idleTurns,
+      children: limits?.children ?? defaultLimits.children,
+      childDepth: limits?.childDepth ?? defaultLimits.childDepth,
       wallTimeMs: limits?.wallTimeMs ?? Number.POSITIVE_INFINITY,
     };
     this.#steps = steps;
@@ -31,6 +38,7 @@ export class RunLimits {
     const { turns, tokens, costMicroUsd } = this.#limits;
     const { usage } = this.#state;
     this.remainingMs();
+    this.#state.repetition.check(this.#limits);
     within('turns', turns, this.#state.turns, 1);
     const caps: number[] = [];
     if (tokens !== undefined) {
@@ -39,6 +47,7 @@ export class RunLimits {
       caps.push(tokens - used);
     }
     if (costMicroUsd !== undefined) caps.push(this.#affordableTokens(costMicroUsd));
+    caps.push(...this.#leftByOthers());
     const cap = Math.min(...caps);
     return Number.isFinite(cap) ? cap : undefined;
   }
@@ -73,6 +82,24 @@ export class RunLimits {
 
   wallTimeExceeded(usedMs = this.#limits.wallTimeMs): BudgetExceededError {
     return new BudgetExceededError('wallTimeMs', this.#limits.wallTimeMs, usedMs);
+  }
+
+  /** Why a child task may not be started, as the number `ordinal` of this run, from 1; for the model to read. */
+  childRefusal(depth: number, ordinal: number): string | undefined {
+    const { childDepth, children } = this.#limits;
+    if (depth >= childDepth) return `Work may be handed on ${childDepth} levels deep at most: do it here`;
+    return ordinal > children ? `This run may start ${children} child tasks at most` : undefined;
+  }
+
+  /** At least one token: what does not fit is refused by the budget itself, which knows the figures. */
+  #leftByOthers(): number[] {
+    const { tokens, costMicroUsd } = this.#steps.budget.remaining?.() ?? {};
+    const caps = tokens === undefined ? [] : [tokens];
+    if (costMicroUsd !== undefined) {
+      if (this.#price === undefined) throw unknownPrice('the model');
+      caps.push(Math.floor((costMicroUsd * 1_000_000) / this.#price.outputMicroUsd));
+    }
+    return caps.map((cap) => Math.max(1, cap));
   }
 
   #affordableTokens(allowed: number): number {

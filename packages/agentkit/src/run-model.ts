@@ -25,10 +25,8 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   }
   const turn = state.turns + 1;
   const step = modelStep(turn);
-  const caps = [decision.options?.maxOutputTokens, run.model.maxOutputTokens, limits.beforeModel()];
-  const maxOutputTokens = caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
+  const maxOutputTokens = await reserve(run, step, decision);
   const remainingMs = limits.remainingMs();
-  await steps.budget.reserve(step, limits.reservation(maxOutputTokens));
   run.emitLive({ type: 'turn.started', turn });
   const request: ModelCall = {
     decision,
@@ -46,6 +44,29 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   const { model, message, usage } = answer;
   const durationMs = performance.now() - startedAt;
   run.emitRecorded({ type: 'model.finished', turn, model, message, usage, durationMs });
+}
+
+/**
+ * Holds back what the answer may use and gives how long it may be. While it waits for others that share the budget, they
+ * use some of what it was worked out from: then a shorter answer may still fit.
+ */
+async function reserve(run: RunContext, step: string, decision: CallModel): Promise<number | undefined> {
+  const { budget } = run.steps;
+  for (let cap = longestAnswer(run, decision); ; ) {
+    try {
+      await budget.reserve(step, run.limits.reservation(cap));
+      return cap;
+    } catch (thrown) {
+      const shorter = longestAnswer(run, decision);
+      if (shorter === undefined || cap === undefined || shorter >= cap) throw thrown;
+      cap = shorter;
+    }
+  }
+}
+
+function longestAnswer({ model, limits }: RunContext, { options }: CallModel): number | undefined {
+  const caps = [options?.maxOutputTokens, model.maxOutputTokens, limits.beforeModel()];
+  return caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
 }
 
 /** Replaces the reservation of the last turn by what it used. Doing it twice changes nothing. */
@@ -94,8 +115,10 @@ async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal)
     messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
     tools: decision.offerTools === false ? [] : await run.tools.list(),
     signal,
+    redact: (value) => run.security.redact(value),
   };
-  if (run.outputSchema !== undefined) request.outputSchema ??= run.outputSchema;
+  if (run.outputSchema !== undefined && decision.answer !== 'interim')
+    request.outputSchema ??= run.outputSchema;
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
   if (run.isWatched()) {
     request.onDelta = ({ kind, text }) => {

@@ -6,6 +6,7 @@ import type { AgentDefinition } from './agent.ts';
 import { BudgetExceededError } from './errors.ts';
 import { type MemoryStepsOptions, memorySteps } from './memory-steps.ts';
 import type { Message } from './message.ts';
+import { planExecute } from './planner/plan-execute.ts';
 import type { Planner } from './planner/planner.ts';
 import { react } from './planner/react.ts';
 import { runAgent } from './run-agent.ts';
@@ -77,6 +78,21 @@ const programs: Record<
       output: z.object({ sum: z.number() }),
     }),
   },
+  'a plan that is revised': {
+    agent: agentWith(
+      [
+        '{"plan":["add","subtract"]}',
+        callTool('add', { a: 1, b: 2 }),
+        'Three.',
+        callTool('unknown'),
+        'It does not work.',
+        '{"plan":["say"]}',
+        'Done.',
+        'It is 3.',
+      ],
+      { planner: planExecute() },
+    ),
+  },
   'a session': {
     agent: agentWith([callTool('add', { a: 1, b: 2 }), sayResults, 'never']),
     input: { sessionId: 'conversation' },
@@ -97,7 +113,7 @@ async function end(name: string, steps: Steps) {
     next: (state) => {
       folded ??= { turns: state.turns, toolCalls: state.toolCalls };
       conversation = [...state.messages];
-      return react.next(state);
+      return (agent.planner ?? react).next(state);
     },
   };
   const environment = memoryEnvironment({ ...given, steps });

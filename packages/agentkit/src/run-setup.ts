@@ -25,7 +25,8 @@ export async function openRun(
 ): Promise<RunContext> {
   const { steps, secrets } = environment;
   const model = await modelOf(agent, environment);
-  const tools = createToolManager({ tools: await toolsOf(agent, input, environment), secrets });
+  const { toolManager = createToolManager } = agent;
+  const tools = toolManager({ tools: await toolsOf(agent, input, environment), secrets });
   const before: Message[] = [{ role: 'system', content: agent.instructions }];
   if (input.sessionId !== undefined) before.push(...(await recallSession(environment, input.sessionId)));
   const state = new RunProgress(before, promptOf(input));
@@ -40,6 +41,7 @@ export async function openRun(
     limits: new RunLimits(agent.limits, steps, state, model),
     state,
     outputSchema: agent.output === undefined ? undefined : jsonSchemaOf(agent.output),
+    depth: input.depth ?? 0,
     resumedAtTurn: steps.history().length > 0 ? state.turns : undefined,
     isWatched: environment.isWatched ?? (() => true),
   };

@@ -16,7 +16,8 @@ import {
   type Usage,
   userMessage,
 } from './message.ts';
-import type { RunState } from './planner/planner.ts';
+import type { PlanStep, RunState } from './planner/planner.ts';
+import { RunRepetition } from './run-repetition.ts';
 import type { StepRecord } from './steps.ts';
 
 /** One answer of a model. */
@@ -55,6 +56,8 @@ export class RunProgress implements RunState {
   repairs = 0;
   /** A tool's output stands in the conversation, so that content from outside may steer the model. */
   isTainted: boolean;
+  readonly repetition = new RunRepetition();
+  plan: readonly PlanStep[] | undefined;
   #calls: readonly ToolCall[] = [];
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
@@ -86,6 +89,7 @@ export class RunProgress implements RunState {
       this.messages.push(userMessage(turn.repair));
     }
     this.messages.push(turn.message);
+    this.repetition.addTurn(turn.message);
     this.#calls = callsOf(turn.message);
     addUsage(this.usage, turn.usage);
   }
@@ -98,6 +102,7 @@ export class RunProgress implements RunState {
     if (this.#results.size < this.#calls.length) return;
     const content = this.#calls.flatMap((each) => this.#results.get(each.callId) ?? []);
     this.messages.push({ role: 'tool', content });
+    this.repetition.addResults(this.#calls, content);
     this.isTainted = true;
     this.#calls = [];
     this.#results.clear();
@@ -120,14 +125,13 @@ export function foldHistory(state: RunProgress, history: readonly StepRecord[]):
   for (const record of history) {
     if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
       turns.push(turnOf(recordedTurn(record)));
-    if (record.kind === 'tool') outcomes.set(record.name, record.outcome);
+    if (answersCall(record)) outcomes.set(record.name, record.outcome);
   }
   for (const turn of turns) {
     state.addTurn(turn);
     for (const call of state.pendingCalls) {
       const outcome = outcomes.get(toolStep(state.turns, call));
-      if (outcome !== undefined && (outcome.ok || !endsRun(outcome.error.code)))
-        state.addResult(call, outcome);
+      if (outcome !== undefined) state.addResult(call, outcome);
     }
   }
   return turns.at(-1);
@@ -145,6 +149,12 @@ const recordedTurn = ({ outcome }: StepRecord): RecordedTurn =>
 
 /** Failures of a tool's step that are no answer to the model: the run as a whole has to stop. */
 export const endsRun = (code: RecordedError['code']): boolean => code === 'budget_exceeded';
+
+/** What a call can be recorded as. A failed child is the model's to act on, also when it met a limit of its own. */
+const answersCall = ({ kind, outcome }: StepRecord): boolean =>
+  kind === 'child' ||
+  kind === 'question' ||
+  (kind === 'tool' && (outcome.ok || !endsRun(outcome.error.code)));
 
 const notRun: CallOutcome = {
   ok: false,

@@ -6,42 +6,70 @@ import type { ToolCall } from './message.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { type CallOutcome, endsRun, toolStep } from './run-state.ts';
 import type { Verdict } from './security/security.ts';
-import type { Decision, StepContext, StepOptions, WaitRequest } from './steps.ts';
-import type { PreparedCall, RefusedCall, ToolExecution } from './tool/tool.ts';
+import type { ChildRequest, Decision, StepContext, StepOptions, WaitRequest } from './steps.ts';
+import type { PreparedCall, PreparedRequest, RefusedCall, ToolExecution } from './tool/tool.ts';
 
 /** What may run, or why it may not. */
-type Clearance = { kind: 'cleared'; prepared: PreparedCall } | { kind: 'refused'; error: OpspawnError };
+type Clearance = { kind: 'cleared'; prepared: Prepared } | { kind: 'refused'; error: OpspawnError };
+type Prepared = PreparedCall | PreparedRequest;
 
 /** Runs calls side by side and takes their results into the state. Throws what ends the run, never a tool's failure. */
 export async function callTools(run: RunContext, calls: readonly ToolCall[]): Promise<void> {
-  const { state } = run;
+  const { state, tools } = run;
   const turn = state.turns;
   run.limits.beforeCalls(calls.length);
+  const prepared = await Promise.all(calls.map((call) => tools.prepare(call)));
+  const admitted = admitChildren(run, prepared);
   const ended = await Promise.all(
-    calls.map(async (call) => ({ call, outcome: await runCall(run, turn, call) })),
+    calls.map(async (call, index) => ({
+      call,
+      outcome: await runCall(run, turn, call, admitted[index] as Prepared | RefusedCall),
+    })),
   );
   for (const { call, outcome } of ended) state.addResult(call, outcome);
 }
 
-async function runCall(run: RunContext, turn: number, call: ToolCall): Promise<CallOutcome> {
+/** In call order, so that a resumed run admits the same ones. */
+function admitChildren(
+  { steps, depth, limits }: RunContext,
+  calls: readonly (Prepared | RefusedCall)[],
+): readonly (Prepared | RefusedCall)[] {
+  const startsChild = (call: Prepared | RefusedCall): boolean =>
+    'request' in call && call.request.kind !== 'question';
+  if (!calls.some(startsChild)) return calls;
+  let started = steps.history().filter(({ kind }) => kind === 'child').length;
+  return calls.map((call) => {
+    if (!startsChild(call)) return call;
+    started += 1;
+    const refusal = limits.childRefusal(depth, started);
+    return refusal === undefined ? call : { refused: true, message: refusal };
+  });
+}
+
+async function runCall(
+  run: RunContext,
+  turn: number,
+  call: ToolCall,
+  admitted: Prepared | RefusedCall,
+): Promise<CallOutcome> {
   const startedAt = performance.now();
   const step = toolStep(turn, call);
-  const clearance = await clear(run, step, call);
+  const clearance = await clear(run, step, admitted);
   const outcome = await settled(
     clearance.kind === 'refused'
       ? run.steps.run<Json>(step, () => Promise.reject(clearance.error), { kind: 'tool', effect: 'read' })
-      : execute(run, step, turn, call, clearance.prepared),
+      : carryOut(run, step, turn, call, clearance.prepared),
+    'request' in admitted,
   );
   const { callId, tool } = call;
-  const output = outcome.ok ? (outcome.value ?? null) : outcome.error.message;
+  const output = run.security.redact(outcome.ok ? (outcome.value ?? null) : outcome.error.message);
   const durationMs = performance.now() - startedAt;
   run.emitRecorded({ type: 'tool.finished', turn, callId, tool, output, isError: !outcome.ok, durationMs });
   return outcome;
 }
 
 /** Whether the call is well formed, allowed by policy and agreed to by a person where one must be asked. */
-async function clear(run: RunContext, step: string, call: ToolCall): Promise<Clearance> {
-  const prepared = await run.tools.prepare(call);
+async function clear(run: RunContext, step: string, prepared: Prepared | RefusedCall): Promise<Clearance> {
   if (isRefused(prepared)) return refused('invalid_argument', prepared.message);
   const { steps, agent, state } = run;
   const verdict = await run.security.decide({
@@ -60,7 +88,7 @@ async function clear(run: RunContext, step: string, call: ToolCall): Promise<Cle
   return refused('tool_denied', `Denied by ${decision.by}${decision.comment ? `: ${decision.comment}` : ''}`);
 }
 
-const isRefused = (prepared: PreparedCall | RefusedCall): prepared is RefusedCall => 'refused' in prepared;
+const isRefused = (prepared: Prepared | RefusedCall): prepared is RefusedCall => 'refused' in prepared;
 
 const refused = (code: 'invalid_argument' | 'tool_denied', message: string): Clearance => ({
   kind: 'refused',
@@ -74,7 +102,7 @@ const refused = (code: 'invalid_argument' | 'tool_denied', message: string): Cle
 async function askPerson(
   run: RunContext,
   step: string,
-  prepared: PreparedCall,
+  prepared: Prepared,
   verdict: Verdict,
 ): Promise<Decision> {
   const { steps, limits } = run;
@@ -94,17 +122,57 @@ async function askPerson(
   return answer as unknown as Decision;
 }
 
-function execute(
+function carryOut(
   run: RunContext,
   step: string,
   turn: number,
-  call: ToolCall,
+  { callId }: ToolCall,
+  prepared: Prepared,
+): Promise<Json | undefined> {
+  const { tool } = prepared;
+  const input = run.security.redact(prepared.input);
+  run.emitLive({ type: 'tool.started', turn, callId, tool, input });
+  return 'request' in prepared ? askOutside(run, step, prepared) : execute(run, step, callId, prepared);
+}
+
+/** The step is the wait itself, under the name by which the call's result is found again. */
+async function askOutside(
+  { steps, limits, depth, security }: RunContext,
+  step: string,
+  { request }: PreparedRequest,
+): Promise<Json | undefined> {
+  if (request.kind !== 'question') return await steps.child({ ...atDepth(request, depth + 1), step });
+  const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, limits.remainingMs());
+  const question: WaitRequest = { kind: 'question', name: step, prompt: security.redact(request.prompt) };
+  if (Number.isFinite(timeoutMs)) question.timeoutMs = timeoutMs;
+  try {
+    return await steps.wait(question);
+  } catch (thrown) {
+    if (!(thrown instanceof OpspawnError && thrown.code === 'timeout')) throw thrown;
+    limits.remainingMs();
+    throw new StepError(step, recordError(thrown), thrown);
+  }
+}
+
+/** An agent learns how deep it stands, so that handing work on comes to an end. */
+function atDepth<Request extends Pick<ChildRequest, 'kind' | 'input'>>(
+  request: Request,
+  depth: number,
+): Request {
+  const { kind, input = '' } = request;
+  if (kind !== 'agent') return request;
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+  return { ...request, input: isObject ? { ...input, depth } : { prompt: input, depth } };
+}
+
+function execute(
+  run: RunContext,
+  step: string,
+  callId: string,
   prepared: PreparedCall,
 ): Promise<Json | undefined> {
   const { security } = run;
-  const { callId } = call;
   const { tool, input, effect, timeoutMs, retry, onUnknown, reconcile } = prepared;
-  const shownInput = security.redact(input);
   const executionOf = ({ idempotencyKey, signal }: StepContext): ToolExecution => ({
     callId,
     tool,
@@ -118,11 +186,10 @@ function execute(
     effect,
     timeoutMs: Math.min(timeoutMs, run.limits.remainingMs()),
     onUnknown,
-    intent: { tool, input: shownInput },
+    intent: { tool, input: security.redact(input) },
   };
   if (retry !== undefined) options.retry = retry;
   if (reconcile !== undefined) options.reconcile = (context) => reconcile(executionOf(context));
-  run.emitLive({ type: 'tool.started', turn, callId, tool, input: shownInput });
   const runOnce = async (context: StepContext): Promise<Json | undefined> => {
     try {
       return security.redact(await prepared.execute(executionOf(context)));
@@ -134,11 +201,11 @@ function execute(
 }
 
 /** A step's end as a value: a recorded failure is the model's to act on, everything else ends the run. */
-async function settled(step: Promise<Json | undefined>): Promise<CallOutcome> {
+async function settled(step: Promise<Json | undefined>, isAsked: boolean): Promise<CallOutcome> {
   try {
     return { ok: true, value: await step };
   } catch (thrown) {
-    if (!(thrown instanceof StepError) || endsRun(thrown.code)) throw thrown;
+    if (!(thrown instanceof StepError) || (!isAsked && endsRun(thrown.code))) throw thrown;
     return { ok: false, error: recordError(thrown) };
   }
 }

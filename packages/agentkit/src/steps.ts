@@ -83,6 +83,8 @@ export interface ChildRequest {
   kind: 'agent' | 'function' | 'workflow';
   name: string;
   input?: Json;
+  /** What the step is called, where several ask for the same. Default: `name`. */
+  step?: string;
 }
 
 /** One recorded step, oldest first in `history()`. */
@@ -111,10 +113,12 @@ export interface BudgetAmount {
 
 /** A reservation belongs to a step: the same step reserving again replaces its own reservation. */
 export interface Budget {
-  /** Throws `BudgetExceededError`, and then holds nothing. */
+  /** May wait for what others hold. Throws `BudgetExceededError`, and then holds nothing. */
   reserve(step: string, amount: BudgetAmount): Promise<void>;
   /** Replaces the step's reservation by what was used. */
   settle(step: string, used: BudgetAmount): Promise<void>;
+  /** What is not used up yet, reservations aside, where something is bounded. Absent: nothing is. */
+  remaining?(): BudgetAmount;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -133,7 +137,7 @@ export interface Steps {
   run<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions<T>): Promise<T>;
   /** Sleep gives undefined, signal and question what was sent, approval a Decision. Time-outs reject with `timeout`. */
   wait(request: WaitRequest): Promise<Json | undefined>;
-  /** Runs a child task and gives its output. */
+  /** Runs a child task and gives its output. Rejects with `StepError` when it failed or was cancelled. */
   child(request: ChildRequest): Promise<Json | undefined>;
   branch(kind: 'all' | 'map' | 'race', count: number): BranchSet;
   /** What is recorded so far. A reader of it may ask for its steps in any order. */

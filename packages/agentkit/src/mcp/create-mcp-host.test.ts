@@ -190,7 +190,8 @@ describe('MCP host with real servers', { timeout: 120_000 }, () => {
   describe('proxy', () => {
     const proxied = (input: object): Promise<unknown> => call(host.proxy(), 'mcp_proxy', input);
     async function annotations(input: object): Promise<ToolAnnotations | undefined> {
-      return toolNamed(host.proxy(), 'mcp_proxy').annotationsFor?.(input as never);
+      const tool = toolNamed(host.proxy(), 'mcp_proxy');
+      return 'annotationsFor' in tool ? tool.annotationsFor?.(input as never) : undefined;
     }
 
     it('lists servers, describes one, calls its tools and reads its resources', async () => {

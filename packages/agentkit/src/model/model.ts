@@ -21,6 +21,8 @@ export interface ModelRequest {
   signal: AbortSignal;
   /** Called with each piece as it arrives. Absent: the model need not stream. */
   onDelta?: (delta: { kind: 'text' | 'reasoning'; text: string }) => void;
+  /** For models that keep what they are asked: the value without the secrets that the run knows. */
+  redact?: <T extends Json | undefined>(value: T) => T;
 }
 
 export interface ModelReply {

@@ -56,7 +56,7 @@ suite('resolve', () => {
     for (const spec of ['opnai/x', 'constructor/x', '__proto__/x']) {
       await assert.rejects(registry.resolve(spec), {
         code: 'invalid_argument',
-        message: `No provider for the model ${spec}. Known: anthropic, compatible, google, openai, openrouter, scripted`,
+        message: `No provider for the model ${spec}. Known: anthropic, cassette, compatible, google, openai, openrouter, scripted`,
       });
     }
     for (const spec of ['', '/', 'openai', 'openai/', '/x']) {

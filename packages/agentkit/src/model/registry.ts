@@ -1,5 +1,6 @@
 import { OpspawnError } from '../errors.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
+import { cassetteProvider, cassetteSettings } from './cassette/cassette-provider.ts';
 import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
 import { findPrice } from './prices.ts';
 import { builtInProviders, type Environment } from './providers.ts';
@@ -18,6 +19,7 @@ export interface ModelRegistryOptions {
 /**
  * Finds models by `provider/model`: openai, anthropic, google, openrouter, compatible (any server that speaks OpenAI's
  * chat completions, at `AGENTKIT_LLM_BASE_URL`), and the given ones. A provider's package is loaded at its first use.
+ * `cassette/NAME` records `AGENTKIT_CASSETTE_MODEL`, or the default model, and replays it (`AGENTKIT_CASSETTE_MODE`).
  */
 export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRegistry {
   const { providers = {}, environment = process.env, prices = {} } = options;
@@ -27,6 +29,10 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
     const { provider, modelName } = parseSpec(spec);
     const given = ownEntry(providers, provider);
     if (given !== undefined) return await given(modelName);
+    if (provider === 'cassette') {
+      const original = (): Promise<Model> => registry.resolve(recordedSpec(environment, options.default));
+      return await cassetteProvider({ ...cassetteSettings(environment), original })(modelName);
+    }
     const builtIn = ownEntry(builtInProviders, provider);
     if (builtIn === undefined) throw unknownProvider(spec, Object.keys(providers));
     return aiSdkModel(spec, await builtIn.load(modelName, environment), {
@@ -35,7 +41,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
     });
   };
 
-  return {
+  const registry: ModelRegistry = {
     async resolve(spec) {
       const name = spec === 'default' ? (options.default ?? defaultModelSpec(environment)) : spec;
       if (name === undefined) throw noDefault();
@@ -49,6 +55,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
       }
     },
   };
+  return registry;
 }
 
 /**
@@ -72,6 +79,16 @@ export function defaultModelSpec(environment: Environment): string | undefined {
   return undefined;
 }
 
+/** What a cassette records. It cannot record itself: a default that is a cassette counts as none. */
+function recordedSpec(environment: Environment, byOption: string | undefined): string {
+  const { AGENTKIT_CASSETTE_MODEL: asked } = environment;
+  const isReal = (spec: string | undefined): boolean => Boolean(spec) && !spec?.startsWith('cassette/');
+  const byVariables = { ...environment, AGENTKIT_LLM_PROVIDER: undefined, AGENTKIT_LLM_MODEL: undefined };
+  const spec = [asked, byOption, defaultModelSpec(environment), defaultModelSpec(byVariables)].find(isReal);
+  if (spec !== undefined) return spec;
+  throw missing('AGENTKIT_CASSETTE_MODEL', 'a cassette is to be recorded');
+}
+
 const ownEntry = <Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined;
 
@@ -87,7 +104,7 @@ function parseSpec(spec: string): { provider: string; modelName: string } {
 }
 
 function unknownProvider(spec: string, extra: string[]): OpspawnError {
-  const known = [...new Set([...Object.keys(builtInProviders), ...extra])].sort();
+  const known = [...new Set([...Object.keys(builtInProviders), 'cassette', ...extra])].sort();
   return new OpspawnError(
     'invalid_argument',
     `No provider for the model ${spec}. Known: ${known.join(', ')}`,

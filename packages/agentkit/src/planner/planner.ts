@@ -12,19 +12,33 @@ export interface RunState {
   /** Model calls so far. */
   readonly turns: number;
   readonly toolCalls: number;
+  /** What the planner said last of its plan. */
+  readonly plan?: readonly PlanStep[] | undefined;
+}
+
+/** One step of a plan that is made visible. */
+export interface PlanStep {
+  text: string;
+  status: 'pending' | 'active' | 'done' | 'failed';
 }
 
 /** One decision. A planner holds no state of its own: all it needs is in RunState, so that a run can resume anywhere. */
-export type PlannerDecision =
+export type PlannerDecision = {
+  /** Shown to whoever watches, when it has changed. */
+  plan?: readonly PlanStep[];
+} & (
   | {
       do: 'call_model';
       messages: readonly Message[];
       /** Default true. */
       offerTools?: boolean;
-      options?: Omit<ModelRequest, 'messages' | 'tools' | 'signal' | 'onDelta'>;
+      /** `interim`: an answer on the way, of which the agent's output schema is not asked. Default `final`. */
+      answer?: 'interim' | 'final';
+      options?: Omit<ModelRequest, 'messages' | 'tools' | 'signal' | 'onDelta' | 'redact'>;
     }
   | { do: 'call_tools'; calls: readonly ToolCall[] }
-  | { do: 'finish'; output: Json };
+  | { do: 'finish'; output: Json }
+);
 
 /** Decides what an agent does next. A pure function of the state: it is asked again after a crash. */
 export interface Planner {

@@ -28,7 +28,7 @@ export function replayingSteps(history: readonly StepRecord[], options: MemorySt
     run: <T>(...args: Parameters<typeof live.run<T>>) =>
       (handOut(args[0]) as Promise<T> | undefined) ?? live.run(...args),
     wait: (request) => handOut(request.name ?? request.kind) ?? live.wait(request),
-    child: (request) => handOut(request.name) ?? live.child(request),
+    child: (request) => handOut(request.step ?? request.name) ?? live.child(request),
     branch: (kind, count) => live.branch(kind, count),
     history: () => [...recorded, ...live.history()],
     emit: (event) => live.emit(event),

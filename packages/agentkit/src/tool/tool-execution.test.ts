@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
-import type { InlineTool, ProcessTool, Tool, ToolExecution } from './tool.ts';
+import type { InlineTool, ProcessTool, RunningTool, ToolExecution } from './tool.ts';
 import { executeTool, reconcileTool, type ToolRuntime } from './tool-execution.ts';
 
 type Doing = InlineTool<{ text: string }>['execute'];
@@ -23,7 +23,10 @@ interface Around extends Partial<ToolExecution>, Partial<ToolRuntime> {
   text?: string;
 }
 
-function around({ text = 'x', secrets, maxOutputBytes = 1024 * 1024, ...execution }: Around, tool: Tool) {
+function around(
+  { text = 'x', secrets, maxOutputBytes = 1024 * 1024, ...execution }: Around,
+  tool: RunningTool,
+) {
   const none: Secrets = { get: () => Promise.resolve(undefined) };
   const signal = new AbortController().signal;
   const call = {
@@ -42,7 +45,7 @@ function around({ text = 'x', secrets, maxOutputBytes = 1024 * 1024, ...executio
   ] as const;
 }
 
-const run = (tool: Tool, options: Around = {}): Promise<Json | undefined> =>
+const run = (tool: RunningTool, options: Around = {}): Promise<Json | undefined> =>
   executeTool(...around(options, tool));
 
 const failure = (code: string, message: RegExp, retryable?: boolean) => (thrown: unknown) => {

@@ -3,7 +3,7 @@ import { encodeJson, isJson, type Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
 import type { ProcessPool } from './process/process-pool.ts';
-import type { ProcessTool, Tool, ToolContext, ToolExecution } from './tool.ts';
+import type { ProcessTool, RunningTool, ToolContext, ToolExecution } from './tool.ts';
 
 const defaultMemoryMb = 512;
 
@@ -18,7 +18,7 @@ export interface ToolRuntime {
 /** A tool with the arguments of one call, checked and decoded. */
 export interface ToolSubject {
   name: string;
-  tool: Tool;
+  tool: RunningTool;
   input: never;
   timeoutMs: number;
 }

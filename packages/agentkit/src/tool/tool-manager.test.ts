@@ -13,6 +13,7 @@ const echo = defineTool({ description: 'Says it again', input: text, execute: ({
 async function prepared(manager: ToolManager, tool: string, input: Json): Promise<PreparedCall> {
   const call = await manager.prepare({ callId: 'c1', tool, input });
   if ('refused' in call) throw new Error(call.message);
+  assert.ok('execute' in call);
   return call;
 }
 

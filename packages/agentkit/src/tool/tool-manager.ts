@@ -7,8 +7,11 @@ import type { Effect } from '../steps.ts';
 import { type Check, type Checked, checkOf, inputSchemaOf } from './json-schema.ts';
 import type { ProcessPool } from './process/process-pool.ts';
 import type {
+  AskingTool,
   PreparedCall,
+  PreparedRequest,
   RefusedCall,
+  RunningTool,
   Tool,
   ToolAnnotations,
   ToolInvocation,
@@ -90,11 +93,13 @@ async function prepare(
   { name, tool, check, digest }: Entry,
   call: ToolInvocation,
   runtime: ToolRuntime,
-): Promise<PreparedCall | RefusedCall> {
+): Promise<PreparedCall | PreparedRequest | RefusedCall> {
   const checked = await checkSafely(check, call.input);
   if (!checked.ok) return refuse(`The arguments of ${name} are not valid:\n${checked.problems}`);
   // Only `defineTool` and the schema know the type of what the schema decoded.
   const input = checked.value as never;
+  const shownInput = isJson(input) ? input : call.input;
+  if ('ask' in tool) return prepareRequest({ name, digest, tool, input, shownInput });
   const annotations = await annotationsOf(tool, input);
   if ('refused' in annotations) return annotations;
   const effect = effectOf(annotations);
@@ -102,7 +107,7 @@ async function prepare(
   const subject = { name, tool, input, timeoutMs };
   return {
     tool: name,
-    input: isJson(input) ? input : call.input,
+    input: shownInput,
     annotations,
     effect,
     timeoutMs,
@@ -113,6 +118,31 @@ async function prepare(
     execute: (execution) => executeTool(subject, execution, runtime),
     reconcile: reconcile && ((execution) => reconcileTool(subject, execution, runtime)),
   };
+}
+
+interface Asked {
+  name: string;
+  digest: string;
+  tool: AskingTool<never>;
+  input: never;
+  shownInput: Json;
+}
+
+function prepareRequest({ name, digest, tool, input, shownInput }: Asked): PreparedRequest | RefusedCall {
+  try {
+    const request = tool.ask(input);
+    const { annotations = {} } = tool;
+    return {
+      tool: name,
+      input: shownInput,
+      annotations,
+      needsApproval: needsApproval(tool, input),
+      digest,
+      request,
+    };
+  } catch (thrown) {
+    return refuse(messageOf(thrown));
+  }
 }
 
 /** A check that throws was provoked by the arguments: the model can try others. */
@@ -135,7 +165,7 @@ function describeText(text: string): string {
   }
 }
 
-async function annotationsOf(tool: Tool, input: never): Promise<ToolAnnotations | RefusedCall> {
+async function annotationsOf(tool: RunningTool, input: never): Promise<ToolAnnotations | RefusedCall> {
   const { annotations = {}, annotationsFor } = tool;
   try {
     return annotationsFor === undefined ? annotations : await annotationsFor(input);

@@ -1,6 +1,6 @@
 import type { Json } from '../json.ts';
 import type { ToolSpec } from '../model/model.ts';
-import type { Reconciliation, RetryPolicy } from '../steps.ts';
+import type { ChildRequest, Reconciliation, RetryPolicy, WaitRequest } from '../steps.ts';
 import type { StandardSchemaV1 } from './standard-schema.ts';
 
 /** The hints of MCP's `ToolAnnotations`. They are believed only for tools of ours and for servers marked trusted. */
@@ -68,6 +68,23 @@ export interface ProcessTool<Input> extends ToolBase<Input> {
   memoryMb?: number;
 }
 
+/** What a call can wait for in place of code that runs: a child task, or a person's answer. */
+export type OutsideRequest =
+  | Pick<ChildRequest, 'kind' | 'name' | 'input'>
+  | Omit<Extract<WaitRequest, { kind: 'question' }>, 'name'>;
+
+/**
+ * A tool that runs no code: its calls wait for somebody else, for days if need be, without holding a worker under
+ * ops-core. The answer is the call's result; a child that failed and a question that timed out are failed calls.
+ */
+export interface AskingTool<Input>
+  extends Pick<ToolBase<Input>, 'description' | 'input' | 'annotations' | 'approval'> {
+  /** What a call asks for. A function of the arguments alone: it is worked out again after a crash. */
+  ask: (input: Input) => OutsideRequest;
+  /** The agents that it hands work to. */
+  agents?: readonly { readonly name: string }[];
+}
+
 /** What the default export of a `ProcessTool`'s module is. Input and result cross as JSON. */
 export type ProcessFunction<Input = Json> = (input: Input, context: ToolContext) => unknown;
 
@@ -85,7 +102,9 @@ export type ToolInput = StandardSchemaV1 | JsonSchemaInput;
  * A keyed map of these is what an agent gets, so that names cannot clash. `Input` stands only where it is taken in, so
  * that a tool of some input is a `Tool` (of `never`) too; `defineTool` ties it to the schema.
  */
-export type Tool<Input = never> = InlineTool<Input> | ProcessTool<Input>;
+export type Tool<Input = never> = RunningTool<Input> | AskingTool<Input>;
+/** A tool whose calls run code. */
+export type RunningTool<Input = never> = InlineTool<Input> | ProcessTool<Input>;
 export type Tools = Readonly<Record<string, Tool>>;
 
 export interface ToolInvocation {
@@ -100,19 +119,27 @@ export interface ToolExecution extends ToolInvocation {
   progress(message: string): void;
 }
 
-/** What a call needs before it may run. */
-export interface PreparedCall {
+interface PreparedBase {
   tool: string;
   /** Checked and decoded arguments. */
   input: Json;
   annotations: ToolAnnotations;
+  needsApproval: boolean;
+  /** Hash of the tool's definition, bound into approvals. */
+  digest: string;
+}
+
+/** What a call needs that waits for somebody else. */
+export interface PreparedRequest extends PreparedBase {
+  request: OutsideRequest;
+}
+
+/** What a call needs before it may run. */
+export interface PreparedCall extends PreparedBase {
   effect: 'read' | 'idempotent' | 'once';
   timeoutMs: number;
   retry: Partial<RetryPolicy> | undefined;
-  needsApproval: boolean;
   onUnknown: 'ask' | 'retry' | 'fail';
-  /** Hash of the tool's definition, bound into approvals. */
-  digest: string;
   execute(execution: ToolExecution): Promise<Json | undefined>;
   reconcile: ((execution: ToolExecution) => Promise<Reconciliation<Json>>) | undefined;
 }
@@ -128,5 +155,5 @@ export interface ToolManager {
   /** What the model is offered, in a stable order (a changing order defeats prompt caches). */
   list(): Promise<readonly ToolSpec[]>;
   /** Finds the tool and checks the arguments. Never throws for what the model did wrong. */
-  prepare(call: ToolInvocation): Promise<PreparedCall | RefusedCall>;
+  prepare(call: ToolInvocation): Promise<PreparedCall | PreparedRequest | RefusedCall>;
 }

@@ -47,7 +47,7 @@ export async function call(
   context: Partial<ToolContext> = {},
 ): Promise<unknown> {
   const tool = toolNamed(tools, name);
-  assert.ok(tool.isolation !== 'process');
+  assert.ok('execute' in tool);
   return tool.execute(input as never, {
     callId: 'call',
     idempotencyKey: 'key',

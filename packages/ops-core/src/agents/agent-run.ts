@@ -16,15 +16,16 @@ export type AgentEnvironment = Omit<RunEnvironment, 'steps' | 'isWatched' | 'onE
 
 const content = messageSchema.options[1].shape.content;
 
+const askedSchema = z.strictObject({
+  prompt: z.union([z.string(), content]),
+  /** Of work that another agent handed on: how many agents stand above. */
+  depth: z.int().nonnegative().optional(),
+  injectMcpProxy: z.boolean().optional(),
+  inject_mcp_proxy: z.boolean().optional(),
+});
+
 /** Input of an agent's task. `inject_mcp_proxy` is the earlier name of `injectMcpProxy`. */
-export const agentInputSchema = z.union([
-  z.string(),
-  z.strictObject({
-    prompt: z.union([z.string(), content]),
-    injectMcpProxy: z.boolean().optional(),
-    inject_mcp_proxy: z.boolean().optional(),
-  }),
-]);
+export const agentInputSchema = z.union([z.string(), askedSchema]);
 
 /** What servers check the input of an agent's task by. */
 export const agentInputJsonSchema = (): Json =>
@@ -49,9 +50,12 @@ export async function runAgentTask(
     const message = `The input of the agent ${agent.name} is a string or { "prompt": … }`;
     throw new OpspawnError('invalid_argument', message, { cause: parsed.error, details: { path: '/input' } });
   }
-  const asked = typeof parsed.data === 'string' ? { prompt: parsed.data } : parsed.data;
+  const asked: z.infer<typeof askedSchema> =
+    typeof parsed.data === 'string' ? { prompt: parsed.data } : parsed.data;
   const run: RunInput = { prompt: asked.prompt };
-  if (sessionId !== undefined) run.sessionId = sessionId;
+  // What agents say to each other is no part of the conversation that the session remembers.
+  if (asked.depth !== undefined) run.depth = asked.depth;
+  else if (sessionId !== undefined) run.sessionId = sessionId;
   if (injectMcpProxy || asked.injectMcpProxy || asked.inject_mcp_proxy) run.injectMcpProxy = true;
   const { output } = await runAgent(agent, run, { ...environment, steps, isWatched });
   return output;

@@ -56,7 +56,7 @@ export class Registry {
   constructor(definitions: Definitions, environment: AgentEnvironment) {
     const { agents = [] } = definitions;
     const inputSchema = agents.length > 0 ? agentInputJsonSchema() : undefined;
-    for (const agent of agents) this.#add(runnableAgent(agent, environment, inputSchema));
+    for (const agent of withDelegates(agents)) this.#add(runnableAgent(agent, environment, inputSchema));
     for (const definition of definitions.functions ?? []) this.#add(runnableFunction(definition));
     for (const definition of definitions.workflows ?? []) this.#add(runnableFunction(definition));
   }
@@ -87,6 +87,21 @@ export class Registry {
     this.#runnables.set(`${kind} ${name}`, runnable);
   }
 }
+
+/** The agents, and those that their tools hand work to. */
+function withDelegates(agents: readonly AgentDefinition[]): readonly AgentDefinition[] {
+  const all = [...agents];
+  // An array that grows while it is gone through: delegates have delegates.
+  for (const { tools = {} } of all) {
+    for (const tool of Object.values(tools)) {
+      if ('agents' in tool)
+        all.push(...(tool.agents ?? []).filter(isAgent).filter((agent) => !all.includes(agent)));
+    }
+  }
+  return all;
+}
+
+const isAgent = (agent: object): agent is AgentDefinition => 'name' in agent && 'instructions' in agent;
 
 function runnableAgent(
   agent: AgentDefinition,

@@ -27,7 +27,7 @@ export const identityLabel = ({ branch, name, count }: Identity): string =>
 export const waitName = (request: WaitRequest): string =>
   request.kind === 'sleep' && request.name === undefined ? 'sleep' : `${request.kind}:${request.name}`;
 
-export const childName = ({ kind, name }: ChildRequest): string => `${kind}:${name}`;
+export const childName = ({ kind, name, step = name }: ChildRequest): string => `${kind}:${step}`;
 
 /** The name that the caller gave, from the recorded one. */
 export function askedName(kind: string, name: string): string {

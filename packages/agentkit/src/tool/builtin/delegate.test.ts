@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { add, sayResults, withCode } from '../../../test/tester.ts';
+import type { AgentDefinition } from '../../agent.ts';
+import { defineAgent } from '../../define-agent.ts';
+import type { Json } from '../../json.ts';
+import { memorySteps } from '../../memory-steps.ts';
+import { type ScriptedStep, scriptedModel } from '../../model/scripted/scripted-model.ts';
+import { runAgent } from '../../run-agent.ts';
+import type { ChildRequest } from '../../steps.ts';
+import {
+  callTool,
+  callTools,
+  fakeClock,
+  memoryEnvironment,
+  promptOf,
+  replayingSteps,
+} from '../../testing.ts';
+import { defineTool } from '../define-tool.ts';
+import { askHuman } from './ask-human.ts';
+import { delegate } from './delegate.ts';
+
+const agent = (name: string, steps: readonly ScriptedStep[], more: Partial<AgentDefinition> = {}) =>
+  defineAgent({ name, instructions: `You are ${name}.`, model: scriptedModel({ name, steps }), ...more });
+const echo = defineAgent({
+  name: 'echo',
+  instructions: 'Say it again.',
+  model: scriptedModel({ name: 'echo', reply: (request) => promptOf(request).toUpperCase() }),
+});
+const handOn = (...prompts: string[]) =>
+  callTools(...prompts.map((prompt) => ({ tool: 'echo', input: { prompt } })));
+
+describe('delegate', () => {
+  it('runs another agent with a conversation of its own, and gives its answer in call order', async () => {
+    const boss = agent('boss', [handOn('one', 'two'), sayResults], { tools: { echo: delegate(echo) } });
+    const { output, toolCalls } = await boss.run('Go');
+    assert.deepEqual([output, toolCalls], ['"ONE"; "TWO"', 2]);
+  });
+
+  it('tells the model when the other agent failed, also at a limit of its own', async () => {
+    const fail = agent('fails', [callTool('none'), 'x'], {
+      limits: { turns: 1 },
+      tools: { add },
+    });
+    const boss = agent('boss', [callTool('fails', { prompt: 'x' }), sayResults], {
+      tools: { fails: delegate(fail) },
+    });
+    assert.equal((await boss.run('Go')).output, 'error "turns: 1 of 1 used, 1 more asked for"');
+  });
+
+  it('is one child step for each call, named by turn and call, and found again after a crash', async () => {
+    const started: ChildRequest[] = [];
+    const onChild = async (request: ChildRequest): Promise<Json> => {
+      started.push(request);
+      return `done ${(request.input as { prompt: string }).prompt}`;
+    };
+    const boss = agent('boss', [handOn('one', 'two'), callTool('echo', { prompt: 'three' }), sayResults], {
+      tools: { echo: delegate(echo) },
+    });
+    const run = (steps: ReturnType<typeof memorySteps> | ReturnType<typeof replayingSteps>) => {
+      const { run: _run, stream: _stream, ...definition } = boss;
+      return runAgent(definition, { prompt: 'Go' }, memoryEnvironment({ steps }));
+    };
+    const first = memorySteps({ onChild });
+    const whole = await run(first);
+    assert.deepEqual(
+      started.map(({ name, step, input }) => [name, step, input]),
+      [
+        ['echo', 'echo:1:call_1', { prompt: 'one', depth: 1 }],
+        ['echo', 'echo:1:call_2', { prompt: 'two', depth: 1 }],
+        ['echo', 'echo:2:call_3', { prompt: 'three', depth: 1 }],
+      ],
+    );
+    const history = first.history();
+    for (let length = 0; length <= history.length; length += 1) {
+      const cut = history.slice(0, length);
+      started.length = 0;
+      const resumed = await run(replayingSteps(cut, { taskId: first.taskId, onChild }));
+      assert.deepEqual(resumed, whole);
+      assert.equal(started.length, 3 - cut.filter(({ kind }) => kind === 'child').length);
+    }
+  });
+
+  it('hands on so many times and so deep, and then says so', async () => {
+    const tools: Record<string, ReturnType<typeof delegate>> = {};
+    const self = agent('deeper', [callTool('deeper', { prompt: 'on' }), sayResults], { tools });
+    tools.deeper = delegate(self);
+    assert.match((await self.run('Go')).output, /Work may be handed on 3 levels deep at most: do it here/);
+    const boss = agent('boss', [handOn('a', 'b', 'c'), sayResults], {
+      tools: { echo: delegate(echo) },
+      limits: { children: 2 },
+    });
+    assert.equal((await boss.run('Go')).output, '"A"; "B"; error "This run may start 2 child tasks at most"');
+  });
+
+  it('draws on the budget of the run that hands work on, side by side too', async () => {
+    const asked: (number | undefined)[] = [];
+    const worker = defineAgent({
+      name: 'worker',
+      instructions: 'Work.',
+      model: scriptedModel({
+        name: 'worker',
+        reply: ({ maxOutputTokens }) => {
+          asked.push(maxOutputTokens);
+          return 'word '.repeat(20);
+        },
+      }),
+    });
+    const call = { tool: 'worker', input: { prompt: 'x' } };
+    const run = (tokens: number) =>
+      agent('boss', [callTools(call, call), 'done'], {
+        tools: { worker: delegate(worker) },
+        limits: { tokens },
+      }).run('Go');
+    assert.equal((await run(400)).output, 'done');
+    assert.ok(asked[0]! < 400 && asked[1]! <= asked[0]! - 25, `${asked}`);
+    await assert.rejects(run(60), withCode('budget_exceeded'));
+  });
+
+  it('is stopped with the run that handed work on', async () => {
+    const stopping = new AbortController();
+    const slow = defineAgent({
+      name: 'slow',
+      instructions: 'Wait.',
+      model: scriptedModel({
+        name: 'slow',
+        reply: ({ signal }) =>
+          new Promise((_, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason));
+            stopping.abort();
+          }),
+      }),
+    });
+    const boss = agent('boss', [callTool('slow', { prompt: 'x' })], { tools: { slow: delegate(slow) } });
+    await assert.rejects(boss.run('Go', { signal: stopping.signal }), withCode('cancelled'));
+  });
+
+  it('may need an approval as any tool does', async () => {
+    const tools = { echo: delegate(echo, { approval: 'always' }) };
+    const boss = agent('boss', [handOn('one'), sayResults], { tools });
+    const { output } = await boss.run('Go', { onApproval: () => ({ approved: false, by: 'Ada' }) });
+    assert.equal(output, 'error "Denied by Ada"');
+  });
+});
+
+describe('ask_human', () => {
+  const asking = (steps: readonly ScriptedStep[], more: Partial<AgentDefinition> = {}) =>
+    agent('asker', steps, { tools: { ask_human: askHuman() }, ...more });
+  const question = callTool('ask_human', { question: 'Which one?', choices: ['red', 'blue'] });
+
+  it('gives what the person says', async () => {
+    const { output } = await asking([question, sayResults]).run('Go', {
+      onQuestion: ({ prompt }) => `${prompt.split('\n').length} lines: red`,
+    });
+    assert.equal(output, '"3 lines: red"');
+  });
+
+  it('tells the model when nobody answered in time', async () => {
+    const clock = fakeClock();
+    const {
+      run: _run,
+      stream: _stream,
+      ...definition
+    } = asking([question, sayResults], {
+      tools: { ask_human: askHuman({ timeoutMs: 1000 }) },
+    });
+    const stepOptions = { clock, onQuestion: () => new Promise<never>(() => {}) };
+    const run = runAgent(definition, { prompt: 'Go' }, memoryEnvironment({ stepOptions }));
+    assert.equal((await clock.drive(run)).output, 'error "ask_human:1:call_1 timed out"');
+  });
+
+  it('ends the run where nobody can be asked', async () => {
+    await assert.rejects(asking([question]).run('Go'), withCode('config_invalid'));
+  });
+});
+
+describe('a tool that asks', () => {
+  it('whose request cannot be made refuses the call', async () => {
+    const picky = defineTool({
+      description: 'x',
+      input: z.object({}),
+      ask: () => {
+        throw new Error('not today');
+      },
+    });
+    const boss = agent('boss', [callTool('picky'), sayResults], { tools: { picky } });
+    assert.equal((await boss.run('Go')).output, 'error "not today"');
+  });
+});
