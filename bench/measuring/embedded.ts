@@ -67,10 +67,12 @@ function observed(store: Store, { onFinished, onClaimed, claimAfter }: EmbeddedO
   });
 }
 
-/** What the database of a folder holds when its log is written back, in bytes. Free pages do not count. */
+/**
+ * What a database holds, in bytes; free pages do not count. Nothing is written back for that: a log that begins anew has
+ * to grow again, and until then each sync costs more than twice.
+ */
 export function storedBytes(databasePath: string): number {
   using database = new DatabaseSync(databasePath, { returnArrays: true });
   const pragma = (name: string): number => Number(database.prepare(`pragma ${name}`).get()?.[0 as never]);
-  database.exec('pragma wal_checkpoint(truncate)');
   return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
 }
