@@ -44,7 +44,8 @@ export function configPathFrom(config: string | undefined, settings: Settings): 
 /** Serves an existing data folder to this process alone; nothing is run. Throws `not_found` when there is none. */
 export async function openDataFolder(data: string): Promise<Connection> {
   const settings = settingsFrom({ data, port: 0, host: '127.0.0.1', logLevel: 'silent' });
-  if (!existsSync(settings.databasePath)) {
+  const { database } = settings;
+  if (database.kind === 'sqlite' && !existsSync(database.path)) {
     throw new OpspawnError('not_found', `There is no Opspawn data in ${settings.dataDir}`);
   }
   return asConnection(await startServer({ settings }));

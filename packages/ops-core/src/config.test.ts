@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { readSettings } from './config.ts';
+import { describeDatabase, readSettings } from './config.ts';
 
 describe('settings', () => {
   it('have a default each', () => {
     const settings = readSettings({});
     assert.deepEqual(settings, {
       dataDir: join(process.cwd(), '.opspawn'),
-      databaseUrl: `sqlite:${join(process.cwd(), '.opspawn/opspawn.db')}`,
-      databasePath: join(process.cwd(), '.opspawn/opspawn.db'),
+      database: { kind: 'sqlite', path: join(process.cwd(), '.opspawn/opspawn.db') },
+      brokerUrl: undefined,
       host: '127.0.0.1',
       port: 7070,
       logLevel: 'info',
@@ -30,21 +30,43 @@ describe('settings', () => {
       OPSPAWN_QUEUES: 'a, b,',
       PATH: '/bin',
     });
-    assert.equal(settings.databasePath, '/data/opspawn.db');
+    assert.deepEqual(settings.database, { kind: 'sqlite', path: '/data/opspawn.db' });
     assert.equal(settings.port, 0);
     assert.equal(settings.host, '127.0.0.1');
     assert.deepEqual(settings.queues, ['a', 'b']);
     assert.equal(settings.environment.PATH, '/bin');
   });
 
+  it('name a database and a broker by their URLs', () => {
+    const databaseOf = (url: string) => readSettings({ OPSPAWN_DATABASE_URL: url }).database;
+    assert.deepEqual(databaseOf('sqlite::memory:'), { kind: 'sqlite', path: ':memory:' });
+    assert.deepEqual(databaseOf('sqlite:a/b.db'), {
+      kind: 'sqlite',
+      path: join(process.cwd(), 'a/b.db'),
+    });
+    for (const url of ['postgres://u:p@h:5432/d', 'postgresql:///d?host=/run/postgresql'])
+      assert.deepEqual(databaseOf(url), { kind: 'postgres', url });
+    const { brokerUrl } = readSettings({ OPSPAWN_BROKER_URL: 'amqp://h' });
+    assert.equal(brokerUrl, 'amqp://h');
+  });
+
+  it('are told without passwords', () => {
+    const tell = (url: string) => describeDatabase({ kind: 'postgres', url });
+    assert.equal(tell('postgres://u:p%40:x@h/d'), 'postgres://u:***@h/d');
+    assert.equal(tell('postgres://u:p@ss/w@h/d'), 'postgres://u:***@h/d');
+    assert.equal(tell('postgres://h/d?user=u&password=p&x=1'), 'postgres://h/d?user=u&password=***&x=1');
+    assert.equal(tell('postgres://u@h:5432/d'), 'postgres://u@h:5432/d');
+  });
+
   const refused: Readonly<Record<string, readonly [string, RegExp]>> = {
     'a port that is no number': ['OPSPAWN_PORT=7070x', /^OPSPAWN_PORT=7070x must be a whole number$/],
     'a port out of range': ['OPSPAWN_PORT=70700', /^OPSPAWN_PORT=70700 must be from 0 to 65535$/],
     'a database that is not supported': [
-      'OPSPAWN_DATABASE_URL=postgres://u@h/d',
-      /^OPSPAWN_DATABASE_URL=\S+ must begin with sqlite:/,
+      'OPSPAWN_DATABASE_URL=mysql://u:secret@h/d',
+      /^OPSPAWN_DATABASE_URL=mysql:\/\/u:\*\*\*@h\/d must be like sqlite:\S+ or postgres:/,
     ],
-    'a database without a file': ['OPSPAWN_DATABASE_URL=sqlite:', /must name a file/],
+    'a database without a file': ['OPSPAWN_DATABASE_URL=sqlite:', /must be like sqlite:/],
+    'a broker that is none': ['OPSPAWN_BROKER_URL=redis://h', /must be like amqp:/],
     'an unknown log level': ['OPSPAWN_LOG_LEVEL=loud', /must be one of trace, debug/],
   };
   for (const [what, [assignment, message]] of Object.entries(refused)) {

@@ -7,9 +7,9 @@ import { z } from 'zod';
 export interface Settings {
   /** Absolute. Where the database is, unless `OPSPAWN_DATABASE_URL` says another place. */
   readonly dataDir: string;
-  readonly databaseUrl: string;
-  /** Absolute path of the SQLite file that `databaseUrl` names, or `:memory:`. */
-  readonly databasePath: string;
+  readonly database: DatabaseSetting;
+  /** `amqp:` or `amqps:`. Absent: processes reach each other through the database, or the folder of its file. */
+  readonly brokerUrl: string | undefined;
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -27,6 +27,10 @@ export interface Settings {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+export type DatabaseSetting =
+  /** Absolute path of the file, or `:memory:`, which no other thread or process can open. */
+  { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'postgres'; readonly url: string };
+
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevelName = (typeof logLevels)[number];
 
@@ -38,15 +42,28 @@ const wholeNumber = (from: number, to: number, fallback: number) =>
     .refine((value) => value >= from && value <= to, `must be from ${from} to ${to}`)
     .default(fallback);
 
+const databaseExamples = 'sqlite:./opspawn.db or postgres://USER:PASSWORD@HOST:5432/DATABASE';
+
+const isUrlOf = (text: string, protocols: readonly string[]): boolean =>
+  URL.canParse(text) && protocols.includes(new URL(text).protocol);
+
+/** undefined for what is no URL of a database that we know. */
+function databaseOf(url: string): DatabaseSetting | undefined {
+  if (isUrlOf(url, ['postgres:', 'postgresql:'])) return { kind: 'postgres', url };
+  const [, path] = /^sqlite:(.+)$/s.exec(url) ?? [];
+  if (path === undefined) return undefined;
+  return { kind: 'sqlite', path: path === ':memory:' ? path : resolve(path) };
+}
+
 const environmentSchema = z.object({
   OPSPAWN_DATA_DIR: z.string().default('.opspawn'),
   OPSPAWN_DATABASE_URL: z
     .string()
-    .refine(
-      (url) => url.startsWith('sqlite:'),
-      'must begin with sqlite: (other databases are not supported yet)',
-    )
-    .refine((url) => url.length > 'sqlite:'.length, 'must name a file, as in sqlite:./opspawn.db')
+    .refine((url) => databaseOf(url) !== undefined, `must be like ${databaseExamples}`)
+    .optional(),
+  OPSPAWN_BROKER_URL: z
+    .string()
+    .refine((url) => isUrlOf(url, ['amqp:', 'amqps:']), 'must be like amqp://USER:PASSWORD@HOST:5672')
     .optional(),
   OPSPAWN_HOST: z.string().default('127.0.0.1'),
   OPSPAWN_PORT: wholeNumber(0, 65_535, 7070),
@@ -70,12 +87,13 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
   if (!parsed.success) throw invalidEnvironment(parsed.error, present);
   const variables = parsed.data;
   const dataDir = resolve(variables.OPSPAWN_DATA_DIR);
-  const databaseUrl = variables.OPSPAWN_DATABASE_URL ?? `sqlite:${join(dataDir, 'opspawn.db')}`;
   return {
     dataDir,
-    databaseUrl,
-    databasePath:
-      databaseUrl === 'sqlite::memory:' ? ':memory:' : resolve(databaseUrl.slice('sqlite:'.length)),
+    database: databaseOf(variables.OPSPAWN_DATABASE_URL ?? '') ?? {
+      kind: 'sqlite',
+      path: join(dataDir, 'opspawn.db'),
+    },
+    brokerUrl: variables.OPSPAWN_BROKER_URL,
     host: variables.OPSPAWN_HOST,
     port: variables.OPSPAWN_PORT,
     logLevel: variables.OPSPAWN_LOG_LEVEL,
@@ -90,10 +108,20 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
   };
 }
 
+/** Where the database is, for people: without the password. */
+export function describeDatabase(database: DatabaseSetting): string {
+  return database.kind === 'sqlite' ? database.path : withoutPassword(database.url);
+}
+
+/** What stands between the name of a user and the last @ is a password, also in what is no URL. */
+export const withoutPassword = (url: string): string =>
+  url.replace(/(\/\/[^/:@]*):.*@/s, '$1:***@').replaceAll(/([?&]password=)[^&]*/gi, '$1***');
+
 function invalidEnvironment(error: z.ZodError, present: NodeJS.ProcessEnv): OpspawnError {
   const [issue] = error.issues;
   const variable = String(issue?.path[0]);
-  return new OpspawnError('config_invalid', `${variable}=${present[variable]} ${issue?.message}`, {
+  const value = withoutPassword(present[variable] ?? '');
+  return new OpspawnError('config_invalid', `${variable}=${value} ${issue?.message}`, {
     details: { variable },
   });
 }

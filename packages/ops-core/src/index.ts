@@ -1,6 +1,12 @@
 /** Runs agents, functions and workflows as durable tasks. `defineConfig` and `startDev` are enough to begin with. */
 export { defaultNamespace, localPrincipal, type Principal } from './auth/principal.ts';
-export { type LogLevelName, readSettings, type Settings } from './config.ts';
+export {
+  type DatabaseSetting,
+  describeDatabase,
+  type LogLevelName,
+  readSettings,
+  type Settings,
+} from './config.ts';
 export { createLog, type Log } from './observe/log.ts';
 export { type NodeOptions, type OpspawnNode, openNode } from './start/node.ts';
 export {

@@ -21,7 +21,7 @@ export function temporaryFolder(t: TestContext): string {
 /** Without a folder the store is in memory. */
 export const testSettings = (folder?: string, overrides: Partial<Settings> = {}): Settings => ({
   ...readSettings(folder === undefined ? {} : { OPSPAWN_DATA_DIR: folder }),
-  ...(folder === undefined ? { databasePath: ':memory:' } : {}),
+  ...(folder === undefined ? { database: { kind: 'sqlite', path: ':memory:' } } : {}),
   logLevel: 'silent',
   port: 0,
   ...overrides,

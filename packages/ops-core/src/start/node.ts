@@ -1,9 +1,10 @@
 import { dirname } from 'node:path';
+import { OpspawnError } from '@opspawn/agentkit';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
 import { openSocketBus } from '../broker/socket/bus.ts';
-import type { Settings } from '../config.ts';
+import type { DatabaseSetting, Settings } from '../config.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { openSqliteStore } from '../storage/sqlite/open-store.ts';
 import type { Store } from '../storage/store.ts';
@@ -29,28 +30,43 @@ export interface OpspawnNode extends AsyncDisposable {
 }
 
 /**
- * Opens the database, whose folder is made when there is none. Throws `config_invalid` when it cannot be made, and
- * what the store throws.
+ * Opens the database, whose folder is made when there is none, and the bus. Throws `config_invalid` when it cannot be
+ * made, and what the store throws.
  */
 export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   const { settings, wrapStore = (store) => store } = options;
-  const { databasePath, logLevel } = settings;
-  const folder = databasePath === ':memory:' ? undefined : dirname(databasePath);
-  if (folder !== undefined) makeFolder(folder);
-  const store = wrapStore(await openSqliteStore({ path: databasePath }));
-  const bus = folder === undefined ? openMemoryBus() : openSocketBus({ folder });
+  const log = options.log ?? createLog({ level: settings.logLevel });
+  await using opening = new AsyncDisposableStack();
+  const store = wrapStore(opening.use(await openStore(settings.database)));
+  const bus = opening.use(openBus(settings));
   tellCommits(store, bus);
+  const stack = opening.move();
   return {
     settings,
-    log: options.log ?? createLog({ level: logLevel }),
+    log,
     store,
     bus,
     engine: createEngine({ store, broker: bus.broker, live: bus.live }),
-    async [Symbol.asyncDispose]() {
-      await bus[Symbol.asyncDispose]();
-      await store[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+async function openStore(database: DatabaseSetting): Promise<Store> {
+  if (database.kind === 'postgres') {
+    const { openPostgresStore } = await import('../storage/postgres/open-store.ts');
+    return await openPostgresStore({ url: database.url });
+  }
+  if (database.path !== ':memory:') makeFolder(dirname(database.path));
+  return await openSqliteStore({ path: database.path });
+}
+
+/** How this process reaches the others: through the broker where there is one, else through what they share anyhow. */
+function openBus({ database, brokerUrl }: Settings): Bus {
+  if (brokerUrl !== undefined)
+    throw new OpspawnError('config_invalid', 'OPSPAWN_BROKER_URL is not supported yet: leave it empty');
+  // Nothing rings between processes on PostgreSQL yet: workers look for themselves about once a second.
+  if (database.kind === 'postgres' || database.path === ':memory:') return openMemoryBus();
+  return openSocketBus({ folder: dirname(database.path) });
 }
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */

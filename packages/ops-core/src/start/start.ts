@@ -34,7 +34,7 @@ export interface RunningWorker extends AsyncDisposable {
 export type RunningOpspawn = RunningServer & RunningWorker;
 
 /**
- * Serves the API over the data folder. Needs no user code. Disposing it ends open streams and waits for the answers
+ * Serves the API over the database. Needs no user code. Disposing it ends open streams and waits for the answers
  * that are being made. Throws `config_invalid` when the port cannot be had, and what the store throws.
  */
 export async function startServer(options: NodeOptions): Promise<RunningServer> {
@@ -46,7 +46,7 @@ export async function startServer(options: NodeOptions): Promise<RunningServer> 
 }
 
 /**
- * Runs tasks of the data folder. Disposing it claims no more, lets what runs end within the settings' grace, and gives
+ * Runs tasks of the database. Disposing it claims no more, lets what runs end within the settings' grace, and gives
  * the rest back. Throws `config_invalid` for user code that is not valid, and what the store throws.
  */
 export async function startWorker(options: WorkerStartOptions): Promise<RunningWorker> {
@@ -97,7 +97,8 @@ async function work(
   const environment = await openAgentEnvironment(node, options.loaded);
   if (environment.mcp !== undefined) stack.use(environment.mcp);
   const registry = new Registry(options.loaded.config, environment);
-  const isShared = settings.databasePath !== ':memory:';
+  const { database } = settings;
+  const isShared = database.kind !== 'sqlite' || database.path !== ':memory:';
   const worker = await createWorker({
     store,
     bus,
@@ -108,14 +109,7 @@ async function work(
     queues: settings.queues,
     processStart: readProcessStart(process.pid) ?? '',
     leaseTtlMs: settings.leaseTtlMs,
-    ...(isShared
-      ? {
-          leaseThread: {
-            module: moduleUrl('./lease-thread', import.meta.url),
-            store: { path: settings.databasePath },
-          },
-        }
-      : {}),
+    ...(isShared ? { leaseThread: { module: moduleUrl('./lease-thread', import.meta.url), database } } : {}),
     ...(options.durable === undefined ? {} : { durable: options.durable }),
     ...(options.wrapSteps === undefined ? {} : { wrapSteps: options.wrapSteps }),
   });

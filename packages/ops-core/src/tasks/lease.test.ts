@@ -37,7 +37,8 @@ async function keep(t: TestContext, { inThread }: { inThread: boolean }) {
   deadline.extend(process.hrtime.bigint(), leaseTtlMs);
   const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
   const module = moduleUrl('../start/lease-thread', import.meta.url);
-  const thread = inThread ? { module, store: { path } } : undefined;
+  const database = { kind: 'sqlite', path } as const;
+  const thread = inThread ? { module, database } : undefined;
   const lease = keepLease({ store, workerId, leaseTtlMs, deadline, thread, onLost });
   t.after(() => lease[Symbol.asyncDispose]());
   return { store, other: await openStore(t, path), workerId, deadline, lost };

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker as Thread } from 'node:worker_threads';
+import type { DatabaseSetting } from '../config.ts';
 import type { Store } from '../storage/store.ts';
 
 /** Until when the lease surely holds, by the monotonic clock of this host. Shared between threads. */
@@ -54,10 +55,10 @@ export async function renewUntilLost(options: RenewalOptions): Promise<void> {
   }
 }
 
-/** How to start a thread that renews: its module, and what it needs to open the store by itself. */
+/** How to start a thread that renews: its module, and the database that it opens by itself. */
 export interface LeaseThread {
   module: URL;
-  store: Readonly<Record<string, unknown>>;
+  database: DatabaseSetting;
 }
 
 /** What the thread gets as `workerData`. */
@@ -65,7 +66,7 @@ export interface LeaseThreadData {
   workerId: string;
   leaseTtlMs: number;
   deadline: SharedArrayBuffer;
-  store: LeaseThread['store'];
+  database: DatabaseSetting;
 }
 
 interface KeepLeaseOptions {
@@ -100,9 +101,9 @@ function keepHere(options: KeepLeaseOptions): AsyncDisposable {
   };
 }
 
-function keepInThread(options: KeepLeaseOptions, { module, store }: LeaseThread): AsyncDisposable {
+function keepInThread(options: KeepLeaseOptions, { module, database }: LeaseThread): AsyncDisposable {
   const { workerId, leaseTtlMs, deadline } = options;
-  const workerData: LeaseThreadData = { workerId, leaseTtlMs, deadline: deadline.shared, store };
+  const workerData: LeaseThreadData = { workerId, leaseTtlMs, deadline: deadline.shared, database };
   const thread = new Thread(module, { workerData, name: 'lease' });
   thread.unref();
   let isEnded = false;
