@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { BulkVerb } from './commands/bulk.ts';
 
 const exitCodes = `
 Exit codes: 0 done, 1 failed, 2 mistake in what was asked, 3 not allowed, 4 not found, 5 wrong state or conflict,
@@ -90,7 +91,9 @@ function addTask(program: Command): void {
     .option('--status <status...>', 'pending, running, waiting, paused, completed, failed, cancelled')
     .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
     .option('--name <name>', 'of the agent, function or workflow')
+    .option('--queue <name>')
     .option('--session <id>')
+    .option('--error-code <code>', 'failed with this error')
     .addOption(new Option('--limit <n>', 'how many').argParser(wholeNumber(1, 100_000)).default(20))
     .action(async (options) => (await load()).list(options));
   connecting(command(task, 'get <id>', 'Everything about one task')).action(async (id, options) =>
@@ -107,19 +110,69 @@ function addTask(program: Command): void {
       new Option('--after <seq>', 'only entries behind this one').argParser(wholeNumber(0)).default(0),
     )
     .action(async (id, options) => (await load()).watch(id, options));
-  connecting(command(task, 'cancel <id>', 'Ask for the end of a task'))
-    .option('--reason <text>')
-    .action(async (id, options) => (await load()).cancel(id, options));
-  connecting(command(task, 'retry <id>', 'Make a failed task pending again')).action(async (id, options) =>
-    (await load()).retry(id, options),
-  );
-  connecting(command(task, 'pause <id>', 'Stop a task until it is resumed')).action(async (id, options) =>
-    (await load()).pause(id, options),
-  );
-  connecting(command(task, 'resume <id>', 'Let a paused task go on')).action(async (id, options) =>
-    (await load()).resume(id, options),
-  );
+  addActions(task);
   addDecisions(task);
+  addMany(task);
+}
+
+/** On one task, or on all that match a filter. */
+function addActions(task: Command): void {
+  const load = () => import('./commands/bulk.ts');
+  const acting = (verb: BulkVerb, description: string): Command =>
+    connecting(command(task, `${verb} [id]`, description))
+      .option('--status <status...>', 'of those: pending, running, waiting, paused, failed')
+      .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
+      .option('--name <name>', 'of the agent, function or workflow')
+      .option('--queue <name>')
+      .option('--session <id>')
+      .option('--parent <id>', 'children of this task')
+      .option('--error-code <code>', 'failed with this error')
+      .option('--created-before <time>', 'ISO 8601, as in 2026-11-21T09:00:00Z')
+      .option('--created-after <time>')
+      .option('--all', 'no filter: every task that it can be done to')
+      .option('--dry-run', 'only count them')
+      .option('-y, --yes', 'go on without asking')
+      .addHelpText(
+        'after',
+        `
+With an id it acts on that task; with filters on all tasks that match them all: it counts them, asks, and tells no more
+than it counted.
+
+Examples:
+  opspawn task ${verb} 0199…
+  opspawn task ${verb} --name thumbnail --created-before 2026-11-21T09:00:00Z --dry-run
+  opspawn task ${verb} --name thumbnail --yes`,
+      )
+      .action(async (id, options) => (await load()).act(verb, id, options));
+  acting('cancel', 'Ask for the end of a task, or of many').option('--reason <text>');
+  acting('retry', 'Make failed tasks pending again');
+  acting('pause', 'Stop tasks until they are resumed');
+  acting('resume', 'Let paused tasks go on');
+}
+
+function addMany(task: Command): void {
+  connecting(command(task, 'create', 'Create many tasks from a file'))
+    .requiredOption('--batch <file>', 'a task as JSON on each line, or - for stdin')
+    .option(
+      '--key-prefix <text>',
+      'a line without an idempotency key gets this and its number, so that the file can be sent again',
+    )
+    .addHelpText(
+      'after',
+      `
+Each line is what POST /v1/tasks takes. Lines are sent in batches of up to 10,000; a batch is taken as a whole or not at all.
+
+Examples:
+  opspawn task create --batch orders.jsonl --key-prefix orders-2026-11-21
+  echo '{"name":"thumbnail","input":{"file":"a.png"}}' | opspawn task create --batch -`,
+    )
+    .action(async (options) => (await import('./commands/create-tasks.ts')).createTasks(options));
+  connecting(command(task, 'failures', 'What failed, by error and name, with the newest error of each'))
+    .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
+    .option('--name <name>', 'of the agent, function or workflow')
+    .option('--error-code <code>')
+    .addOption(new Option('--limit <n>', 'how many groups').argParser(wholeNumber(1, 200)).default(50))
+    .action(async (options) => (await import('./commands/failures.ts')).failures(options));
 }
 
 function addDecisions(task: Command): void {

@@ -29,10 +29,15 @@ export { findConfig, type LoadedConfig, loadConfig } from './tasks/definitions/l
 export { defineConfig, type OpspawnConfig } from './tasks/definitions/user-config.ts';
 export type { Context } from './tasks/durable/context.ts';
 export type {
+  BulkAction,
+  BulkRequest,
+  BulkResult,
   DecisionRequest,
   Engine,
+  FailureQuery,
   Followed,
   SignalRequest,
   SubmitOutcome,
   TaskQuery,
+  TaskSelection,
 } from './tasks/engine-interface.ts';

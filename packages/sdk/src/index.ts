@@ -6,6 +6,7 @@ export { createInMemoryFetch, type Injectable } from './client/in-memory-fetch.t
 export type { CallOptions, Client, WatchOptions } from './client/method.ts';
 export { commonErrors, errorsOf, type Operation, type Scope, type Success } from './operations/operation.ts';
 export { apiVersion, type OperationId, type Operations, operations } from './operations/operations.ts';
+export type { BulkResult } from './schema/bulk.ts';
 export { type Definition, definitionSchema } from './schema/definition.ts';
 export {
   type Entry,
@@ -15,6 +16,7 @@ export {
   entryTypes,
   recordedErrorSchema,
 } from './schema/entry.ts';
+export { type Failure, failureSchema } from './schema/failure.ts';
 export {
   errorCodeSchema,
   type FieldError,

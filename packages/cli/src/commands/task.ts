@@ -1,4 +1,4 @@
-import type { Client, Entry, Task, TaskKind } from '@opspawn/sdk';
+import type { Client, Entry, ErrorCode, Task, TaskKind } from '@opspawn/sdk';
 import type { ConnectOptions } from '../connect.ts';
 import { createEntryDescriber, type EntryDescription } from '../describe-entry.ts';
 import { type Column, createOutput, formatDuration, type Output, printable } from '../output.ts';
@@ -15,7 +15,9 @@ interface ListOptions extends CommandOptions {
   status?: Task['status'][];
   kind?: TaskKind;
   name?: string;
+  queue?: string;
   session?: string;
+  errorCode?: ErrorCode;
   limit: number;
 }
 
@@ -37,7 +39,7 @@ function statusOf({ status, waits, pausedReason }: Task): string {
 }
 
 export async function list(options: ListOptions): Promise<void> {
-  const { status, kind, name, session: sessionId, limit } = options;
+  const { status, kind, name, queue, session: sessionId, errorCode, limit } = options;
   const tasks = await withClient(options, async (client) => {
     const found: Task[] = [];
     for (let cursor: string | undefined; found.length < limit; ) {
@@ -45,7 +47,9 @@ export async function list(options: ListOptions): Promise<void> {
         status,
         kind,
         name,
+        queue,
         sessionId,
+        errorCode,
         cursor,
         limit: Math.min(largestPage, limit - found.length),
       };
@@ -133,43 +137,6 @@ export async function watch(id: string, options: CommandOptions & { after: numbe
   });
 }
 
-type Act = (client: Client) => Promise<Task>;
-
-async function act(options: CommandOptions, perform: Act, done: (task: Task) => string): Promise<void> {
-  const task = await withClient(options, perform);
-  outputOf(options).record(task, () => done(task));
-}
-
-export const cancel = (id: string, options: CommandOptions & { reason?: string }): Promise<void> =>
-  act(
-    options,
-    (client) => client.tasks.cancel(id, options.reason === undefined ? {} : { reason: options.reason }),
-    (task) =>
-      task.status === 'cancelled' ? `${id} is cancelled` : `${id} was asked to end; it is ${task.status}`,
-  );
-
-export const retry = (id: string, options: CommandOptions): Promise<void> =>
-  act(
-    options,
-    (client) => client.tasks.retry(id),
-    (task) => `${id} is ${task.status} again`,
-  );
-
-export const pause = (id: string, options: CommandOptions): Promise<void> =>
-  act(
-    options,
-    (client) => client.tasks.pause(id),
-    (task) =>
-      task.status === 'paused' ? `${id} is paused` : `${id} was asked to pause; it is ${task.status}`,
-  );
-
-export const resume = (id: string, options: CommandOptions): Promise<void> =>
-  act(
-    options,
-    (client) => client.tasks.resume(id),
-    (task) => `${id} is ${task.status} again`,
-  );
-
 /** A finished task's output on stdout; how else it ended on stderr. */
 export function printResult(task: Task, output: Output): void {
   if (task.status === 'completed') {
@@ -208,6 +175,7 @@ function describeTask(task: Task): string {
     ],
     ['cost', usage && costText(usage.costMicroUsd)],
     ['error', error && `${error.message} [${error.code}]`],
+    ...causesOf(error).map((cause): [string, string] => ['because', `${cause.message} [${cause.code}]`]),
   ];
   const lines = facts.flatMap(([label, value]) =>
     value === undefined ? [] : [`${label.padEnd(9)} ${printable(value)}`],
@@ -225,11 +193,18 @@ function describeTask(task: Task): string {
   return lines.join('\n');
 }
 
+type RecordedError = NonNullable<Task['error']>;
+
+/** The errors behind an error, the nearest first. */
+export function causesOf(error: RecordedError | undefined): RecordedError[] {
+  return error?.cause === undefined ? [] : [error.cause, ...causesOf(error.cause)];
+}
+
 export const costText = (microUsd: number | undefined): string =>
   microUsd === undefined ? 'unknown: the model has no price' : `$${(microUsd / 1_000_000).toFixed(6)}`;
 
 /** A query without the filters that were not given. */
-function withoutUndefined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };

@@ -1,4 +1,5 @@
 import type { OperationId } from '@opspawn/sdk';
+import { bulkHandlers } from './bulk-tasks.ts';
 import { createHandlers } from './create-task.ts';
 import type { HandlersOf } from './handler.ts';
 import { taskHandlers } from './task-handlers.ts';
@@ -8,6 +9,7 @@ import { watchHandlers } from './watch-task.ts';
 export const handlers: HandlersOf<OperationId> = {
   ...createHandlers,
   ...taskHandlers,
+  ...bulkHandlers,
   ...watchHandlers,
   'definitions.list': async ({ engine, principal }) => ({
     body: { items: await engine.definitions(principal) },

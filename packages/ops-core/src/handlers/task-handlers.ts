@@ -1,4 +1,5 @@
 import type { HandlersOf } from './handler.ts';
+import { selectionOf, withoutUndefined } from './selection.ts';
 
 export const taskHandlers: HandlersOf<
   | 'tasks.get'
@@ -16,15 +17,9 @@ export const taskHandlers: HandlersOf<
     body: await engine.get(principal, params.taskId),
   }),
 
-  'tasks.list': async ({ engine, principal }, { query }) => {
-    const { createdAfter, createdBefore, ...rest } = query;
-    const body = await engine.list(principal, {
-      ...withoutUndefined(rest),
-      ...(createdAfter === undefined ? {} : { createdAfter: Date.parse(createdAfter) }),
-      ...(createdBefore === undefined ? {} : { createdBefore: Date.parse(createdBefore) }),
-    });
-    return { body };
-  },
+  'tasks.list': async ({ engine, principal }, { query }) => ({
+    body: await engine.list(principal, selectionOf(query)),
+  }),
 
   'tasks.cancel': async ({ engine, principal }, { params, body }) => ({
     body: await engine.cancel(principal, params.taskId, withoutUndefined(body ?? {})),
@@ -62,11 +57,3 @@ export const taskHandlers: HandlersOf<
     body: await engine.journal(principal, params.taskId, query),
   }),
 };
-
-type WithoutUndefined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-
-/** A parsed object has a key for every optional field that was sent; the engine's have none that is undefined. */
-const withoutUndefined = <T extends object>(object: T): WithoutUndefined<T> =>
-  Object.fromEntries(
-    Object.entries(object).filter(([, value]) => value !== undefined),
-  ) as WithoutUndefined<T>;

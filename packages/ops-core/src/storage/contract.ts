@@ -1,5 +1,6 @@
 import { claimCases } from './contract/claim.ts';
 import { controlCases } from './contract/control.ts';
+import { failureCases } from './contract/failures.ts';
 import { familyCases } from './contract/family.ts';
 import { inboxCases } from './contract/inbox.ts';
 import { journalCases } from './contract/journal.ts';
@@ -22,4 +23,5 @@ export const storeCases: readonly StoreCase[] = [
   ...workerCases,
   ...listCases,
   ...valueCases,
+  ...failureCases,
 ];

@@ -262,15 +262,40 @@ export interface TaskFilter {
   queue?: string;
   sessionId?: string;
   parentId?: string;
+  /** Only failed tasks have one. */
+  errorCode?: string;
   /** Unix ms. */
   createdAfter?: number;
   createdBefore?: number;
 }
 
-/** Newest first. `before` is the id of the last row of the page before. */
+/** Newest first, unless told otherwise. `before` (or `after`) is the id of the last row of the page before. */
 export interface TaskPage {
   limit: number;
   before?: string;
+  after?: string;
+  oldestFirst?: boolean;
+}
+
+/** Failed tasks of one definition that ended with the same code. */
+export interface FailureGroup {
+  errorCode: string;
+  kind: TaskKind;
+  name: string;
+  count: number;
+  /** Unix ms. */
+  firstAt: number;
+  lastAt: number;
+  /** The newest of them, and its terminal entry's data. */
+  taskId: string;
+  outcome?: string;
+}
+
+export interface FailureFilter {
+  namespace: string;
+  kind?: TaskKind;
+  name?: string;
+  errorCode?: string;
 }
 
 export interface WorkerInfo {
@@ -331,6 +356,10 @@ export interface Store extends AsyncDisposable {
 
   task(namespace: string, taskId: string): Promise<TaskRow | undefined>;
   tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]>;
+  /** Those of `tasks`, without what they hold. */
+  taskIds(filter: TaskFilter, page: TaskPage): Promise<readonly string[]>;
+  /** Failed tasks by code, kind and name: the largest groups first, at most `limit`. */
+  failures(filter: FailureFilter, limit: number): Promise<readonly FailureGroup[]>;
   /** Entries with seq > after, in order, at most `limit`. */
   journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]>;
   /** Items that are not taken yet, oldest first. */

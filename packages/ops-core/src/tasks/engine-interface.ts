@@ -1,5 +1,14 @@
 import type { Json, OpspawnError } from '@opspawn/agentkit';
-import type { CreateTask, Definition, Entry, Resolution, Task, TaskKind, TaskStatus } from '@opspawn/sdk';
+import type {
+  CreateTask,
+  Definition,
+  Entry,
+  Failure,
+  Resolution,
+  Task,
+  TaskKind,
+  TaskStatus,
+} from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 
 /** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
@@ -7,21 +16,57 @@ export type SubmitOutcome =
   | { outcome: 'created' | 'existing'; taskId: string }
   | { outcome: 'failed'; error: OpspawnError };
 
-export interface TaskQuery {
+/** All that is given must match. */
+export interface TaskSelection {
   status?: readonly TaskStatus[];
   kind?: TaskKind;
   name?: string;
   queue?: string;
   sessionId?: string;
   parentId?: string;
+  /** Of failed tasks: the code of their error. */
+  errorCode?: string;
   /** Unix ms, exclusive. */
   createdAfter?: number;
   /** Unix ms, exclusive. */
   createdBefore?: number;
+}
+
+export interface TaskQuery extends TaskSelection {
   /** 1 to 1,000. */
   limit: number;
   /** Opaque, from `nextCursor` of the page before. A broken one is `invalid_argument`. */
   cursor?: string;
+}
+
+export type BulkAction = 'cancel' | 'pause' | 'resume' | 'retry';
+
+export interface BulkRequest {
+  filter: TaskSelection;
+  /** Only counts. */
+  dryRun?: boolean;
+  /** Of the count, or of the call before. */
+  token?: string;
+  /** Of a cancel. */
+  reason?: string;
+}
+
+export interface BulkResult {
+  /** How many matched when they were counted. */
+  matched: number;
+  /** Told so far. */
+  done: number;
+  /** In another state by then. */
+  skipped: number;
+  /** For the next call; absent when there is nothing left to do. */
+  token?: string;
+}
+
+export interface FailureQuery {
+  kind?: TaskKind;
+  name?: string;
+  errorCode?: string;
+  limit: number;
 }
 
 /** A person's answer to an approval (`approved`) or a question (`answer`). */
@@ -73,6 +118,13 @@ export interface Engine {
   pause(principal: Principal, taskId: string): Promise<Task>;
   /** Throws `wrong_state` when the task is not paused. */
   resume(principal: Principal, taskId: string): Promise<Task>;
+  /**
+   * The same action on every task that matches: first the count (`dryRun`), which gives a token, then calls with the
+   * token of the answer before, until there is none. See `bulk.ts` for what holds.
+   */
+  bulk(principal: Principal, action: BulkAction, request: BulkRequest): Promise<BulkResult>;
+  /** Failed tasks by code, kind and name, the largest groups first. */
+  failures(principal: Principal, query: FailureQuery): Promise<Failure[]>;
   /** Kept until a wait takes it. Finished: `wrong_state`. */
   signal(principal: Principal, taskId: string, signal: SignalRequest): Promise<void>;
   /** A word on an effect in doubt. `not_found` when the task has no doubt open for that step. */

@@ -1,22 +1,27 @@
 import { type Json, OpspawnError } from '@opspawn/agentkit';
-import type { CreateTask, Definition, Entry, Resolution, Task } from '@opspawn/sdk';
+import type { CreateTask, Definition, Entry, Failure, Resolution, Task } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { Broker, LiveChannel } from '../broker/broker.ts';
 import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
 import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
+import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';
 import { DefinitionCatalog } from './definitions/catalog.ts';
 import type {
+  BulkAction,
+  BulkRequest,
+  BulkResult,
   DecisionRequest,
   Engine,
+  FailureQuery,
   Followed,
   SignalRequest,
   SubmitOutcome,
   TaskQuery,
 } from './engine-interface.ts';
 import { followTask } from './follow.ts';
-import { UsageSum, viewEntry, viewNewTask, viewTask } from './task-view.ts';
+import { UsageSum, viewEntry, viewFailure, viewNewTask, viewTask } from './task-view.ts';
 
 interface EngineOptions {
   store: Store;
@@ -122,6 +127,14 @@ class StoreEngine implements Engine {
     const result = await this.#post(principal, taskId, control('resume', { by: principal.name }));
     if (!result.ok) throw wrongState(taskId, 'resumed', result.status);
     return viewTask(await this.#row(principal, taskId));
+  }
+
+  bulk(principal: Principal, action: BulkAction, request: BulkRequest): Promise<BulkResult> {
+    return actOnMany(this.#store, principal, action, request);
+  }
+
+  async failures({ namespace }: Principal, { limit, ...filter }: FailureQuery): Promise<Failure[]> {
+    return (await this.#store.failures({ ...filter, namespace }, limit)).map(viewFailure);
   }
 
   async signal(principal: Principal, taskId: string, { name, data, id }: SignalRequest): Promise<void> {

@@ -1,8 +1,15 @@
 /** Rows of the store as the APIs show them. */
 import { type Json, recordedUsageSchema } from '@opspawn/agentkit/schema';
-import { type CreateTask, type Entry, type OpenWait, retryPolicySchema, type Task } from '@opspawn/sdk';
+import {
+  type CreateTask,
+  type Entry,
+  type Failure,
+  type OpenWait,
+  retryPolicySchema,
+  type Task,
+} from '@opspawn/sdk';
 import { z } from 'zod';
-import type { EntryRow, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
+import type { EntryRow, FailureGroup, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
 import {
   parseData,
   stepCompletedSchema,
@@ -82,6 +89,19 @@ export function viewTask(row: TaskRow): Task {
     finishedAt: row.finishedAt === undefined ? undefined : isoTime(row.finishedAt),
   };
   return present(fields) as Task;
+}
+
+export function viewFailure(group: FailureGroup): Failure {
+  const { errorCode, kind, name, count, firstAt, lastAt, taskId, outcome } = group;
+  return {
+    errorCode,
+    kind,
+    name,
+    count,
+    firstFailedAt: isoTime(firstAt),
+    lastFailedAt: isoTime(lastAt),
+    latest: { taskId, error: parseData(taskFailedSchema, outcome).error },
+  };
 }
 
 function viewWait({ step, kind, name, dueAt, data }: StoredWait): OpenWait {

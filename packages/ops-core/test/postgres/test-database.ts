@@ -14,8 +14,11 @@ export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
 }
 
-async function onServer<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: serverUrl });
+async function onServer<Result>(
+  work: (client: pg.Client) => Promise<Result>,
+  url = serverUrl,
+): Promise<Result> {
+  const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
     return await work(client);
@@ -54,4 +57,14 @@ async function createTemplate(): Promise<string> {
   const { url } = await createEmptyDatabase();
   await prepareDatabase(url);
   return new URL(url).pathname.slice(1);
+}
+
+/** Deletes all rows of our tables: faster than another database. */
+export async function emptyDatabase(url: string): Promise<void> {
+  await onServer(async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      "select tablename as name from pg_tables where schemaname = 'opspawn' and tablename <> 'migrations'",
+    );
+    await client.query(rows.map(({ name }) => `delete from opspawn.${name};`).join(' '));
+  }, url);
 }

@@ -54,15 +54,20 @@ export const createTasksResultSchema = z
     examples: [{ items: [{ outcome: 'created', taskId: '0197a3c2-7d1e-7b3a-9a55-3f0c2f6f8a01' }] }],
   });
 
-export const listTasksSchema = z.strictObject({
+/** All that is given must match. */
+export const taskFilterSchema = z.strictObject({
   status: z.array(taskStatusSchema).min(1).max(7).optional().describe('Any of these'),
   kind: taskKindSchema.optional(),
   name: nameSchema.optional(),
   queue: nameSchema.optional(),
   sessionId: clientKeySchema.optional(),
   parentId: taskIdSchema.optional(),
+  errorCode: errorCodeSchema.optional().describe('Only failed tasks have one'),
   createdAfter: z.iso.datetime({ offset: true }).optional().describe('Exclusive'),
   createdBefore: z.iso.datetime({ offset: true }).optional().describe('Exclusive'),
+});
+
+export const listTasksSchema = taskFilterSchema.extend({
   limit: z.int().min(1).max(200).default(50),
   cursor: z
     .string()

@@ -1,4 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import { errorCodeOf } from '../error-code.ts';
 import type { FinishWrite, NewEntry, OwnedResult } from '../store.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { statement } from './connections.ts';
@@ -15,15 +16,16 @@ const finish = statement<Row>(
   `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      owned as (
        delete from queue q using unnest($3::int[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
-         $10::text[]) as x (index, task_id, attempt, worker_id, status, seq, asked, data)
+         $10::text[], $11::text[]) as x (index, task_id, attempt, worker_id, status, seq, asked, data, error_code)
        where q.task_id = x.task_id and q.attempt = x.attempt and q.worker_id = x.worker_id and q.state = 1
          and q.parent_id is null and q.session_id is null and not q.has_children
          and not exists (select from journal j where j.task_id = x.task_id and j.seq >= x.seq)
        returning x.*, q.namespace, q.failures
      ),
      ended as (
-       insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, data)
-       select task_id, namespace, status, failures + (status = 'failed')::int, seq, attempt, at, asked, data from owned, clock
+       insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, error_code, asked, data)
+       select task_id, namespace, status, failures + (status = 'failed')::int, seq, attempt, at, error_code, asked, data
+       from owned, clock
      )
      select count(*), (select at from clock), case when count(*) < $2::int then coalesce(array_agg(index), '{}') end
      from owned`,
@@ -46,6 +48,7 @@ export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
       int4Array(rows.map(({ entry }) => entry.seq)),
       int4Array(rows.map(({ entry }) => entry.asked)),
       textArray(rows.map(({ entry }) => entry.data)),
+      textArray(rows.map(({ status, entry }) => (status === 'failed' ? errorCodeOf(entry) : null))),
     ];
   },
   answer([, at, indexes], writes, turn) {

@@ -1,10 +1,13 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
 import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
   EntryRow,
+  FailureFilter,
+  FailureGroup,
   InboxRow,
   NewTask,
   SessionRun,
@@ -23,9 +26,10 @@ import { StoreClock } from './clock.ts';
 import { type Connections, type Statement, statement } from './connections.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
 import { databaseClosed, refusalOf } from './failure.ts';
+import { encodeFailureFilter, failureGroups } from './failures.ts';
 import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
-import { taskList } from './task-list.ts';
+import { taskIdList, taskList } from './task-list.ts';
 import { taskById, toTask } from './task-view.ts';
 import { isUuid, toText } from './text.ts';
 import { Vacuum } from './vacuum.ts';
@@ -124,6 +128,15 @@ export class PostgresStore implements Store {
   async tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]> {
     const { query, parameters } = taskList(filter, page);
     return (await this.#run('reads', query, parameters)).map(toTask);
+  }
+
+  async taskIds(filter: TaskFilter, page: TaskPage): Promise<readonly string[]> {
+    const { query, parameters } = taskIdList(filter, page);
+    return (await this.#run('reads', query, parameters)).map(([id]) => id);
+  }
+
+  async failures(filter: FailureFilter, limit: number): Promise<readonly FailureGroup[]> {
+    return (await this.#run('reads', failureGroups, encodeFailureFilter(filter, limit))).map(toFailureGroup);
   }
 
   async journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]> {

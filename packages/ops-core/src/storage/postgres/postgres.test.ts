@@ -2,6 +2,7 @@ import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import {
   createTestDatabase,
+  emptyDatabase,
   skipWithoutPostgres,
   type TestDatabase,
 } from '../../../test/postgres/test-database.ts';
@@ -9,19 +10,14 @@ import type { StoreUnderTest } from '../contract/scenario.ts';
 import { storeCases } from '../contract.ts';
 import { openPostgresStore } from './open-store.ts';
 
-const tables = `tasks, queue, journal, outcomes, inbox, waits, workers, definitions, session_runs`;
-const emptyTables = tables
-  .split(', ')
-  .map((table) => `delete from opspawn.${table};`)
-  .join(' ');
-
 /** The clock is a function in the database: that of a test's own database can be set. */
 const setClock = (at: number): string =>
   `create or replace function opspawn.now_ms() returns bigint language sql volatile parallel safe as 'select ${at}::bigint'`;
 
 async function openSubject(url: string, client: pg.Client): Promise<StoreUnderTest> {
   let at = Date.now();
-  await client.query(`${emptyTables} ${setClock(at)}`);
+  await emptyDatabase(url);
+  await client.query(setClock(at));
   const store = await openPostgresStore({ url });
   return {
     store,

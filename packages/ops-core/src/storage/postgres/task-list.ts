@@ -31,11 +31,20 @@ const byFailure: Source = {
 /** `?` stands for the parameter. */
 type Condition = readonly [sql: string, parameter?: unknown];
 
-/** A list, newest first, from the table that fits the filter. */
-export function taskList(
-  filter: TaskFilter,
-  page: TaskPage,
-): { query: Statement<TaskAndWaits>; parameters: unknown[] } {
+/** A list from the table that fits the filter. */
+export const taskList = (filter: TaskFilter, page: TaskPage): List<TaskAndWaits> =>
+  list(viewColumns, filter, page);
+
+export const taskIdList = (filter: TaskFilter, page: TaskPage): List<[taskId: string]> =>
+  list(undefined, filter, page);
+
+interface List<Row> {
+  readonly query: Statement<Row>;
+  readonly parameters: unknown[];
+}
+
+/** Without `columns`, of ids. */
+function list<Row>(columns: string | undefined, filter: TaskFilter, page: TaskPage): List<Row> {
   const statuses = splitStatuses(filter.status);
   const source = sourceOf(filter, statuses);
   const parameters: unknown[] = [];
@@ -43,9 +52,10 @@ export function taskList(
     parameter === undefined ? sql : sql.replace('?', `$${parameters.push(parameter)}`);
   const where = conditionsOf(filter, page, { source, statuses }).map(numbered).join(' and ');
   const limit = numbered(['limit ?', page.limit]);
-  const text = `select ${viewColumns} from ${source.from} where ${where} order by ${source.id} desc ${limit}`;
+  const order = `order by ${source.id} ${page.oldestFirst === true ? 'asc' : 'desc'}`;
+  const text = `select ${columns ?? source.id} from ${source.from} where ${where} ${order} ${limit}`;
   // Without a name: planned for these very values, which the hot path could not afford.
-  return { query: statement<TaskAndWaits>('', text), parameters };
+  return { query: statement<Row>('', text), parameters };
 }
 
 interface Shape {
@@ -54,11 +64,12 @@ interface Shape {
 }
 
 function conditionsOf(filter: TaskFilter, page: TaskPage, { source, statuses }: Shape): Condition[] {
-  const { kind, name, queue, sessionId, parentId } = filter;
+  const { kind, name, queue, sessionId, parentId, errorCode } = filter;
   const conditions: Condition[] = [
     [`${source.namespace} = ?`, filter.namespace],
     ...statusCondition(statuses),
     ...(source === byFailure ? [[`o.status <> 'completed'`] as const] : []),
+    [`o.status = 'failed' and o.error_code = ?`, errorCode],
     ['t.kind = ?', kind],
     ['t.name = ?', name],
     ['t.queue = ?', queue],
@@ -66,12 +77,14 @@ function conditionsOf(filter: TaskFilter, page: TaskPage, { source, statuses }: 
     ['t.parent_id = ?', parentId],
     ...createdConditions(filter, source.id),
     [`${source.id} < ?`, page.before],
+    [`${source.id} > ?`, page.after],
   ];
   return conditions.filter(([sql, parameter]) => parameter !== undefined || !sql.includes('?'));
 }
 
 function sourceOf(filter: TaskFilter, statuses: Statuses | undefined): Source {
   const hasIndexOfItsOwn = filter.sessionId !== undefined || filter.parentId !== undefined;
+  if (filter.errorCode !== undefined && !hasIndexOfItsOwn) return byFailure;
   if (hasIndexOfItsOwn || statuses === undefined) return byTask;
   if (statuses.ended.length === 0) return byQueue;
   return statuses.states.length === 0 && !statuses.ended.includes('completed') ? byFailure : byTask;

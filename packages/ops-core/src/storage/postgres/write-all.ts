@@ -1,8 +1,9 @@
+import { errorCodeOf } from '../error-code.ts';
 import type { Turn } from '../sqlite/turn.ts';
 import type { Write } from '../store.ts';
 import { uuidArray } from './binary-array.ts';
 import { statement } from './connections.ts';
-import { childData } from './finish.ts';
+import { childData, terminalEntry } from './finish.ts';
 import { checkStepNames } from './owner.ts';
 import { toJsonText } from './text.ts';
 
@@ -29,7 +30,9 @@ export function encodeWrites(writes: readonly Write[], floor: number): unknown[]
 
 function checked(write: Write): unknown {
   if ('entries' in write) checkStepNames(write);
-  return write.op === 'finish' ? { ...write, childData: childData(write) } : write;
+  if (write.op !== 'finish') return write;
+  const errorCode = write.status === 'failed' ? errorCodeOf(terminalEntry(write)) : undefined;
+  return { ...write, childData: childData(write), errorCode };
 }
 
 /** The tasks whose rows in the queue a write may change. */

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { newId } from '../../domain/new-id.ts';
 import { queueState } from '../../domain/task-state.ts';
+import { errorCodeOf } from '../error-code.ts';
 import type { FinishWrite, NewEntry, OwnedResult, Owner } from '../store.ts';
 import { type ApplyEffects, lost } from './append.ts';
 import type { Blobs } from './blobs.ts';
@@ -92,6 +93,10 @@ function prepareWriteEnd(database: DatabaseSync, { blobs, journal }: FinishParts
      select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
      where not exists (select 1 from journal where task_id = ?1 and seq >= ?5)`,
   );
+  const setErrorCode = prepare<[string, Text]>(
+    database,
+    'update outcomes set error_code = ?2 where task_id = ?1',
+  );
   return (turn: Turn, { owner, status, entries }: FinishWrite, end: End): OwnedResult => {
     const { taskId, attempt } = owner;
     const { namespace, failures, terminal } = end;
@@ -112,6 +117,7 @@ function prepareWriteEnd(database: DatabaseSync, { blobs, journal }: FinishParts
       text,
     );
     if (changes !== 1) throw seqTaken(owner, seq);
+    if (status === 'failed') setErrorCode.get(taskId, errorCodeOf(terminal));
     turn.changed.push(taskId);
     return turn.written;
   };

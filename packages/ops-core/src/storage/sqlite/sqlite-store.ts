@@ -4,6 +4,8 @@ import type {
   ClaimedTask,
   DefinitionRow,
   EntryRow,
+  FailureFilter,
+  FailureGroup,
   InboxRow,
   NewTask,
   SessionRun,
@@ -20,6 +22,7 @@ import type {
 import { StoreClock } from './clock.ts';
 import { prepareDefinitions } from './definitions.ts';
 import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
+import { prepareFailures } from './failures.ts';
 import { GroupCommit } from './group-commit.ts';
 import { prepareInboxView, prepareJournalView } from './journal-view.ts';
 import type { LeaseClock } from './lease.ts';
@@ -59,6 +62,7 @@ export class SqliteStore implements Store {
     });
     this.#views = {
       ...prepareTaskView(database),
+      failures: prepareFailures(database),
       journal: prepareJournalView(database),
       inbox: prepareInboxView(database),
       definitions: prepareDefinitions(database),
@@ -93,6 +97,14 @@ export class SqliteStore implements Store {
 
   tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]> {
     return this.#read(() => this.#views.tasks(filter, page));
+  }
+
+  taskIds(filter: TaskFilter, page: TaskPage): Promise<readonly string[]> {
+    return this.#read(() => this.#views.taskIds(filter, page));
+  }
+
+  failures(filter: FailureFilter, limit: number): Promise<readonly FailureGroup[]> {
+    return this.#read(() => this.#views.failures(filter, limit));
   }
 
   journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]> {

@@ -34,12 +34,16 @@ const byFailure: Source = {
   id: 'o.task_id',
   namespace: 'o.namespace',
 };
+const byErrorCode: Source = {
+  ...byFailure,
+  from: byFailure.from.replace('outcomes_unsuccessful', 'outcomes_failed'),
+};
 
 type Condition = readonly [sql: string, ...parameters: SQLInputValue[]];
 
-/** A list, newest first, by the index that fits the filter. */
+/** A list by the index that fits the filter; without `columns`, of ids. */
 export function listQuery(
-  columns: string,
+  columns: string | undefined,
   filter: TaskFilter,
   page: TaskPage,
 ): { sql: string; parameters: SQLInputValue[] } {
@@ -49,6 +53,9 @@ export function listQuery(
     [`${source.namespace} = ?`, filter.namespace],
     ...statusCondition(statuses),
     ...(source === byFailure ? [[`o.status <> 'completed'`] as const] : []),
+    ...(filter.errorCode === undefined
+      ? []
+      : [[`o.status = 'failed' and o.error_code = ?`, filter.errorCode] as const]),
     ...equals('t.kind', filter.kind),
     ...equals('t.name', filter.name),
     ...equals('t.queue', filter.queue),
@@ -56,10 +63,12 @@ export function listQuery(
     ...equals('t.parent_id', filter.parentId),
     ...createdConditions(filter, source.id),
     ...(page.before === undefined ? [] : [[`${source.id} < ?`, page.before] as const]),
+    ...(page.after === undefined ? [] : [[`${source.id} > ?`, page.after] as const]),
   ];
   const where = conditions.map(([sql]) => sql).join(' and ');
   return {
-    sql: `select ${columns} from ${source.from} where ${where} order by ${source.id} desc limit ?`,
+    sql: `select ${columns ?? source.id} from ${source.from} where ${where}
+      order by ${source.id} ${page.oldestFirst === true ? 'asc' : 'desc'} limit ?`,
     parameters: [...conditions.flatMap(([, ...parameters]) => parameters), page.limit],
   };
 }
@@ -81,6 +90,7 @@ export function splitStatuses(status: readonly TaskStatus[] | undefined): Status
 
 function sourceOf(filter: TaskFilter, statuses: Statuses | undefined): Source {
   const hasIndexOfItsOwn = filter.sessionId !== undefined || filter.parentId !== undefined;
+  if (filter.errorCode !== undefined && !hasIndexOfItsOwn) return byErrorCode;
   if (hasIndexOfItsOwn || statuses === undefined) return byTask;
   if (statuses.ended.length === 0) return byQueue;
   return statuses.states.length === 0 && !statuses.ended.includes('completed') ? byFailure : byTask;

@@ -52,8 +52,8 @@ type WaitRow = [
 
 export interface TaskView {
   task(namespace: string, taskId: string): TaskRow | undefined;
-  /** Newest first. */
   tasks(filter: TaskFilter, page: TaskPage): TaskRow[];
+  taskIds(filter: TaskFilter, page: TaskPage): string[];
 }
 
 export function prepareTaskView(database: DatabaseSync): TaskView {
@@ -66,7 +66,13 @@ export function prepareTaskView(database: DatabaseSync): TaskView {
     database,
     'select step, hash, kind, name, key, due_at, data from waits where task_id = ?1 order by position',
   );
-  const lists = new Map<string, Statement<SQLInputValue[], ViewRow>>();
+  const lists = new Map<string, Statement<SQLInputValue[], unknown>>();
+  const listed = (columns: string | undefined, filter: TaskFilter, page: TaskPage): unknown[] => {
+    const { sql, parameters } = listQuery(columns, filter, page);
+    const list = lists.get(sql) ?? prepare<SQLInputValue[], unknown>(database, sql);
+    lists.set(sql, list);
+    return list.all(...parameters);
+  };
 
   const toTask = (row: ViewRow): TaskRow => {
     const mayWait = row[13] === queueState.waiting || row[13] === queueState.paused;
@@ -78,15 +84,8 @@ export function prepareTaskView(database: DatabaseSync): TaskView {
       const row = one.get(namespace, taskId);
       return row === undefined ? undefined : toTask(row);
     },
-    tasks(filter, page) {
-      const { sql, parameters } = listQuery(viewColumns, filter, page);
-      let list = lists.get(sql);
-      if (list === undefined) {
-        list = prepare<SQLInputValue[], ViewRow>(database, sql);
-        lists.set(sql, list);
-      }
-      return list.all(...parameters).map(toTask);
-    },
+    tasks: (filter, page) => (listed(viewColumns, filter, page) as ViewRow[]).map(toTask),
+    taskIds: (filter, page) => (listed(undefined, filter, page) as [taskId: string][]).map(([id]) => id),
   };
 }
 

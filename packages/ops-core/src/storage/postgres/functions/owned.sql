@@ -72,7 +72,7 @@ begin
 end $$;
 
 -- The end of a task, with all that follows from it for its parent, its children and its session. `childData` of the
--- write: what the parent is told.
+-- write: what the parent is told; `errorCode`: of one that failed.
 create function finish_task(inout told text[], p_at bigint, p_write jsonb, out result jsonb) language plpgsql as $$
 declare
   v_task queue := find_owned(p_write->'owner');
@@ -89,10 +89,10 @@ begin
   if exists (select from journal where task_id = v_task.task_id and seq >= (v_last->>'seq')::integer) then
     raise exception 'Entry % of task % is another one', v_last->>'seq', v_task.task_id using errcode = 'OP002';
   end if;
-  insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, asked, data)
+  insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, error_code, asked, data)
   values (v_task.task_id, v_task.namespace, p_write->>'status',
     v_task.failures + (p_write->>'status' = 'failed')::integer, (v_last->>'seq')::integer,
-    v_task.attempt, p_at, (v_last->>'asked')::integer, v_last->>'data');
+    v_task.attempt, p_at, p_write->>'errorCode', (v_last->>'asked')::integer, v_last->>'data');
   told := apply_effects(told, p_at, v_task.namespace, p_write);
   if v_task.parent_id is not null then
     select d.told into told from tasks t, deliver(told, p_at, v_task.namespace, v_task.parent_id, jsonb_build_object(

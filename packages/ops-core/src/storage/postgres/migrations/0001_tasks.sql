@@ -70,6 +70,7 @@ create table journal (
 );
 
 -- The terminal entry of each task that ended: the last of its journal, and not in there, so that an end is one row.
+-- error_code: of one that failed.
 create table outcomes (
   task_id uuid primary key,
   namespace text collate "C" not null,
@@ -78,10 +79,12 @@ create table outcomes (
   seq integer not null,
   attempt integer not null,
   at bigint not null,
+  error_code text collate "C",
   asked integer,
   data text
 );
 create index outcomes_unsuccessful on outcomes (namespace, task_id) where status <> 'completed';
+create index outcomes_failed on outcomes (namespace, error_code, task_id) where status = 'failed';
 
 -- What came to a task from outside, in the order of arrival. Taken items stay, so that posting one again is seen.
 create table inbox (

@@ -67,6 +67,7 @@ create table journal (
 ) without rowid;
 
 -- The terminal entry of each task that ended: the last of its journal, and not in there, so that an end is one row.
+-- error_code: of one that failed.
 -- The namespace may be missing where the task has completed: only the others are listed from here.
 create table outcomes (
   task_id text primary key,
@@ -76,11 +77,13 @@ create table outcomes (
   seq integer not null,
   attempt integer not null,
   at integer not null,
+  error_code text,
   asked integer,
   blob_id integer,
   data text
 ) without rowid;
 create index outcomes_unsuccessful on outcomes (namespace, task_id) where status <> 'completed';
+create index outcomes_failed on outcomes (namespace, error_code, task_id) where status = 'failed';
 
 -- What came to a task from outside, in the order of arrival. Taken items stay, so that posting one again is seen.
 create table inbox (
