@@ -7,3 +7,9 @@ export interface Bus extends AsyncDisposable {
   /** Resolves when messages of other processes arrive. Until then they are lost, as after a loss of the connection. */
   linked(signal: AbortSignal): Promise<void>;
 }
+
+/** What a bus tells of its connections; the process's log is one. */
+export interface BusLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}

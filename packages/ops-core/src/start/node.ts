@@ -38,7 +38,7 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   const log = options.log ?? createLog({ level: settings.logLevel });
   await using opening = new AsyncDisposableStack();
   const store = wrapStore(opening.use(await openStore(settings.database)));
-  const bus = opening.use(openBus(settings));
+  const bus = opening.use(await openBus(settings, log));
   tellCommits(store, bus);
   const stack = opening.move();
   return {
@@ -61,12 +61,14 @@ async function openStore(database: DatabaseSetting): Promise<Store> {
 }
 
 /** How this process reaches the others: through the broker where there is one, else through what they share anyhow. */
-function openBus({ database, brokerUrl }: Settings): Bus {
+async function openBus({ database, brokerUrl }: Settings, log: Log): Promise<Bus> {
   if (brokerUrl !== undefined)
     throw new OpspawnError('config_invalid', 'OPSPAWN_BROKER_URL is not supported yet: leave it empty');
-  // Nothing rings between processes on PostgreSQL yet: workers look for themselves about once a second.
-  if (database.kind === 'postgres' || database.path === ':memory:') return openMemoryBus();
-  return openSocketBus({ folder: dirname(database.path) });
+  if (database.kind === 'postgres') {
+    const { openPostgresBus } = await import('../broker/postgres/bus.ts');
+    return openPostgresBus({ url: database.url, log });
+  }
+  return database.path === ':memory:' ? openMemoryBus() : openSocketBus({ folder: dirname(database.path) });
 }
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */

@@ -20,6 +20,10 @@ export class MemoryBroker implements Broker {
     }
   }
 
+  ringAll(): void {
+    for (const { onRing } of this.#listeners) onRing();
+  }
+
   subscribe(queues: readonly string[], onRing: () => void): Disposable {
     const listener = { queues, onRing };
     this.#listeners.add(listener);

@@ -11,9 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, LiveChannel, LiveMessage } from '../broker.ts';
 import type { Bus } from '../bus.ts';
 import { MemoryBroker, MemoryLiveChannel } from '../memory/bus.ts';
+import type { BusMessage } from '../message.ts';
 import { Hub } from './hub.ts';
 import { LineSocket } from './line-socket.ts';
-import type { BusMessage } from './message.ts';
 
 /** The connection to the hub, or the hub itself. */
 interface Link {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import type { BusMessage } from '../message.ts';
 import { LineSocket } from './line-socket.ts';
-import type { BusMessage } from './message.ts';
 
 /** A process, as the hub sees it. */
 interface Member {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type BusMessage, busMessageSchema } from './message.ts';
+import { type BusMessage, busMessageSchema } from '../message.ts';
 
 /** Beyond it live messages are dropped: they are hints. */
 const dropBytes = 256 * 1024;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { LiveMessage } from '../broker.ts';
+import type { LiveMessage } from './broker.ts';
 
 const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('changed'), taskId: z.string() }),
@@ -7,7 +7,7 @@ const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('event'), taskId: z.string(), attempt: z.int(), event: z.unknown() }),
 ]) satisfies z.ZodType<LiveMessage>;
 
-/** One line between a process and the hub. */
+/** What goes over the wire between processes, whatever carries it. */
 export const busMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ring'), queues: z.array(z.string()) }),
   /** Somebody in the sender's process began, or stopped, to watch the task. */
