@@ -25,3 +25,8 @@ export const statusOfState = {
   [queueState.waiting]: 'waiting',
   [queueState.paused]: 'paused',
 } as const satisfies Record<QueueState, TaskStatus>;
+
+/** Of tasks that wait for nothing but their turn. */
+export const pendingStates: readonly QueueState[] = Object.values(queueState).filter(
+  (state) => statusOfState[state] === 'pending',
+);

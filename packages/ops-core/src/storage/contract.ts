@@ -6,6 +6,7 @@ import { inboxCases } from './contract/inbox.ts';
 import { journalCases } from './contract/journal.ts';
 import { listCases } from './contract/list.ts';
 import type { StoreCase } from './contract/scenario.ts';
+import { purgeCases } from './contract/purge.ts';
 import { sessionCases } from './contract/session.ts';
 import { submitCases } from './contract/submit.ts';
 import { valueCases } from './contract/value.ts';
@@ -24,4 +25,5 @@ export const storeCases: readonly StoreCase[] = [
   ...listCases,
   ...valueCases,
   ...failureCases,
+  ...purgeCases,
 ];

@@ -8,6 +8,7 @@
  * the same submit, append, finish or post made again answers as the first did.
  */
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
+import type { Housekeeping } from './housekeeping.ts';
 
 /** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
 export interface Owner {
@@ -337,7 +338,7 @@ export interface SessionRun {
   messages: string;
 }
 
-export interface Store extends AsyncDisposable {
+export interface Store extends Housekeeping, AsyncDisposable {
   listen(listener: StoreListener): void;
   /** Answered after the commit. Throws `unavailable` when the database cannot be reached, `payload_too_large`, … */
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]>;

@@ -1,7 +1,9 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
+import { idSlackMs } from '../sqlite/namespaces.ts';
 import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
+import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -31,9 +33,17 @@ import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
 import { taskIdList, taskList } from './task-list.ts';
 import { taskById, toTask } from './task-view.ts';
-import { isUuid, toText } from './text.ts';
+import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
 import { Vacuum } from './vacuum.ts';
 import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
+import {
+  allNamespaces,
+  pendingOfNamespace,
+  setSettingsOfNamespace,
+  settingsOfNamespace,
+  submittedOfNamespace,
+} from './namespaces.ts';
+import { encodePurge, purge } from './purge.ts';
 import { noteTold, type Told } from './write-all.ts';
 import { Writes } from './writes.ts';
 
@@ -43,7 +53,6 @@ const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1
 
 /** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
 const rowsPerSweep = 5000;
-const nilUuid = '00000000-0000-0000-0000-000000000000';
 
 /** The store over the connections, which it closes at its end. */
 export class PostgresStore implements Store {
@@ -190,6 +199,34 @@ export class PostgresStore implements Store {
   async session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
     const rows = await this.#run('reads', sessionRuns, [namespace, toText(sessionId)]);
     return rows.map(([runId, messages]) => ({ runId, messages }));
+  }
+
+  async namespaces(): Promise<readonly string[]> {
+    return (await this.#run('reads', allNamespaces, [])).map(([namespace]) => namespace);
+  }
+
+  async namespaceSettings(namespace: string): Promise<string | undefined> {
+    return (await this.#run('reads', settingsOfNamespace, [namespace]))[0]?.[0];
+  }
+
+  async setNamespaceSettings(namespace: string, settings: string): Promise<void> {
+    await this.#run('writes', setSettingsOfNamespace, [namespace, toText(settings)]);
+  }
+
+  async pending(namespace: string, limit: number): Promise<number> {
+    return (await this.#run('reads', pendingOfNamespace, [namespace, limit]))[0]?.[0] ?? 0;
+  }
+
+  async submitted(namespace: string, since: number, limit: number) {
+    const values = [namespace, uuidAt(since - idSlackMs), since, limit];
+    const [[count = 0, firstAt] = []] = await this.#run('reads', submittedOfNamespace, values);
+    return { count, ...(typeof firstAt === 'number' ? { firstAt } : {}) };
+  }
+
+  async purge(request: PurgeRequest): Promise<PurgeResult> {
+    const [[answer] = []] = await this.#run('writes', purge, encodePurge(request));
+    const { deleted = 0, behind = null } = answer ?? {};
+    return { deleted, ...(behind === null ? {} : { behind }) };
   }
 
   async now(): Promise<number> {

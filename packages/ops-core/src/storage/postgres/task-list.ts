@@ -1,8 +1,8 @@
-import { clockSlackMs, idAt, type Statuses, splitStatuses } from '../sqlite/task-list.ts';
+import { clockSlackMs, type Statuses, splitStatuses } from '../sqlite/task-list.ts';
 import type { TaskFilter, TaskPage } from '../store.ts';
 import { type Statement, statement } from './connections.ts';
 import { type TaskAndWaits, viewColumns } from './task-view.ts';
-import { toText } from './text.ts';
+import { toText, uuidAt } from './text.ts';
 
 interface Source {
   /** Tasks t, queue q and outcomes o, read in the order of `id`. */
@@ -106,5 +106,3 @@ function createdConditions({ createdAfter, createdBefore }: TaskFilter, id: stri
     conditions.push(['t.created_at < ?', createdBefore], [`${id} < ?`, uuidAt(createdBefore + clockSlackMs)]);
   return conditions;
 }
-
-const uuidAt = (unixMs: number): string => `${idAt(unixMs)}-0000-0000-000000000000`;

@@ -1,4 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import { idAt } from '../sqlite/task-list.ts';
 
 const maxLength = 64 * 1024 * 1024;
 
@@ -33,6 +34,11 @@ export const fromJsonText = (text: string): unknown =>
       ? (_key, inner: unknown) => (typeof inner === 'string' ? fromText(inner) : inner)
       : undefined,
   );
+
+export const nilUuid = '00000000-0000-0000-0000-000000000000';
+
+/** The least one of this time (RFC 9562, section 5.7). */
+export const uuidAt = (unixMs: number): string => `${idAt(unixMs)}-0000-0000-000000000000`;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isUuid = (text: string): boolean => uuid.test(text);

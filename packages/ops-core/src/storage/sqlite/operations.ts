@@ -12,7 +12,9 @@ import { preparePause, prepareRelease, prepareSuspend } from './give-up.ts';
 import { prepareInbox } from './inbox.ts';
 import { prepareJournalWriter } from './journal.ts';
 import { type LeaseClock, prepareHoldsLease, prepareRenewLease } from './lease.ts';
+import { prepareSetNamespaceSettings } from './namespaces.ts';
 import { preparePost, prepareRefuse, prepareReopen } from './outside.ts';
+import { preparePurge } from './purge.ts';
 import { prepareAppendSession } from './sessions.ts';
 import { prepareSubmit } from './submit.ts';
 import { prepareTransitions } from './transitions.ts';
@@ -62,6 +64,8 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     sweep: prepareSweep(database, clock, { delivery, transitions }),
     registerDefinitions: prepareRegisterDefinitions(database),
     appendSession: prepareAppendSession(database),
+    setNamespaceSettings: prepareSetNamespaceSettings(database),
+    purge: preparePurge(database),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -26,6 +27,7 @@ import { prepareFailures } from './failures.ts';
 import { GroupCommit } from './group-commit.ts';
 import { prepareInboxView, prepareJournalView } from './journal-view.ts';
 import type { LeaseClock } from './lease.ts';
+import { prepareNamespaces } from './namespaces.ts';
 import { type Operations, prepareOperations } from './operations.ts';
 import { prepareSession } from './sessions.ts';
 import { prepareTaskView } from './task-view.ts';
@@ -62,6 +64,7 @@ export class SqliteStore implements Store {
     });
     this.#views = {
       ...prepareTaskView(database),
+      ...prepareNamespaces(database),
       failures: prepareFailures(database),
       journal: prepareJournalView(database),
       inbox: prepareInboxView(database),
@@ -146,6 +149,30 @@ export class SqliteStore implements Store {
 
   session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
     return this.#read(() => this.#views.session(namespace, sessionId));
+  }
+
+  namespaces(): Promise<readonly string[]> {
+    return this.#read(() => this.#views.namespaces());
+  }
+
+  namespaceSettings(namespace: string): Promise<string | undefined> {
+    return this.#read(() => this.#views.namespaceSettings(namespace));
+  }
+
+  setNamespaceSettings(namespace: string, settings: string): Promise<void> {
+    return this.#commit.add(this.#operations.setNamespaceSettings, { namespace, settings });
+  }
+
+  pending(namespace: string, limit: number): Promise<number> {
+    return this.#read(() => this.#views.pending(namespace, limit));
+  }
+
+  submitted(namespace: string, since: number, limit: number) {
+    return this.#read(() => this.#views.submitted(namespace, since, limit));
+  }
+
+  purge(request: PurgeRequest): Promise<PurgeResult> {
+    return this.#commit.add(this.#operations.purge, request);
   }
 
   now(): Promise<number> {

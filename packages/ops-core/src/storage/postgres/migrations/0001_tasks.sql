@@ -98,6 +98,8 @@ create table inbox (
   data text
 );
 create index inbox_open on inbox (task_id, position) where taken_at is null;
+-- By which a task's items are found when it is deleted.
+create index inbox_taken on inbox (task_id) where taken_at is not null;
 
 -- What a suspended task waits for.
 create table waits (
@@ -142,4 +144,10 @@ create table session_runs (
   position bigint generated always as identity,
   messages text not null,
   primary key (namespace, session_id, run_id)
+);
+
+-- What namespaces keep and are allowed; settings: JSON.
+create table namespaces (
+  namespace text collate "C" primary key,
+  settings text not null
 );

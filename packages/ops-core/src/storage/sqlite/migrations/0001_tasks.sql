@@ -98,6 +98,8 @@ create table inbox (
   data text
 );
 create index inbox_open on inbox (task_id) where taken_at is null;
+-- By which a task's items are found when it is deleted.
+create index inbox_taken on inbox (task_id) where taken_at is not null;
 
 -- What a suspended task waits for.
 create table waits (
@@ -157,3 +159,9 @@ create table clock (
   at integer not null
 );
 insert into clock (id, at) values (1, 0);
+
+-- What namespaces keep and are allowed; settings: JSON.
+create table namespaces (
+  namespace text primary key,
+  settings text not null
+) without rowid;
