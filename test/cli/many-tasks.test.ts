@@ -123,3 +123,17 @@ describe('opspawn task failures', () => {
     assert.equal((await run(['task', 'failures'])).stderr, 'Nothing failed.\n');
   });
 });
+
+describe('opspawn settings', () => {
+  it('changes what is named, and leaves the rest', async () => {
+    await run(['settings', 'set', '--keep-completed', '7', '--max-pending', '100000']);
+    const changed = ['--keep-failed', 'forever', '--max-pending', 'none'];
+    const [settings] = await json('settings', 'set', ...changed);
+    assert.deepEqual(settings, { retention: { completedMs: 604_800_000, failedMs: null }, quotas: {} });
+    assert.match(
+      (await run(['settings', 'get'])).stdout,
+      /^keeps completed tasks +7 days\nkeeps failed tasks +for ever\n/,
+    );
+    assert.equal((await run(['settings', 'set', '--max-pending', 'many'])).code, 2);
+  });
+});

@@ -21,6 +21,7 @@ export const errorCodes = {
   payload_too_large: { http: 413, grpc: 8, exit: 2, retryable: false },
   unsupported_media_type: { http: 415, grpc: 3, exit: 2, retryable: false },
   rate_limited: { http: 429, grpc: 8, exit: 6, retryable: true },
+  quota_exceeded: { http: 429, grpc: 8, exit: 9, retryable: true },
   unavailable: { http: 503, grpc: 14, exit: 6, retryable: true },
   internal: { http: 500, grpc: 13, exit: 1, retryable: true },
   // how a task or a step ended

@@ -4,7 +4,7 @@ import type { BulkVerb } from './commands/bulk.ts';
 
 const exitCodes = `
 Exit codes: 0 done, 1 failed, 2 mistake in what was asked, 3 not allowed, 4 not found, 5 wrong state or conflict,
-6 unavailable, 7 cancelled, 8 timed out, 9 over budget, 10 effect in doubt.`;
+6 unavailable, 7 cancelled, 8 timed out, 9 over budget or quota, 10 effect in doubt.`;
 
 /** Every command with its help. Their code is imported when they run. */
 export function buildProgram({ json }: { json: boolean }): Command {
@@ -20,6 +20,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addServing(program);
   addRun(program);
   addTask(program);
+  addSettings(program);
   addCrashTest(program);
   addDoctor(program);
   return program;
@@ -205,6 +206,24 @@ Examples:
   connecting(command(task, 'answer <id> <step> <json>', 'Answer a question: JSON, @FILE, or - for stdin'))
     .option('--comment <text>')
     .action(async (id, step, json, options) => (await load()).answerQuestion(id, step, json, options));
+}
+
+function addSettings(program: Command): void {
+  const settings = program.command('settings').description('What the namespace keeps, and its quotas');
+  const load = () => import('./commands/settings.ts');
+  connecting(command(settings, 'get', 'Show them')).action(async (options) => (await load()).get(options));
+  connecting(command(settings, 'set', 'Change some of them; the others stay as they are'))
+    .option('--keep-completed <days>', 'how long completed tasks are kept: days, "forever" or "default"')
+    .option('--keep-failed <days>', 'how long failed tasks are kept')
+    .option('--keep-cancelled <days>', 'how long cancelled tasks are kept')
+    .option('--max-pending <n>', 'tasks that may be pending at once; "none" for no limit')
+    .option('--max-per-minute <n>', 'tasks that may be submitted a minute')
+    .option('--max-payload-bytes <n>', 'bytes of one task’s input')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  opspawn settings set --keep-completed 7 --keep-failed forever\n  opspawn settings set --max-pending 100000',
+    )
+    .action(async (options) => (await load()).set(options));
 }
 
 function addCrashTest(program: Command): void {

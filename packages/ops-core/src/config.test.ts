@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { describeDatabase, readSettings } from './config.ts';
 
+const day = 24 * 3_600_000;
+
 describe('settings', () => {
   it('have a default each', () => {
     const settings = readSettings({});
@@ -18,6 +20,7 @@ describe('settings', () => {
       queues: ['default'],
       leaseTtlMs: 15_000,
       shutdownGraceMs: 10_000,
+      retention: { completedMs: 30 * day, failedMs: 90 * day, cancelledMs: 30 * day },
       environment: {},
     });
   });

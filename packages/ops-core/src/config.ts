@@ -23,6 +23,8 @@ export interface Settings {
   readonly leaseTtlMs: number;
   /** How long running attempts may go on after SIGTERM before they are handed back. */
   readonly shutdownGraceMs: number;
+  /** How long tasks are kept after their end, where their namespace says nothing else. */
+  readonly retention: Retention;
   /** All of the environment: for `${NAME}` in config files, and for keys of model providers. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -30,6 +32,16 @@ export interface Settings {
 export type DatabaseSetting =
   /** Absolute path of the file, or `:memory:`, which no other thread or process can open. */
   { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'postgres'; readonly url: string };
+
+/** In ms; null: for ever. */
+export interface Retention {
+  readonly completedMs: number | null;
+  readonly failedMs: number | null;
+  readonly cancelledMs: number | null;
+}
+
+/** 0 days: for ever. */
+const keptMs = (days: number): number | null => (days === 0 ? null : days * 24 * 3_600_000);
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevelName = (typeof logLevels)[number];
@@ -73,6 +85,9 @@ const environmentSchema = z.object({
   OPSPAWN_QUEUES: z.string().default('default'),
   OPSPAWN_LEASE_TTL_MS: wholeNumber(300, 3_600_000, 15_000),
   OPSPAWN_SHUTDOWN_GRACE_MS: wholeNumber(0, 3_600_000, 10_000),
+  OPSPAWN_KEEP_COMPLETED_DAYS: wholeNumber(0, 36_500, 30),
+  OPSPAWN_KEEP_CANCELLED_DAYS: wholeNumber(0, 36_500, 30),
+  OPSPAWN_KEEP_FAILED_DAYS: wholeNumber(0, 36_500, 90),
 });
 
 /**
@@ -104,6 +119,11 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
       .filter((queue) => queue !== ''),
     leaseTtlMs: variables.OPSPAWN_LEASE_TTL_MS,
     shutdownGraceMs: variables.OPSPAWN_SHUTDOWN_GRACE_MS,
+    retention: {
+      completedMs: keptMs(variables.OPSPAWN_KEEP_COMPLETED_DAYS),
+      failedMs: keptMs(variables.OPSPAWN_KEEP_FAILED_DAYS),
+      cancelledMs: keptMs(variables.OPSPAWN_KEEP_CANCELLED_DAYS),
+    },
     environment,
   };
 }

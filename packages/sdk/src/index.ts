@@ -17,6 +17,7 @@ export {
   recordedErrorSchema,
 } from './schema/entry.ts';
 export { type Failure, failureSchema } from './schema/failure.ts';
+export { type NamespaceSettings, namespaceSettingsSchema } from './schema/namespace-settings.ts';
 export {
   errorCodeSchema,
   type FieldError,

@@ -14,6 +14,10 @@ export const handlers: HandlersOf<OperationId> = {
   'definitions.list': async ({ engine, principal }) => ({
     body: { items: await engine.definitions(principal) },
   }),
+  'settings.get': async ({ engine, principal }) => ({ body: await engine.settings(principal) }),
+  'settings.set': async ({ engine, principal }, { body }) => ({
+    body: await engine.setSettings(principal, body),
+  }),
   'service.health': async () => ({ body: { status: 'ok' } }),
   'service.ready': async ({ engine }) => {
     await engine.ready();

@@ -198,6 +198,7 @@ const exampleMessages: Partial<Record<ErrorCode, string>> = {
   idempotency_conflict: 'The idempotency key was used with another request',
   payload_too_large: 'The body is over the limit',
   unsupported_media_type: 'Content-Type must be application/json, in UTF-8',
+  quota_exceeded: 'The quota pendingTasks of this namespace is 1000: only so many tasks may be pending',
   unavailable: 'The database cannot be reached',
   timeout: 'No answer in time',
 };

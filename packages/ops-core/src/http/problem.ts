@@ -39,6 +39,8 @@ export function describeProblem(error: OpspawnError, context: ProblemContext): P
   const headers: Record<string, string> = {};
   if (error.code === 'unavailable' || error.code === 'rate_limited') {
     headers['retry-after'] = String(Math.ceil((error.retryAfterMs ?? 1000) / 1000));
+  } else if (error.code === 'quota_exceeded' && error.retryAfterMs !== undefined) {
+    headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000));
   }
   if (error.code === 'internal') return { problem, headers };
   if (Array.isArray(errors)) problem.errors = errors;

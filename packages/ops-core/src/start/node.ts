@@ -10,6 +10,7 @@ import { openSqliteStore } from '../storage/sqlite/open-store.ts';
 import type { Store } from '../storage/store.ts';
 import { createEngine } from '../tasks/engine.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
+import { RetentionLoop } from '../tasks/retention.ts';
 import { makeFolder } from './make-folder.ts';
 
 export interface NodeOptions {
@@ -40,6 +41,14 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   const store = wrapStore(opening.use(await openStore(settings.database)));
   const bus = opening.use(await openBus(settings, log));
   tellCommits(store, bus);
+  opening.use(
+    new RetentionLoop({
+      store,
+      defaults: settings.retention,
+      onDeleted: (namespace, tasks) => log.info({ namespace, tasks }, 'tasks were deleted: kept long enough'),
+      onError: (err) => log.warn({ err }, 'old tasks could not be deleted'),
+    }),
+  );
   const stack = opening.move();
   return {
     settings,

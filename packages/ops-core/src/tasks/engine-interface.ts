@@ -4,6 +4,7 @@ import type {
   Definition,
   Entry,
   Failure,
+  NamespaceSettings,
   Resolution,
   Task,
   TaskKind,
@@ -97,7 +98,7 @@ export interface Engine {
   /**
    * Answers after the commit. `created` is false when the idempotency key was used before with the same request.
    * Throws `invalid_argument` (`details.path` is a JSON Pointer into the request, `/name` for an unknown definition)
-   * and `idempotency_conflict` (the key was used with another request).
+   * `idempotency_conflict` (the key was used with another request), and `quota_exceeded`.
    */
   submit(principal: Principal, request: CreateTask): Promise<{ task: Task; created: boolean }>;
   /**
@@ -148,6 +149,10 @@ export interface Engine {
     options: { after: number; signal: AbortSignal },
   ): AsyncIterable<Followed>;
   definitions(principal: Principal): Promise<Definition[]>;
+  /** What the principal's namespace keeps and is allowed. */
+  settings(principal: Principal): Promise<NamespaceSettings>;
+  /** Puts these in the place of all earlier ones. */
+  setSettings(principal: Principal, settings: NamespaceSettings): Promise<NamespaceSettings>;
   /** Throws `unavailable` when the store cannot be reached. */
   ready(): Promise<void>;
 }

@@ -1,5 +1,13 @@
 import { type Json, OpspawnError } from '@opspawn/agentkit';
-import type { CreateTask, Definition, Entry, Failure, Resolution, Task } from '@opspawn/sdk';
+import type {
+  CreateTask,
+  Definition,
+  Entry,
+  Failure,
+  NamespaceSettings,
+  Resolution,
+  Task,
+} from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { Broker, LiveChannel } from '../broker/broker.ts';
 import { newId } from '../domain/new-id.ts';
@@ -21,6 +29,8 @@ import type {
   TaskQuery,
 } from './engine-interface.ts';
 import { followTask } from './follow.ts';
+import { NamespaceSettingsCache } from './namespace-settings.ts';
+import { QuotaGuard } from './quotas.ts';
 import { UsageSum, viewEntry, viewFailure, viewNewTask, viewTask } from './task-view.ts';
 
 interface EngineOptions {
@@ -41,17 +51,21 @@ class StoreEngine implements Engine {
   readonly #broker: Broker;
   readonly #live: LiveChannel;
   readonly #catalog: DefinitionCatalog;
+  readonly #settings: NamespaceSettingsCache;
+  readonly #quotas: QuotaGuard;
 
   constructor({ store, broker, live }: EngineOptions) {
     this.#store = store;
     this.#broker = broker;
     this.#live = live;
     this.#catalog = new DefinitionCatalog(store);
+    this.#settings = new NamespaceSettingsCache(store);
+    this.#quotas = new QuotaGuard(store);
   }
 
   async submit(principal: Principal, request: CreateTask): Promise<{ task: Task; created: boolean }> {
     const task = await newTask(principal, request, this.#catalog);
-    const result = await this.#store.write({ op: 'submit', task });
+    const result = await this.#admit(principal, [task], () => this.#store.write({ op: 'submit', task }));
     if (result.outcome === 'conflict') throw idempotencyConflict(task, result);
     if (result.outcome === 'existing')
       return { task: await this.get(principal, result.taskId), created: false };
@@ -63,7 +77,7 @@ class StoreEngine implements Engine {
     const tasks = await Promise.all(
       requests.map((request, index) => newTask(principal, request, this.#catalog).catch(atIndex(index))),
     );
-    const results = await this.#store.submitMany(tasks);
+    const results = await this.#admit(principal, tasks, () => this.#store.submitMany(tasks));
     return results.map((result, index): SubmitOutcome => {
       const task = tasks[index] as NewTask;
       if (result.outcome === 'conflict')
@@ -184,8 +198,26 @@ class StoreEngine implements Engine {
     return this.#catalog.all(namespace);
   }
 
+  settings({ namespace }: Principal): Promise<NamespaceSettings> {
+    return this.#settings.load(namespace);
+  }
+
+  async setSettings({ namespace }: Principal, settings: NamespaceSettings): Promise<NamespaceSettings> {
+    await this.#settings.set(namespace, settings);
+    return settings;
+  }
+
   async ready(): Promise<void> {
     await this.#store.now();
+  }
+
+  async #admit<Result>(
+    { namespace }: Principal,
+    tasks: readonly NewTask[],
+    submit: () => Promise<Result>,
+  ): Promise<Result> {
+    const { quotas } = await this.#settings.get(namespace);
+    return quotas === undefined ? await submit() : await this.#quotas.admit(quotas, tasks, submit);
   }
 
   async #row({ namespace }: Principal, taskId: string): Promise<TaskRow> {

@@ -2,7 +2,13 @@ import type { ErrorCode } from '@opspawn/agentkit/schema';
 import type { z } from 'zod';
 
 /** What a caller needs a right to. `public` needs none. */
-export type Scope = 'public' | 'tasks:read' | 'tasks:write' | 'definitions:read';
+export type Scope =
+  | 'public'
+  | 'tasks:read'
+  | 'tasks:write'
+  | 'definitions:read'
+  | 'settings:read'
+  | 'settings:write';
 
 export type Success =
   /** The first status is for what was made now, the second for what was there already. */

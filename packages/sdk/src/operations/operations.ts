@@ -2,12 +2,14 @@ import { definitionListSchema } from '../schema/definition.ts';
 import { healthSchema } from '../schema/health.ts';
 import { bulkOperations } from './bulk-operations.ts';
 import type { Operation } from './operation.ts';
+import { settingsOperations } from './settings-operations.ts';
 import { taskOperations } from './task-operations.ts';
 
 /** Every operation of Opspawn, once. */
 export const operations = {
   ...taskOperations,
   ...bulkOperations,
+  ...settingsOperations,
   'definitions.list': {
     method: 'GET',
     path: '/v1/definitions',

@@ -41,7 +41,7 @@ export const taskOperations = {
     }),
     body: body(createTaskRequestSchema),
     success: { kind: 'json', statuses: [201, 200], schema: taskSchema, hasLocation: true },
-    errors: ['idempotency_conflict'],
+    errors: ['idempotency_conflict', 'quota_exceeded'],
     repeatable: { withField: 'idempotencyKey' },
   },
   'tasks.createMany': {
@@ -60,7 +60,7 @@ export const taskOperations = {
     }),
     body: { schema: createTasksSchema, required: true, limitBytes: 32 * mebibyte },
     success: { kind: 'json', statuses: [200], schema: createTasksResultSchema },
-    errors: [],
+    errors: ['quota_exceeded'],
     repeatable: false,
   },
   'tasks.get': {

@@ -36,7 +36,11 @@ async function purgeAll(store: Store, changes: Partial<PurgeRequest> = {}): Prom
   return completed.deleted + (await purge(store, { ...changes, ended: 'unsuccessful' })).deleted;
 }
 
-async function ended(store: Store, changes: Partial<NewTask> = {}, how: Parameters<typeof finish>[2] = 'completed') {
+async function ended(
+  store: Store,
+  changes: Partial<NewTask> = {},
+  how: Parameters<typeof finish>[2] = 'completed',
+) {
   const owner = await submitAndClaim(store, changes);
   await finish(store, owner, how);
   return owner.taskId;
@@ -170,7 +174,8 @@ export const purgeCases: readonly StoreCase[] = [
     },
   },
   {
-    promise: 'pending and submitted tasks of a namespace are counted up to a limit, children left out of the latter',
+    promise:
+      'pending and submitted tasks of a namespace are counted up to a limit, children left out of the latter',
     async run({ store, advance }) {
       const first = await submitAndClaim(store);
       const since = (await store.now()) + 1;

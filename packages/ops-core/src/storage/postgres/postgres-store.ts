@@ -1,9 +1,9 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
 import { idSlackMs } from '../sqlite/namespaces.ts';
 import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
-import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -30,12 +30,6 @@ import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } f
 import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
 import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
-import { appendSession, sessionRuns } from './sessions.ts';
-import { taskIdList, taskList } from './task-list.ts';
-import { taskById, toTask } from './task-view.ts';
-import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
-import { Vacuum } from './vacuum.ts';
-import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
 import {
   allNamespaces,
   pendingOfNamespace,
@@ -44,6 +38,12 @@ import {
   submittedOfNamespace,
 } from './namespaces.ts';
 import { encodePurge, purge } from './purge.ts';
+import { appendSession, sessionRuns } from './sessions.ts';
+import { taskIdList, taskList } from './task-list.ts';
+import { taskById, toTask } from './task-view.ts';
+import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
+import { Vacuum } from './vacuum.ts';
+import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
 import { noteTold, type Told } from './write-all.ts';
 import { Writes } from './writes.ts';
 

@@ -1,0 +1,86 @@
+import { type NamespaceSettings, OpspawnError } from '@opspawn/sdk';
+import { createOutput } from '../output.ts';
+import { withClient } from '../with-client.ts';
+import { type CommandOptions, withoutUndefined } from './task.ts';
+
+const dayMs = 24 * 3_600_000;
+
+interface SetOptions extends CommandOptions {
+  keepCompleted?: string;
+  keepFailed?: string;
+  keepCancelled?: string;
+  maxPending?: string;
+  maxPerMinute?: string;
+  maxPayloadBytes?: string;
+}
+
+export async function get(options: CommandOptions): Promise<void> {
+  show(await withClient(options, (client) => client.settings.get()), options);
+}
+
+/** Only what is named changes. */
+export async function set(options: SetOptions): Promise<void> {
+  const { keepCompleted, keepFailed, keepCancelled, maxPending, maxPerMinute, maxPayloadBytes } = options;
+  const retention = {
+    completedMs: kept('--keep-completed', keepCompleted),
+    failedMs: kept('--keep-failed', keepFailed),
+    cancelledMs: kept('--keep-cancelled', keepCancelled),
+  };
+  const quotas = {
+    pendingTasks: quota('--max-pending', maxPending),
+    submissionsPerMinute: quota('--max-per-minute', maxPerMinute),
+    payloadBytes: quota('--max-payload-bytes', maxPayloadBytes),
+  };
+  const settings = await withClient(options, async (client) => {
+    const known = await client.settings.get();
+    return await client.settings.set({
+      retention: changed(known.retention, retention),
+      quotas: changed(known.quotas, quotas),
+    });
+  });
+  show(settings, options);
+}
+
+/** Takes what was set away. */
+const removed = 'removed';
+type Change<Value> = Value | typeof removed | undefined;
+
+function changed<Key extends string, Value>(
+  known: Partial<Record<Key, Value>> | undefined,
+  changes: Record<Key, Change<Value>>,
+): Partial<Record<Key, Value>> {
+  const kept = Object.entries({ ...known, ...withoutUndefined(changes) });
+  return Object.fromEntries(kept.filter(([, value]) => value !== removed)) as Partial<Record<Key, Value>>;
+}
+
+function kept(option: string, text: string | undefined): Change<number | null> {
+  if (text === undefined) return undefined;
+  if (text === 'default') return removed;
+  return text === 'forever' ? null : Math.round(number(option, text, 'days, "forever" or "default"') * dayMs);
+}
+
+function quota(option: string, text: string | undefined): Change<number> {
+  if (text === undefined) return undefined;
+  return text === 'none' ? removed : number(option, text, 'a whole number or "none"');
+}
+
+function number(option: string, text: string, wanted: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new OpspawnError('invalid_argument', `${option} must be ${wanted}, and is ${text}`);
+}
+
+function show(settings: NamespaceSettings, { json }: CommandOptions): void {
+  const { retention = {}, quotas = {} } = settings;
+  const days = (keptMs: number | null | undefined): string =>
+    keptMs === undefined ? 'as the server is set' : keptMs === null ? 'for ever' : `${keptMs / dayMs} days`;
+  const most = (count: number | undefined): string => (count === undefined ? 'no limit' : String(count));
+  const lines = [
+    `keeps completed tasks   ${days(retention.completedMs)}`,
+    `keeps failed tasks      ${days(retention.failedMs)}`,
+    `keeps cancelled tasks   ${days(retention.cancelledMs)}`,
+    `pending tasks           ${most(quotas.pendingTasks)}`,
+    `submissions a minute    ${most(quotas.submissionsPerMinute)}`,
+    `bytes of an input       ${most(quotas.payloadBytes)}`,
+  ];
+  createOutput({ json: json === true }).record(settings, () => lines.join('\n'));
+}
