@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentDefinition } from './agent.ts';
+import type { AgentDefinition, AgentMemory, CompactionOptions } from './agent.ts';
 import { OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
@@ -104,6 +104,19 @@ const agentSchema = z.strictObject({
     .optional(),
   toolManager: callable.optional(),
   planner: having<Planner>('name', 'next').optional(),
+  memory: z
+    .strictObject({
+      compaction: z
+        .union([
+          z.literal(false),
+          z.strictObject({
+            atShare: z.number().gt(0).lt(1).optional(),
+            contextTokens: count.optional(),
+          } satisfies Record<keyof CompactionOptions, z.ZodType>),
+        ])
+        .optional(),
+    } satisfies Record<keyof AgentMemory, z.ZodType>)
+    .optional(),
   security: having<SecurityManager>('decide', 'redact').optional(),
   guardrails: z.strictObject({ input: guardrailList, output: guardrailList }).optional(),
   limits: limitsSchema.optional(),

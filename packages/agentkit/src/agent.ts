@@ -17,6 +17,20 @@ export interface McpAccess {
   allow?: readonly string[];
 }
 
+/** When the oldest messages of a long conversation are replaced by a summary of them. */
+export interface CompactionOptions {
+  /** As soon as what is sent fills more than this share of the model's window, > 0 and < 1. Default 0.75. */
+  atShare?: number;
+  /** The model's window in tokens. Default: what is known of the model (`contextTokens`); without it nothing is compacted. */
+  contextTokens?: number;
+}
+
+/** How an agent remembers. */
+export interface AgentMemory {
+  /** `false`: the conversation is always sent whole. */
+  compaction?: CompactionOptions | false;
+}
+
 export interface AgentDefinition {
   /** `[a-z0-9][a-z0-9_-]{0,62}` */
   name: string;
@@ -31,6 +45,7 @@ export interface AgentDefinition {
   /** Makes the manager of a run's tools, those of MCP servers among them. Default `createToolManager`. */
   toolManager?: (options: ToolManagerOptions) => ToolManager;
   planner?: Planner;
+  memory?: AgentMemory;
   security?: SecurityManager;
   guardrails?: Guardrails;
   limits?: Limits;

@@ -1,5 +1,5 @@
 /** Builds AI agents. Three things are enough to begin with: `defineAgent`, `defineTool` and `run`. */
-export type { AgentDefinition, McpAccess } from './agent.ts';
+export type { AgentDefinition, AgentMemory, CompactionOptions, McpAccess } from './agent.ts';
 export { checkAgent } from './agent-schema.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Agent, type AgentStream, defineAgent } from './define-agent.ts';
@@ -73,7 +73,13 @@ export type {
   ModelRequest,
   ToolSpec,
 } from './model/model.ts';
-export { findPrice, modelPrices, modelPricesDate } from './model/prices.ts';
+export {
+  findContextTokens,
+  findPrice,
+  modelContextTokens,
+  modelPrices,
+  modelPricesDate,
+} from './model/prices.ts';
 export { createModelRegistry, defaultModelSpec, type ModelRegistryOptions } from './model/registry.ts';
 export { moduleUrl } from './module-url.ts';
 export { direct } from './planner/direct.ts';

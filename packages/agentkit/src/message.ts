@@ -82,5 +82,22 @@ export function textOf(message: Exclude<Message, { role: 'tool' }>): string {
   return message.content.reduce((text, part) => (part.type === 'text' ? text + part.text : text), '');
 }
 
+/** What a model reads of a part: text as it is, calls and results as JSON; nothing of a file. */
+export function textOfPart(part: Exclude<Message, { role: 'system' }>['content'][number]): string {
+  switch (part.type) {
+    case 'text':
+    case 'reasoning':
+      return part.text;
+    case 'file':
+      return '';
+    case 'tool-call':
+      return part.tool + JSON.stringify(part.input);
+    case 'tool-result':
+      return typeof part.output === 'string' ? part.output : JSON.stringify(part.output);
+    default:
+      throw part satisfies never;
+  }
+}
+
 export const callsOf = (message: AssistantMessage): ToolCall[] =>
   message.content.filter((part) => part.type === 'tool-call');

@@ -8,6 +8,7 @@ import type { Json } from './json.ts';
 import type { ToolCall } from './message.ts';
 import type { Planner, PlanStep } from './planner/planner.ts';
 import { react } from './planner/react.ts';
+import { withinWindow } from './run-compaction.ts';
 import { eventSinks, type RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 import { guardInput, guardOutput } from './run-guardrails.ts';
@@ -53,7 +54,7 @@ async function advance(run: RunContext, planner: Planner): Promise<Json> {
     if (decision.plan !== undefined) showPlan(run, decision.plan);
     switch (decision.do) {
       case 'call_model':
-        await callModel(run, decision);
+        await callModel(run, await withinWindow(run, decision));
         break;
       case 'call_tools':
         checkCalls(run, planner, decision.calls);
@@ -93,7 +94,7 @@ async function finish(run: RunContext, answer: Json): Promise<Json | undefined> 
   if (checked.ok) return checked.value;
   if (state.repairs > 0) throw outputRefused(checked.problems);
   const decision = { do: 'call_model', messages: state.messages, offerTools: false } as const;
-  await callModel(run, decision, repairRequest(checked.problems));
+  await callModel(run, await withinWindow(run, decision), repairRequest(checked.problems));
   return undefined;
 }
 

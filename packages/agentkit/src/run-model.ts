@@ -5,14 +5,14 @@ import type { ModelReply, ModelRequest } from './model/model.ts';
 import type { PlannerDecision } from './planner/planner.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { modelStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
-import type { RetryPolicy, StepContext, StepOptions } from './steps.ts';
+import type { BudgetAmount, RetryPolicy, StepContext, StepOptions } from './steps.ts';
 
-type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
+export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
 
 /** Passing failures of providers last seconds to minutes. */
 const modelRetry: RetryPolicy = { maxAttempts: 5, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000 };
 /** For one try. A provider that has sent nothing for so long will not. */
-const modelTimeoutMs = 600_000;
+export const modelTimeoutMs = 600_000;
 
 /**
  * One turn: asks the model and takes its answer into the state. `repair` is said after the planner's messages.
@@ -25,7 +25,7 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   }
   const turn = state.turns + 1;
   const step = modelStep(turn);
-  const maxOutputTokens = await reserve(run, step, decision);
+  const maxOutputTokens = await reserveAnswer(run, step, decision.options?.maxOutputTokens);
   const remainingMs = limits.remainingMs();
   run.emitLive({ type: 'turn.started', turn });
   const request: ModelCall = {
@@ -47,36 +47,40 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
 }
 
 /**
- * Holds back what the answer may use and gives how long it may be. While it waits for others that share the budget, they
- * use some of what it was worked out from: then a shorter answer may still fit.
+ * Holds back what the answer may use and gives how long it may be, at most `asked`. While it waits for others that share
+ * the budget, they use some of what it was worked out from: then a shorter answer may still fit.
  */
-async function reserve(run: RunContext, step: string, decision: CallModel): Promise<number | undefined> {
+export async function reserveAnswer(
+  run: RunContext,
+  step: string,
+  asked: number | undefined,
+): Promise<number | undefined> {
   const { budget } = run.steps;
-  for (let cap = longestAnswer(run, decision); ; ) {
+  for (let cap = longestAnswer(run, asked); ; ) {
     try {
       await budget.reserve(step, run.limits.reservation(cap));
       return cap;
     } catch (thrown) {
-      const shorter = longestAnswer(run, decision);
+      const shorter = longestAnswer(run, asked);
       if (shorter === undefined || cap === undefined || shorter >= cap) throw thrown;
       cap = shorter;
     }
   }
 }
 
-function longestAnswer({ model, limits }: RunContext, { options }: CallModel): number | undefined {
-  const caps = [options?.maxOutputTokens, model.maxOutputTokens, limits.beforeModel()];
+function longestAnswer({ model, limits }: RunContext, asked: number | undefined): number | undefined {
+  const caps = [asked, model.maxOutputTokens, limits.beforeModel()];
   return caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
 }
 
 /** Replaces the reservation of the last turn by what it used. Doing it twice changes nothing. */
 export async function settleTurn({ state, steps }: RunContext, { usage }: Turn): Promise<void> {
-  const { inputTokens, outputTokens, costMicroUsd } = usage;
+  await steps.budget.settle(modelStep(state.turns), spentOn(usage));
+}
+
+export function spentOn({ inputTokens, outputTokens, costMicroUsd }: RecordedUsage): BudgetAmount {
   const tokens = inputTokens + outputTokens;
-  await steps.budget.settle(
-    modelStep(state.turns),
-    costMicroUsd === undefined ? { tokens } : { tokens, costMicroUsd },
-  );
+  return costMicroUsd === undefined ? { tokens } : { tokens, costMicroUsd };
 }
 
 interface ModelCall {
@@ -153,7 +157,7 @@ function recordable(run: RunContext, reply: ModelReply, repair: string | undefin
   };
 }
 
-function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: Usage): RecordedUsage {
+export function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: Usage): RecordedUsage {
   return {
     ...usage,
     ...(cachedInputTokens === 0 ? {} : { cachedInputTokens }),

@@ -2,6 +2,7 @@ import type { AgentDefinition } from './agent.ts';
 import { OpspawnError } from './errors.ts';
 import type { Message } from './message.ts';
 import type { Model } from './model/model.ts';
+import { settleCompaction } from './run-compaction.ts';
 import type { EventSinks, RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput } from './run-environment.ts';
 import { RunLimits } from './run-limits.ts';
@@ -46,6 +47,7 @@ export async function openRun(
     isWatched: environment.isWatched ?? (() => true),
   };
   if (lastTurn !== undefined) await settleTurn(run, lastTurn);
+  await settleCompaction(run);
   return run;
 }
 

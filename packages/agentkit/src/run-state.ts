@@ -4,6 +4,9 @@
  */
 import type { RecordedError } from './errors.ts';
 import type { Json } from './json.ts';
+import type { Compaction } from './memory/compaction/compaction.ts';
+import { mostTokens } from './memory/compaction/count-tokens.ts';
+import { GrowingSum } from './memory/compaction/growing-sum.ts';
 import {
   type AssistantMessage,
   callsOf,
@@ -36,6 +39,12 @@ export interface RecordedTurn extends Omit<Turn, 'usage'> {
   finishReason?: string;
 }
 
+/** What the recorded step of a summary holds. Without `usage` no model was asked. */
+export interface RecordedCompaction extends Compaction {
+  usage?: RecordedUsage;
+  model?: string;
+}
+
 /** How a tool call ended: its recorded value, or the recorded failure. */
 export type CallOutcome = { ok: true; value: Json | undefined } | { ok: false; error: RecordedError };
 
@@ -58,15 +67,25 @@ export class RunProgress implements RunState {
   isTainted: boolean;
   readonly repetition = new RunRepetition();
   plan: readonly PlanStep[] | undefined;
+  /** What takes the place of the oldest messages when they are sent. */
+  compaction: Compaction | undefined;
+  /** The turn before which a summary failed for good. */
+  failedCompaction: number | undefined;
+  /** The last answer, and the tokens that the provider counted up to and with it, while all of that is still sent. */
+  lastAnswer: { message: Message; tokens: number } | undefined;
+  /** Upper bound of the tokens that are sent. */
+  readonly sentSize = new GrowingSum<Message>(mostTokens);
   #calls: readonly ToolCall[] = [];
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
+  readonly #prompt: Message;
 
   /** `before` is the conversation ahead of this run: the system message and what the session holds. */
   constructor(before: readonly Message[], prompt: Extract<Message, { role: 'user' }>) {
     this.goal = textOf(prompt);
     this.messages = [...before, prompt];
     this.#added = before.length;
+    this.#prompt = prompt;
     this.isTainted = before.some((message) => message.role === 'tool');
   }
 
@@ -82,6 +101,16 @@ export class RunProgress implements RunState {
     return [...messages, { role: 'tool', content }];
   }
 
+  /** What no summary may swallow. */
+  readonly isPinned = (message: Message): boolean => message === this.#prompt;
+
+  /** `made` stands for the oldest messages from now on. */
+  addCompaction(made: RecordedCompaction): void {
+    this.compaction = made;
+    this.lastAnswer = undefined;
+    if (made.usage !== undefined) addUsage(this.usage, recordedUsageSchema.parse(made.usage));
+  }
+
   addTurn(turn: Turn): void {
     this.turns += 1;
     if (turn.repair !== undefined) {
@@ -92,6 +121,7 @@ export class RunProgress implements RunState {
     this.repetition.addTurn(turn.message);
     this.#calls = callsOf(turn.message);
     addUsage(this.usage, turn.usage);
+    this.lastAnswer = { message: turn.message, tokens: turn.usage.inputTokens + turn.usage.outputTokens };
   }
 
   /** Once all calls of the turn have a result, the results become one message, in call order. */
@@ -111,6 +141,12 @@ export class RunProgress implements RunState {
 
 export const modelStep = (turn: number): string => `model:${turn}`;
 
+/** The summary that is written before that turn. */
+export const compactionStep = (turn: number): string => `compact:${turn}`;
+export const isCompactionStep = (name: string): boolean => /^compact:\d+$/.test(name);
+/** The decision to leave out messages without a summary. */
+export const windowStep = (turn: number): string => `window:${turn}`;
+
 /** `TOOL:TURN:CALL_ID`. The call id alone would not do: providers give the same one again in another turn. */
 export const toolStep = (turn: number, call: ToolCall): string =>
   `${call.tool.replace(/[^\w.-]/g, '_').slice(0, 64)}:${turn}:${call.callId}`;
@@ -122,19 +158,34 @@ export const toolStep = (turn: number, call: ToolCall): string =>
 export function foldHistory(state: RunProgress, history: readonly StepRecord[]): Turn | undefined {
   const outcomes = new Map<string, CallOutcome>();
   const turns: Turn[] = [];
+  const compactions = new Map<string, StepRecord['outcome']>();
   for (const record of history) {
+    if (isCompactionStep(record.name) || record.name.startsWith('window:'))
+      compactions.set(record.name, record.outcome);
     if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
       turns.push(turnOf(recordedTurn(record)));
     if (answersCall(record)) outcomes.set(record.name, record.outcome);
   }
   for (const turn of turns) {
+    foldCompactions(state, compactions);
     state.addTurn(turn);
     for (const call of state.pendingCalls) {
       const outcome = outcomes.get(toolStep(state.turns, call));
       if (outcome !== undefined) state.addResult(call, outcome);
     }
   }
+  foldCompactions(state, compactions);
   return turns.at(-1);
+}
+
+/** Those before the turn that comes next. */
+function foldCompactions(state: RunProgress, compactions: ReadonlyMap<string, StepRecord['outcome']>): void {
+  if (compactions.size === 0) return;
+  const turn = state.turns + 1;
+  const summary = compactions.get(compactionStep(turn));
+  if (summary?.ok === false) state.failedCompaction = turn;
+  for (const outcome of [summary, compactions.get(windowStep(turn))])
+    if (outcome?.ok === true) state.addCompaction(outcome.value as unknown as RecordedCompaction);
 }
 
 /** The answer with what was left out. */

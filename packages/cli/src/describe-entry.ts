@@ -90,7 +90,7 @@ function describeResult(entry: Entry, data: Fields, inputs: ReadonlyMap<string, 
     const detail = ok ? modelDetail(data.value) : failure;
     return {
       kind: 'model',
-      subject: `turn ${label.replace(/^model:/, '')}`,
+      subject: label.replace(/^model:/, 'turn ').replace(/^compact:/, 'summary before turn '),
       detail: detail + tries,
       ok,
       ...timing,

@@ -17,7 +17,8 @@ export interface AiSdkModelOptions {
   providerOptions?: ProviderOptions;
   /** How the effort is said to a provider that does not know the SDK's own word for it. */
   reasoningOptions?: (effort: ReasoningEffort) => ProviderOptions;
-  contextTokens?: number;
+  /** Size of the context window. Default: unknown, and then long conversations are not compacted. */
+  contextTokens?: number | undefined;
   maxOutputTokens?: number;
   /** The provider always says why it stopped, so that a stream without it broke off. Default false. */
   alwaysSaysWhyItStopped?: boolean;

@@ -1,7 +1,7 @@
 import type { Usage } from '../message.ts';
 import type { ModelPrice } from './model.ts';
 
-/** When `modelPrices` was last compared with the vendors' pages. */
+/** When `modelPrices` and `modelContextTokens` were last compared with the vendors' pages. */
 export const modelPricesDate = '2026-07-04';
 
 /** From US dollars per million tokens, as the vendors state it. */
@@ -69,19 +69,65 @@ export const modelPrices: Readonly<Record<string, ModelPrice>> = {
 };
 
 /**
- * The price of `provider/model`, or undefined when it is not known. A dated name (`gpt-4o-2024-08-06`) has the price
- * of the undated one, and a model behind OpenRouter that of its vendor.
+ * How much a model takes in one call, in tokens, by `provider/model`: input and answer together.
+ * `createModelRegistry({ contextTokens })` adds or overrides.
  */
-export function findPrice(
+export const modelContextTokens: Readonly<Record<string, number>> = {
+  'openai/gpt-5.5': 1_050_000,
+  'openai/gpt-5.4': 1_050_000,
+  'openai/gpt-5.4-mini': 400_000,
+  'openai/gpt-5.4-nano': 400_000,
+  'openai/gpt-5.2': 400_000,
+  'openai/gpt-5.1': 400_000,
+  'openai/gpt-5': 400_000,
+  'openai/gpt-5-mini': 400_000,
+  'openai/gpt-5-nano': 400_000,
+  'openai/gpt-4.1': 1_047_576,
+  'openai/gpt-4.1-mini': 1_047_576,
+  'openai/gpt-4.1-nano': 1_047_576,
+  'openai/gpt-4o': 128_000,
+  'openai/gpt-4o-mini': 128_000,
+  'openai/o3': 200_000,
+  'openai/o4-mini': 200_000,
+  'anthropic/claude-opus-4-8': 1_000_000,
+  'anthropic/claude-opus-4-7': 1_000_000,
+  'anthropic/claude-opus-4-6': 1_000_000,
+  'anthropic/claude-opus-4-5': 200_000,
+  'anthropic/claude-opus-4-1': 200_000,
+  'anthropic/claude-sonnet-4-6': 1_000_000,
+  'anthropic/claude-sonnet-4-5': 200_000,
+  'anthropic/claude-haiku-4-5': 200_000,
+  'google/gemini-3.5-flash': 1_048_576,
+  'google/gemini-3.1-pro-preview': 1_048_576,
+  'google/gemini-3.1-flash-lite-preview': 1_048_576,
+  'google/gemini-3-flash-preview': 1_048_576,
+  'google/gemini-2.5-pro': 1_048_576,
+  'google/gemini-2.5-flash': 1_048_576,
+  'google/gemini-2.5-flash-lite': 1_048_576,
+};
+
+/** The price of `provider/model`, or undefined when it is not known. */
+export const findPrice = (
   id: string,
   overrides: Readonly<Record<string, ModelPrice>> = {},
-): ModelPrice | undefined {
-  const known = { ...modelPrices, ...overrides };
+): ModelPrice | undefined => find(id, { ...modelPrices, ...overrides });
+
+/** The size of the context window of `provider/model` in tokens, or undefined when it is not known. */
+export const findContextTokens = (
+  id: string,
+  overrides: Readonly<Record<string, number>> = {},
+): number | undefined => find(id, { ...modelContextTokens, ...overrides });
+
+/**
+ * What is known of a model. A dated name (`gpt-4o-2024-08-06`) stands for the undated one, and a model behind OpenRouter
+ * for that of its vendor.
+ */
+function find<Value>(id: string, known: Readonly<Record<string, Value>>): Value | undefined {
   const direct = id.startsWith('openrouter/') ? vendorName(id.slice('openrouter/'.length)) : id;
   const undated = direct.replace(/-(?:latest|\d{4}-\d{2}-\d{2}|\d{8})$/, '');
   return [id, direct, undated]
     .map((name) => (Object.hasOwn(known, name) ? known[name] : undefined))
-    .find(Boolean);
+    .find((value) => value !== undefined);
 }
 
 /** OpenRouter writes `anthropic/claude-sonnet-4.6` where Anthropic writes `claude-sonnet-4-6`. */

@@ -2,7 +2,7 @@ import { OpspawnError } from '../errors.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
 import { cassetteProvider, cassetteSettings } from './cassette/cassette-provider.ts';
 import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
-import { findPrice } from './prices.ts';
+import { findContextTokens, findPrice } from './prices.ts';
 import { builtInProviders, type Environment } from './providers.ts';
 
 export interface ModelRegistryOptions {
@@ -14,6 +14,8 @@ export interface ModelRegistryOptions {
   default?: string;
   /** Prices by `provider/model`, added to or in place of `modelPrices`. */
   prices?: Readonly<Record<string, ModelPrice>>;
+  /** Context windows in tokens by `provider/model`, added to or in place of `modelContextTokens`. */
+  contextTokens?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface ModelRegistryOptions {
  * `cassette/NAME` records `AGENTKIT_CASSETTE_MODEL`, or the default model, and replays it (`AGENTKIT_CASSETTE_MODE`).
  */
 export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRegistry {
-  const { providers = {}, environment = process.env, prices = {} } = options;
+  const { providers = {}, environment = process.env, prices, contextTokens } = options;
   const models = new Map<string, Promise<Model>>();
 
   const open = async (spec: string): Promise<Model> => {
@@ -38,6 +40,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
     return aiSdkModel(spec, await builtIn.load(modelName, environment), {
       ...builtIn.options,
       price: findPrice(spec, prices),
+      contextTokens: findContextTokens(spec, contextTokens),
     });
   };
 
