@@ -30,6 +30,7 @@ export {
 } from './json.ts';
 export { defaultLimits, type Limits, limitsSchema } from './limits.ts';
 export { createMcpHost, type McpHostOptions, type McpLogLine } from './mcp/create-mcp-host.ts';
+export { filePins } from './mcp/file-pins.ts';
 export {
   loadMcpConfig,
   type McpServerConfig,
@@ -39,6 +40,17 @@ export {
   parseMcpServers,
 } from './mcp/mcp-config.ts';
 export type { McpHost, McpSelection, McpServerStatus } from './mcp/mcp-host.ts';
+export {
+  digestOfTool,
+  maxPinsPerServer,
+  memoryPins,
+  type PinDecision,
+  type PinStatus,
+  type SeenTool,
+  type SeenTools,
+  type ToolPin,
+  type ToolPins,
+} from './mcp/tool-pins.ts';
 export { createMemory } from './memory/create-memory.ts';
 export type { Memory, MemoryItem, MemoryScope } from './memory/memory.ts';
 export {

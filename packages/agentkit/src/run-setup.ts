@@ -67,13 +67,15 @@ async function toolsOf(agent: AgentDefinition, input: RunInput, environment: Run
   const sources: Tools[] = [agent.tools ?? {}];
   if (agent.mcp !== undefined) {
     const { servers, as = 'tools', allow } = agent.mcp;
-    const selection = allow === undefined ? {} : { allow };
+    const selection = { namespace: steps.namespace, ...(allow && { allow }) };
     const pool = host ?? missingHost(`The agent ${agent.name} uses MCP servers`);
     if (as === 'proxy') sources.push(pool.proxy(servers, selection));
     else sources.push(await pool.tools(servers, { ...selection, signal: steps.signal }));
   }
   if (input.injectMcpProxy === true && agent.mcp?.as !== 'proxy') {
-    sources.push((host ?? missingHost('injectMcpProxy was asked for')).proxy());
+    sources.push(
+      (host ?? missingHost('injectMcpProxy was asked for')).proxy(undefined, { namespace: steps.namespace }),
+    );
   }
   if (extraTools !== undefined) sources.push(extraTools);
   const used = sources.filter((source) => Object.keys(source).length > 0);

@@ -1,9 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CallToolResult,
   Client,
   type Tool as McpTool,
   type ProgressCallback,
-  ProtocolError,
   type ReadResourceResult,
   type RequestOptions,
   type Resource,
@@ -13,8 +13,14 @@ import {
 } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import { OpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { failBrokenStreams } from './broken-streams.ts';
+import { limitedFetch } from './limited-fetch.ts';
 import type { McpServerConfig } from './mcp-config.ts';
+import { RawToolLists } from './raw-tool-lists.ts';
+import { messageOf, requestFailure } from './request-failure.ts';
 import { StdioTransport } from './stdio-transport.ts';
+import { digestOfTool } from './tool-pins.ts';
 
 /** `stderr`: the server's own log. `protocol`: what it sent that is no message. `host`: what happens to the server. */
 export type McpLogSource = 'stderr' | 'protocol' | 'host';
@@ -29,6 +35,13 @@ export interface ConnectionOptions {
   isLegacy: boolean;
 }
 
+/** A tool as the library understood it, and all that the server said of it. */
+export interface ListedTool {
+  tool: McpTool;
+  definition: Json;
+  digest: string;
+}
+
 interface RequestContext {
   signal?: AbortSignal;
   /** What is asked, for messages: a tool's name. */
@@ -38,18 +51,29 @@ interface RequestContext {
 
 const clientInfo = { name: 'opspawn', version: '0.1.0' };
 /** A server of the older era that never answers unknown requests costs this much at its first start. */
-const maxProbeMs = 5_000;
+const maxProbeMs = 10_000;
 /** A server that lets a call time out must answer a ping in this time (or a call's, if shorter), or it is restarted. */
 const maxPingMs = 10_000;
 
+/** So long a server over HTTP may take to hear that its session is over. */
+const maxGoodbyeMs = 1_000;
+
 /** One connection to one server: over the life of one process for stdio, until the first broken call for HTTP. */
 export class Connection {
-  /** Resolves when the connection is gone, with the reason when it was not `close`. */
+  /**
+   * Resolves when no new request can be made, with the reason when that was not `close`. Over HTTP earlier ones may still
+   * be under way then.
+   */
   readonly closed: Promise<string | undefined>;
+  /** Resolves when the last of them is answered. */
+  readonly ended: Promise<void>;
   readonly #options: ConnectionOptions;
   readonly #client: Client;
   readonly #transport: StdioTransport | StreamableHTTPClientTransport;
-  #tools: Promise<readonly McpTool[]> | undefined;
+  readonly #rawLists = new RawToolLists({ onFlood: (reason) => this.#fail(reason) });
+  #tools: { listed: Promise<readonly ListedTool[]>; askedAt: number } | undefined;
+  #resolveClosed: (reason: string | undefined) => void = () => {};
+  #requests = 0;
   #diedAtProbe = false;
   #isPinged = false;
   #failure: string | undefined;
@@ -57,21 +81,33 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#transport = transportOf(options);
-    const { startTimeoutMs } = options.config;
+    const { startTimeoutMs, transport } = options.config;
+    const timeoutMs = transport.kind === 'http' ? startTimeoutMs : Math.min(maxProbeMs, startTimeoutMs / 2);
     this.#client = new Client(clientInfo, {
-      versionNegotiation: { mode: 'auto', probe: { timeoutMs: Math.min(maxProbeMs, startTimeoutMs / 2) } },
+      versionNegotiation: { mode: 'auto', probe: { timeoutMs } },
       listChanged: {
         tools: { autoRefresh: false, debounceMs: 0, onChanged: () => (this.#tools = undefined) },
       },
     });
     this.#client.onerror = (error) => options.onLine('protocol', error.message);
     this.closed = new Promise((resolve) => {
-      this.#client.onclose = () => resolve(this.#reason());
+      this.#resolveClosed = resolve;
+    });
+    this.ended = new Promise((resolve) => {
+      this.#client.onclose = () => {
+        this.#resolveClosed(this.#reason());
+        resolve();
+      };
     });
   }
 
   get pid(): number | undefined {
     return this.#transport instanceof StdioTransport ? this.#transport.pid : undefined;
+  }
+
+  /** It is about to be gone, and takes no new requests. */
+  get isFailing(): boolean {
+    return this.#failure !== undefined;
   }
 
   get isLegacy(): boolean {
@@ -97,6 +133,8 @@ export class Connection {
         timeout: config.startTimeoutMs,
         ...(isLegacy && { prior: { kind: 'legacy' as const } }),
       });
+      this.#rawLists.watch(this.#transport);
+      if (!(this.#transport instanceof StdioTransport)) failBrokenStreams(this.#transport);
     } catch (cause) {
       const reason = this.#reason() ?? messageOf(cause);
       await this.close();
@@ -108,19 +146,37 @@ export class Connection {
     }
   }
 
-  /** All tools that the server has. Asked for once, and again after the server said that they changed. */
-  tools(): Promise<readonly McpTool[]> {
+  /**
+   * All tools that the server has. Asked for once, again after the server said that they changed, and again when what is
+   * known is older than `maxAgeMs`: not every server says so.
+   */
+  tools(maxAgeMs = Number.POSITIVE_INFINITY): Promise<readonly ListedTool[]> {
     const known = this.#tools;
-    if (known !== undefined) return known;
-    if (this.#client.getServerCapabilities()?.tools === undefined) return Promise.resolve([]);
-    const asked = this.#request({ subject: 'tools/list' }, async (options) => {
-      return (await this.#client.listTools(undefined, { ...options, cacheMode: 'refresh' })).tools;
-    });
+    if (known !== undefined && performance.now() - known.askedAt <= maxAgeMs) return known.listed;
+    // one list at a time, so that the raw definitions are those of one list
+    const listed = Promise.resolve(known?.listed).then(
+      () => this.#listTools(),
+      () => this.#listTools(),
+    );
+    const asked = { listed, askedAt: performance.now() };
     this.#tools = asked;
-    asked.catch(() => {
+    listed.catch(() => {
       if (this.#tools === asked) this.#tools = undefined;
     });
-    return asked;
+    return listed;
+  }
+
+  async #listTools(): Promise<readonly ListedTool[]> {
+    if (this.#client.getServerCapabilities()?.tools === undefined) return [];
+    this.#rawLists.begin();
+    const { tools } = await this.#request({ subject: 'tools/list' }, (options) =>
+      this.#client.listTools(undefined, { ...options, cacheMode: 'refresh' }),
+    );
+    return tools.flatMap((tool) => {
+      const definition = this.#rawLists.definition(tool.name);
+      if (definition === undefined) return [];
+      return [{ tool, definition, digest: digestOfTool(definition) }];
+    });
   }
 
   /** Throws `tool_failed` for what the server refuses, `timeout`, `mcp_failed`, or the signal's reason. */
@@ -155,12 +211,17 @@ export class Connection {
 
   /** Resolves when nothing of the server is left. Never throws. */
   async close(): Promise<void> {
+    if (!this.isFailing && !(this.#transport instanceof StdioTransport)) {
+      await Promise.race([this.#transport.terminateSession().catch(() => {}), sleep(maxGoodbyeMs)]);
+    }
     await Promise.allSettled([this.#client.close(), this.#transport.close()]);
   }
 
   async #request<T>(context: RequestContext, send: (options: RequestOptions) => Promise<T>): Promise<T> {
     const { signal, subject, onProgress } = context;
-    const { callTimeoutMs } = this.#options.config;
+    const { server, config } = this.#options;
+    const { callTimeoutMs } = config;
+    this.#requests += 1;
     try {
       return await send({
         timeout: callTimeoutMs,
@@ -170,27 +231,22 @@ export class Connection {
     } catch (cause) {
       // the library reports an abort as its time-out
       if (signal?.aborted) throw signal.reason;
-      if (cause instanceof ProtocolError) {
-        throw new OpspawnError('tool_failed', cause.message, {
-          cause,
-          retryable: false,
-          details: { subject },
-        });
-      }
-      const outcome = { subject, outcome: 'unknown' };
-      if (cause instanceof SdkError && cause.code === SdkErrorCode.RequestTimeout) {
-        void this.#killIfHung();
-        const message = `MCP server ${this.#options.server} did not answer ${subject} within ${callTimeoutMs} ms`;
-        throw new OpspawnError('timeout', message, {
-          cause,
-          details: { server: this.#options.server, ...outcome },
-        });
-      }
-      if (!(this.#transport instanceof StdioTransport)) this.#fail(messageOf(cause));
-      throw this.#error(`${this.#reason() ?? messageOf(cause)} (during ${subject})`, {
-        cause,
-        details: outcome,
+      const hasSession =
+        !(this.#transport instanceof StdioTransport) && this.#transport.sessionId !== undefined;
+      const failure = requestFailure(cause, {
+        server,
+        subject,
+        callTimeoutMs,
+        hasSession,
+        reason: this.pid === undefined ? undefined : this.#reason(),
       });
+      if (failure.kind === 'timedOut') void this.#killIfHung();
+      // of a process it is known when it ends
+      if (failure.kind === 'lost' && this.pid === undefined) this.#fail(messageOf(cause));
+      throw failure.error;
+    } finally {
+      this.#requests -= 1;
+      if (this.#requests === 0 && this.isFailing) void this.close();
     }
   }
 
@@ -208,10 +264,14 @@ export class Connection {
     this.#isPinged = false;
   }
 
+  /** A process is killed. Over HTTP, requests that are under way may still be answered, while a new connection is made. */
   #fail(failure: string): void {
     this.#failure ??= failure;
     if (this.#transport instanceof StdioTransport) this.#transport.fail(failure);
-    else void this.close();
+    else {
+      this.#resolveClosed(failure);
+      if (this.#requests === 0) void this.close();
+    }
   }
 
   #error(reason: string, options: { cause: unknown; details: Record<string, unknown> }): OpspawnError {
@@ -231,6 +291,7 @@ function transportOf({
   const { transport } = config;
   if (transport.kind === 'http') {
     return new StreamableHTTPClientTransport(new URL(transport.url), {
+      fetch: limitedFetch(fetch),
       requestInit: { headers: transport.headers },
     });
   }
@@ -242,12 +303,6 @@ function transportOf({
     cwd,
     onLine,
   });
-}
-
-/** `fetch failed` says why only in its cause. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 const minProgressGapMs = 50;

@@ -156,7 +156,7 @@ describe('MCP host with real servers', { timeout: 120_000 }, () => {
   });
 
   it('asks for the tools again after a server said that they changed', async () => {
-    await using own = hostOf({ own: ownServer });
+    await using own = hostOf({ own: { ...ownServer, pin: 'off' } });
     const offered = await own.tools(['own']);
     await call(offered, 'own__learn', { name: 'juggle' });
     let learned: Tools = {};

@@ -1,11 +1,12 @@
 import { OpspawnError } from '../errors.ts';
 import type { Tools } from '../tool/tool.ts';
-import type { McpLogSource } from './connection.ts';
+import type { ListedTool, McpLogSource } from './connection.ts';
 import type { McpServers } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';
 import { proxyTool } from './proxy-tool.ts';
 import { asTool, listTools, type McpServer } from './server-tools.ts';
 import { Supervisor } from './supervisor.ts';
+import { memoryPins, type ToolPins } from './tool-pins.ts';
 
 export interface McpLogLine {
   server: string;
@@ -19,18 +20,21 @@ export interface McpHostOptions {
   onLog?: (line: McpLogLine) => void;
   /** What each server's process gets beside its own `env`. Default: PATH, HOME, SHELL, TERM, USER, LOGNAME. */
   environment?: Readonly<Record<string, string>>;
+  /** What is remembered of the definitions of tools. Default: `memoryPins`, which end with this process. */
+  pins?: ToolPins;
   /** Longest result of a call; see `toolOutput`. Default 1,000,000. */
   maxResultChars?: number;
 }
 
 /** The pool of these servers. Starts none: each starts at its first use. */
 export function createMcpHost(options: McpHostOptions): McpHost {
-  const { onLog, environment, maxResultChars = 1_000_000 } = options;
+  const { onLog, environment, maxResultChars = 1_000_000, pins = memoryPins() } = options;
   const servers = new Map<string, McpServer>();
   for (const [name, config] of Object.entries(options.servers)) {
     const onLine = throttled((source, line) => onLog?.({ server: name, source, line }));
     const supervisor = new Supervisor({ server: name, config, onLine, environment });
-    servers.set(name, { name, config, supervisor, maxResultChars });
+    const onHeldBack = once(({ tool }, reason) => onLine('host', `the tool ${tool.name} ${reason}`));
+    servers.set(name, { name, config, supervisor, maxResultChars, pins, onHeldBack });
   }
   const select = (names: readonly string[]): McpServer[] =>
     [...new Set(names)].map((name) => serverNamed(servers, name));
@@ -40,7 +44,7 @@ export function createMcpHost(options: McpHostOptions): McpHost {
       const lists = await Promise.all(
         select(names).map(async (server) => {
           const tools = await listTools(server, selection);
-          return [...tools].map(([key, tool]) => [key, asTool(server, tool)] as const);
+          return [...tools].map(([key, tool]) => [key, asTool(server, tool, selection.namespace)] as const);
         }),
       );
       return Object.fromEntries(lists.flat());
@@ -78,5 +82,15 @@ function throttled(log: (source: McpLogSource, line: string) => void): typeof lo
     }
     lines += 1;
     if (lines <= maxLinesPerSecond || source === 'host') log(source, line);
+  };
+}
+
+/** Tells of each definition once. */
+function once(tell: McpServer['onHeldBack']): McpServer['onHeldBack'] {
+  const told = new Set<string>();
+  return (listed: ListedTool, reason) => {
+    if (told.has(listed.digest) || told.size > 10_000) return;
+    told.add(listed.digest);
+    tell(listed, reason);
   };
 }

@@ -41,6 +41,7 @@ describe('MCP config', () => {
       files: {
         transport: { kind: 'stdio', command: 'node', args: ['server.js', '3000'], env: {}, cwd: undefined },
         trusted: false,
+        pin: 'first-use',
         callTimeoutMs: 60_000,
         startTimeoutMs: 30_000,
         restart: { maxAttempts: 5, initialDelayMs: 200, factor: 2, maxDelayMs: 30_000 },

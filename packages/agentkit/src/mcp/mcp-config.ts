@@ -40,9 +40,14 @@ const serverFields = {
   headers: z.record(z.string().min(1), z.string()).optional(),
   /** Whether the server's annotations are believed. Otherwise every tool counts as one that must not be repeated. */
   trusted: z.boolean().default(false),
+  /**
+   * What becomes of definitions of tools. `first-use`: the first list is trusted, what comes later waits for a person.
+   * `strict`: all wait. `off`: nothing is remembered; for servers that you change yourself all the time.
+   */
+  pin: z.enum(['first-use', 'strict', 'off']).default('first-use'),
   callTimeoutMs: durationMs.default(60_000),
   startTimeoutMs: durationMs.default(30_000),
-  /** Only these tools, as the server names them. */
+  /** Only these tools, as the server names them; `*` stands for any characters. */
   allow: z.array(z.string()).optional(),
   restart: restartPolicy.prefault({}),
 };

@@ -11,8 +11,10 @@ export interface McpServerStatus {
 }
 
 export interface McpSelection {
-  /** Only these tools, as `server__tool`. Default: all that the servers' own allow-lists leave. */
+  /** Only these tools, as `server__tool`; `*` stands for any characters. Default: all that the servers' own lists leave. */
   allow?: readonly string[];
+  /** Whose pins count. Default `default`. */
+  namespace?: string;
   signal?: AbortSignal;
 }
 
@@ -24,6 +26,6 @@ export interface McpHost extends AsyncDisposable {
    */
   tools(servers: readonly string[], selection?: McpSelection): Promise<Tools>;
   /** The one tool `mcp_proxy` (server, tool, arguments), over these servers or over all. */
-  proxy(servers?: readonly string[], selection?: Pick<McpSelection, 'allow'>): Tools;
+  proxy(servers?: readonly string[], selection?: Pick<McpSelection, 'allow' | 'namespace'>): Tools;
   status(): readonly McpServerStatus[];
 }

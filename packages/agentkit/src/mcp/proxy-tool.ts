@@ -2,7 +2,14 @@ import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError, toOpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { InlineTool } from '../tool/tool.ts';
-import { believedAnnotations, callTool, type JsonObject, listTools, type McpServer } from './server-tools.ts';
+import {
+  believedAnnotations,
+  callTool,
+  type JsonObject,
+  listTools,
+  type McpServer,
+  type ToolSelection,
+} from './server-tools.ts';
 import { cappedJson, resourceOutput } from './tool-output.ts';
 
 interface ProxyInput {
@@ -10,10 +17,6 @@ interface ProxyInput {
   tool?: string;
   arguments?: JsonObject;
   resource?: string;
-}
-
-export interface ProxySelection {
-  allow?: readonly string[];
 }
 
 const description = `Reaches the tools and resources of MCP servers.
@@ -26,7 +29,7 @@ const description = `Reaches the tools and resources of MCP servers.
  * One tool for all tools of these servers, for catalogues too large to be offered whole. Listing and reading of
  * resources count as `read`; a call counts as what its tool is where its server is trusted, else as `once`.
  */
-export function proxyTool(servers: readonly McpServer[], selection: ProxySelection): InlineTool<ProxyInput> {
+export function proxyTool(servers: readonly McpServer[], selection: ToolSelection): InlineTool<ProxyInput> {
   const find = (name: string): McpServer => {
     const server = servers.find((candidate) => candidate.name === name);
     if (server !== undefined) return server;
@@ -56,7 +59,7 @@ export function proxyTool(servers: readonly McpServer[], selection: ProxySelecti
       if (resource !== undefined) return readResource(target, resource, context.signal);
       if (tool === undefined) return describe(target, selection, context.signal);
       const { name } = await findTool(target, tool, { ...selection, signal: context.signal });
-      return callTool(target, name, input, context);
+      return callTool(target, { tool: name, input, namespace: selection.namespace }, context);
     },
   };
 }
@@ -79,7 +82,7 @@ const refused = (message: string): OpspawnError =>
 async function findTool(
   server: McpServer,
   name: string,
-  selection: ProxySelection & { signal?: AbortSignal },
+  selection: ToolSelection & { signal?: AbortSignal },
 ): Promise<McpTool> {
   const tools = await listTools(server, selection);
   const tool = tools.get(name) ?? [...tools.values()].find((candidate) => candidate.name === name);
@@ -88,7 +91,7 @@ async function findTool(
   throw refused(`Server ${server.name} has no tool ${name}. Tools: ${known}`);
 }
 
-async function overview(server: McpServer, selection: ProxySelection, signal: AbortSignal): Promise<Json> {
+async function overview(server: McpServer, selection: ToolSelection, signal: AbortSignal): Promise<Json> {
   try {
     const tools = await listTools(server, { ...selection, signal });
     return { server: server.name, tools: [...tools.values()].map(({ name }) => name) };
@@ -98,7 +101,7 @@ async function overview(server: McpServer, selection: ProxySelection, signal: Ab
   }
 }
 
-async function describe(server: McpServer, selection: ProxySelection, signal: AbortSignal): Promise<Json> {
+async function describe(server: McpServer, selection: ToolSelection, signal: AbortSignal): Promise<Json> {
   const connection = await server.supervisor.connection(signal);
   const [tools, resources] = await Promise.all([
     listTools(server, { ...selection, signal }),

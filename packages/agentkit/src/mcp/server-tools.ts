@@ -2,10 +2,12 @@ import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { InlineTool, ToolAnnotations, ToolContext } from '../tool/tool.ts';
+import type { ListedTool } from './connection.ts';
 import type { McpServerConfig } from './mcp-config.ts';
 import { offeredNames } from './offered-names.ts';
 import type { Supervisor } from './supervisor.ts';
 import { toolErrorText, toolOutput } from './tool-output.ts';
+import type { ToolPins } from './tool-pins.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export type JsonObject = { [key: string]: Json };
@@ -16,28 +18,81 @@ export interface McpServer {
   readonly config: McpServerConfig;
   readonly supervisor: Supervisor;
   readonly maxResultChars: number;
+  readonly pins: ToolPins;
+  /** Says once of each definition that it is kept back, or too large to be kept at all. */
+  onHeldBack(tool: ListedTool, reason: string): void;
 }
 
-/** The tools that the server's allow-list and `allow` (as `server__tool`) leave, by `server__tool`, sorted. */
-export async function listTools(
-  { name: server, config, supervisor }: McpServer,
-  { allow, signal }: { allow?: readonly string[] | undefined; signal?: AbortSignal | undefined },
-): Promise<Map<string, McpTool>> {
-  const connection = await supervisor.connection(signal);
-  const all = new Map((await untilAborted(connection.tools(), signal)).map((tool) => [tool.name, tool]));
-  const listed = new Map<string, McpTool>();
-  for (const [key, name] of offeredNames(server, [...all.keys()])) {
-    const tool = all.get(name);
-    const isAllowed = (config.allow?.includes(name) ?? true) && (allow?.includes(key) ?? true);
-    if (tool !== undefined && isAllowed) listed.set(key, tool);
-  }
-  return listed;
+/** Which tools, and whose pins count. */
+export interface ToolSelection {
+  /** As `server__tool`, with `*` for any characters. */
+  allow?: readonly string[] | undefined;
+  namespace?: string | undefined;
 }
+
+/** A list that is older than this is asked for again when a run begins. */
+const maxListAgeMs = 60_000;
+const maxDefinitionChars = 64 * 1024;
+
+/**
+ * The tools that the server's allow-list and `allow` leave and whose definitions are approved, by `server__tool`,
+ * sorted.
+ */
+export async function listTools(
+  server: McpServer,
+  { allow, namespace, signal }: ToolSelection & { signal?: AbortSignal | undefined },
+): Promise<Map<string, McpTool>> {
+  const connection = await server.supervisor.connection(signal);
+  const all = new Map(
+    (await untilAborted(connection.tools(maxListAgeMs), signal)).map((each) => [each.tool.name, each]),
+  );
+  const wanted: [key: string, listed: ListedTool][] = [];
+  for (const [key, name] of offeredNames(server.name, [...all.keys()])) {
+    const listed = all.get(name);
+    const isAllowed = matches(server.config.allow, name) && matches(allow, key);
+    if (listed !== undefined && isAllowed) wanted.push([key, listed]);
+  }
+  const approved = await approvedTools(server, namespace, [...all.values()]);
+  return new Map(
+    wanted.flatMap(([key, { tool }]): [string, McpTool][] => (approved.has(tool.name) ? [[key, tool]] : [])),
+  );
+}
+
+function matches(patterns: readonly string[] | undefined, name: string): boolean {
+  return patterns?.some((pattern) => fits(pattern, name)) ?? true;
+}
+
+function fits(pattern: string, name: string): boolean {
+  if (!pattern.includes('*')) return pattern === name;
+  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 's').test(name);
+}
+
+/** The names of those tools that may be used as they are defined now. */
+async function approvedTools(
+  { name: server, config: { pin }, pins, onHeldBack }: McpServer,
+  namespace = 'default',
+  listed: readonly ListedTool[],
+): Promise<ReadonlySet<string>> {
+  const small = listed.filter((each) => {
+    const isSmall = JSON.stringify(each.definition).length <= maxDefinitionChars;
+    if (!isSmall) onHeldBack(each, `is defined in more than ${maxDefinitionChars} characters`);
+    return isSmall;
+  });
+  if (pin === 'off') return new Set(small.map(({ tool }) => tool.name));
+  const tools = small.map(({ tool, digest, definition }) => ({ tool: tool.name, digest, definition }));
+  const approved = await pins.review({ namespace, server, isStrict: pin === 'strict', tools });
+  for (const each of small) if (!approved.has(each.tool.name)) onHeldBack(each, waits);
+  return approved;
+}
+
+const waits = 'is not approved as it is defined now; look at it, then approve it (opspawn mcp approve)';
 
 /** A tool of a server as a tool of ours. It outlives restarts of the server. */
 export function asTool(
   server: McpServer,
   { name, description, title, inputSchema, annotations }: McpTool,
+  namespace: string | undefined,
 ): InlineTool<JsonObject> {
   const { callTimeoutMs, startTimeoutMs } = server.config;
   return {
@@ -47,7 +102,7 @@ export function asTool(
     annotations: believedAnnotations(server, annotations),
     // the call's own time-out counts from when the server is ready, and comes first
     timeoutMs: callTimeoutMs + startTimeoutMs,
-    execute: (input, context) => callTool(server, name, input, context),
+    execute: (input, context) => callTool(server, { tool: name, input, namespace }, context),
   };
 }
 
@@ -66,22 +121,49 @@ export function believedAnnotations(
   };
 }
 
+export interface ToolCallRequest {
+  tool: string;
+  input: JsonObject;
+  namespace: string | undefined;
+}
+
 /**
- * Calls a tool. Throws `tool_failed` (final) with what the tool said went wrong, for the model to act on; `timeout`
- * and `mcp_failed` with `details.outcome`: `not_done` (the server never got it) or `unknown`; or the signal's reason.
+ * Calls a tool as it is defined now. Throws `tool_failed` (final) with what the tool said went wrong, for the model to
+ * act on; `tool_denied` when its definition is not approved; `timeout` and `mcp_failed` with `details.outcome`:
+ * `not_done` (the server never got it) or `unknown`; or the signal's reason. A call that a restarted server refused
+ * because it knows no session of before is made once more, over a new one.
  */
 export async function callTool(
-  { name: server, supervisor, maxResultChars }: McpServer,
-  tool: string,
-  input: JsonObject,
+  server: McpServer,
+  call: ToolCallRequest,
+  context: ToolContext,
+): Promise<Json> {
+  try {
+    return await callOnce(server, call, context);
+  } catch (thrown) {
+    if (!(thrown instanceof OpspawnError && thrown.code === 'mcp_failed')) throw thrown;
+    if (thrown.details.outcome !== 'not_done' || thrown.details.subject === undefined) throw thrown;
+    return await callOnce(server, call, context);
+  }
+}
+
+async function callOnce(
+  server: McpServer,
+  { tool, input, namespace }: ToolCallRequest,
   { signal, idempotencyKey, progress }: ToolContext,
 ): Promise<Json> {
+  const { name, supervisor, maxResultChars } = server;
   const connection = await supervisor.connection(signal);
+  const listed = (await untilAborted(connection.tools(), signal)).filter((each) => each.tool.name === tool);
+  const refusal = { retryable: false, details: { server: name, tool } };
+  if (listed.length === 0) {
+    throw new OpspawnError('tool_failed', `MCP server ${name} has no tool ${tool} any more`, refusal);
+  }
+  if (!(await approvedTools(server, namespace, listed)).has(tool)) {
+    throw new OpspawnError('tool_denied', `The tool ${tool} of the MCP server ${name} ${waits}`, refusal);
+  }
   const onProgress = (message: string): void => progress(message);
   const result = await connection.callTool({ tool, input, idempotencyKey }, { signal, onProgress });
   if (result.isError !== true) return toolOutput(result, maxResultChars);
-  throw new OpspawnError('tool_failed', toolErrorText(result, maxResultChars), {
-    retryable: false,
-    details: { server, tool },
-  });
+  throw new OpspawnError('tool_failed', toolErrorText(result, maxResultChars), refusal);
 }

@@ -19,6 +19,8 @@ export class Supervisor implements AsyncDisposable {
   #failuresInRow = 0;
   #lastError: OpspawnError | undefined;
   #connection: Connection | undefined;
+  /** All that may still have requests under way. */
+  readonly #opened = new Set<Connection>();
   /** The start that is under way or waits for its time. */
   #pending: Promise<Connection> | undefined;
   #failedUntil = 0;
@@ -43,7 +45,9 @@ export class Supervisor implements AsyncDisposable {
   async connection(signal?: AbortSignal): Promise<Connection> {
     signal?.throwIfAborted();
     if (this.#disposal.signal.aborted) throw this.#error('the host is closed');
-    if (this.#state === 'ready' && this.#connection !== undefined) return this.#connection;
+    const open = this.#state === 'ready' ? this.#connection : undefined;
+    if (open !== undefined && !open.isFailing) return open;
+    if (open !== undefined) await untilAborted(open.closed, signal);
     if (this.#pending === undefined) {
       const waitMs = this.#failedUntil - performance.now();
       if (waitMs > 0) throw this.#error(`given up for now; last: ${this.#lastError?.message}`, waitMs);
@@ -100,6 +104,8 @@ export class Supervisor implements AsyncDisposable {
 
   #watch(connection: Connection): void {
     const readyAt = performance.now();
+    this.#opened.add(connection);
+    void connection.ended.then(() => this.#opened.delete(connection));
     void connection.closed.then((reason = 'closed the connection') => {
       const wasStable = performance.now() - readyAt > this.#options.config.restart.maxDelayMs;
       this.#fail(this.#error(reason), wasStable ? 1 : this.#failuresInRow + 1);
@@ -135,7 +141,11 @@ export class Supervisor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposal.abort();
     const [connection, pending] = [this.#connection, this.#pending];
-    await Promise.allSettled([connection?.close(), pending]);
+    await Promise.allSettled([
+      connection?.close(),
+      pending,
+      ...[...this.#opened].map((each) => each.close()),
+    ]);
     this.#state = 'stopped';
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { createMcpHost, type McpLogLine } from '../../src/mcp/create-mcp-host.ts';
+import { createMcpHost, type McpHostOptions, type McpLogLine } from '../../src/mcp/create-mcp-host.ts';
 import { type McpServerInput, parseMcpServers } from '../../src/mcp/mcp-config.ts';
 import type { McpHost } from '../../src/mcp/mcp-host.ts';
 import type { Tool, ToolContext, Tools } from '../../src/tool/tool.ts';
@@ -14,6 +14,8 @@ export const everything = node('@modelcontextprotocol/server-everything/dist/ind
 export const files = (directory: string): McpServerInput =>
   node('@modelcontextprotocol/server-filesystem/dist/index.js', directory);
 export const ownServer = node('./server.ts');
+/** Lists what the file says. */
+export const changingServer = (file: string): McpServerInput => node('./changing-server.ts', file);
 export const nastyServer = (way: string): McpServerInput => node('./nasty-server.ts', way);
 
 export interface TestHost extends McpHost {
@@ -21,7 +23,10 @@ export interface TestHost extends McpHost {
 }
 
 /** A host that keeps its log. Servers restart without delay. */
-export function hostOf(servers: Readonly<Record<string, McpServerInput>>): TestHost {
+export function hostOf(
+  servers: Readonly<Record<string, McpServerInput>>,
+  options: Partial<McpHostOptions> = {},
+): TestHost {
   const log: McpLogLine[] = [];
   const patient = Object.entries(servers).map(([name, server]) => {
     return [name, { restart: { initialDelayMs: 1 }, ...server }] as const;
@@ -29,6 +34,7 @@ export function hostOf(servers: Readonly<Record<string, McpServerInput>>): TestH
   const host = createMcpHost({
     servers: parseMcpServers(Object.fromEntries(patient)),
     onLog: (line) => log.push(line),
+    ...options,
   });
   return { ...host, log };
 }
