@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { call, everything, hostOf, ownServer } from '../../test/mcp/hosting.ts';
+import { sessionServer } from '../../test/mcp/session-server.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -87,5 +88,70 @@ describe('connections to MCP servers', { timeout: 60_000 }, () => {
       code: 'mcp_failed',
       message: /^MCP server web: .*ECONNREFUSED/,
     });
+  });
+
+  it('make a call once more, over a new session, when the server knows the old one no more', async () => {
+    await using server = await sessionServer();
+    await using host = hostOf({ web: { url: server.url } });
+    const tools = await host.tools(['web']);
+    for (let restart = 0; restart < 3; restart += 1) {
+      server.sessions.clear();
+      const said = await Promise.all(['read', 'write'].map((name) => call(tools, `web__${name}`)));
+      assert.deepEqual(said, ['read', 'write']);
+    }
+    assert.equal(server.calls.length, 6, 'none was done twice');
+  });
+
+  it('are kept when one request is answered with an error, and others go on', async () => {
+    await using server = await sessionServer();
+    await using host = hostOf({ web: { url: server.url } });
+    const tools = await host.tools(['web']);
+    server.ways.work = (_request, response) => response.writeHead(503).end('busy');
+    await assert.rejects(call(tools, 'web__work'), {
+      code: 'mcp_failed',
+      retryable: true,
+      message: 'MCP server web: HTTP 503: busy (during work)',
+      details: { server: 'web', subject: 'work', outcome: 'unknown' },
+    });
+    server.ways.work = (_request, response) => response.writeHead(422).end('no');
+    await assert.rejects(call(tools, 'web__work'), { code: 'mcp_failed', retryable: false });
+    assert.equal(await call(tools, 'web__read'), 'read');
+    assert.deepEqual([server.sessions.size, host.status()[0]?.restarts], [1, 0]);
+  });
+
+  it('never repeat a call that broke off on its way: it may have been done', async () => {
+    await using server = await sessionServer();
+    await using host = hostOf({ web: { url: server.url } });
+    const tools = await host.tools(['web']);
+    server.ways.work = (_request, response) => response.destroy();
+    await assert.rejects(call(tools, 'web__work'), {
+      code: 'mcp_failed',
+      details: { server: 'web', subject: 'work', outcome: 'unknown' },
+    });
+    assert.deepEqual(server.calls, ['work']);
+    assert.equal(await call(tools, 'web__read'), 'read');
+  });
+
+  it('cut off what floods them', async () => {
+    await using server = await sessionServer();
+    await using host = hostOf({ web: { url: server.url } });
+    const tools = await host.tools(['web']);
+    const flood = (type: string) => (_request: object, response: ServerResponse) => {
+      response.writeHead(200, { 'content-type': type });
+      response.write(type === 'application/json' ? '"' : 'data: ');
+      const chunk = 'x'.repeat(1024 * 1024);
+      const pour = (broken?: Error | null): void => {
+        if (!broken) response.write(chunk, pour);
+      };
+      pour();
+    };
+    for (const type of ['application/json', 'text/event-stream']) {
+      server.ways.work = flood(type);
+      await assert.rejects(call(tools, 'web__work'), {
+        code: 'mcp_failed',
+        message: /^MCP server web: .*(10 MB|broke off)/,
+      });
+      assert.equal(await call(tools, 'web__read'), 'read');
+    }
   });
 });
