@@ -52,14 +52,15 @@ export async function sessionServer(): Promise<SessionServer> {
     const way = ways[name] ?? (() => reply(response, request, { content: [{ type: 'text', text: name }] }));
     return way(request, response);
   };
-  const server = createServer(async (incoming: IncomingMessage, response) => {
+  const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<unknown> => {
     if (incoming.method !== 'POST') return response.writeHead(405).end();
     const request = (await json(incoming)) as Request;
     if (request.method === 'server/discover') return response.writeHead(400).end('unknown method');
     const session = String(incoming.headers['mcp-session-id']);
     if (request.method !== 'initialize' && !sessions.has(session)) return response.writeHead(404).end();
     return answer(request, response);
-  }).listen(0, '127.0.0.1');
+  };
+  const server = createServer((incoming, response) => void serve(incoming, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
