@@ -21,6 +21,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addRun(program);
   addTask(program);
   addSettings(program);
+  addMcp(program);
   addCrashTest(program);
   addDoctor(program);
   return program;
@@ -224,6 +225,36 @@ function addSettings(program: Command): void {
       '\nExamples:\n  opspawn settings set --keep-completed 7 --keep-failed forever\n  opspawn settings set --max-pending 100000',
     )
     .action(async (options) => (await load()).set(options));
+}
+
+function addMcp(program: Command): void {
+  const mcp = program.command('mcp').description('Look at tools of MCP servers and decide which may be used');
+  const load = () => import('./commands/mcp.ts');
+  connecting(command(mcp, 'list', 'Servers whose tools were seen')).action(async (options) =>
+    (await load()).listServers(options),
+  );
+  connecting(command(mcp, 'tools [server]', 'Definitions of tools, and which of them wait'))
+    .option('--tool <name>', 'of this tool only, in full')
+    .option('--quarantined', 'only those that may not be used')
+    .action(async (server, options) => (await load()).listTools(server, options));
+  connecting(command(mcp, 'approve <server> [tool]', 'Let agents use definitions that were held back'))
+    .option('--digest <digest>', 'this definition, where several of the tool wait')
+    .addHelpText(
+      'after',
+      `
+What a server changes or adds after its first list waits for a person. Read it first.
+
+Examples:
+  opspawn mcp tools tickets --quarantined
+  opspawn mcp tools tickets --tool search
+  opspawn mcp approve tickets search`,
+    )
+    .action(async (server, tool, options) => (await load()).decideTools(server, tool, 'approved', options));
+  connecting(command(mcp, 'quarantine <server> [tool]', 'Hold definitions back, from the next call on'))
+    .option('--digest <digest>', 'this definition only')
+    .action(async (server, tool, options) =>
+      (await load()).decideTools(server, tool, 'quarantined', options),
+    );
 }
 
 function addCrashTest(program: Command): void {

@@ -17,6 +17,7 @@ export {
   recordedErrorSchema,
 } from './schema/entry.ts';
 export { type Failure, failureSchema } from './schema/failure.ts';
+export { type DecideMcpTools, type McpTool, mcpToolSchema } from './schema/mcp-tool.ts';
 export { type NamespaceSettings, namespaceSettingsSchema } from './schema/namespace-settings.ts';
 export {
   errorCodeSchema,

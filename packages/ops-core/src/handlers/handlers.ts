@@ -2,6 +2,7 @@ import type { OperationId } from '@opspawn/sdk';
 import { bulkHandlers } from './bulk-tasks.ts';
 import { createHandlers } from './create-task.ts';
 import type { HandlersOf } from './handler.ts';
+import { mcpHandlers } from './mcp-tools.ts';
 import { taskHandlers } from './task-handlers.ts';
 import { watchHandlers } from './watch-task.ts';
 
@@ -11,6 +12,7 @@ export const handlers: HandlersOf<OperationId> = {
   ...taskHandlers,
   ...bulkHandlers,
   ...watchHandlers,
+  ...mcpHandlers,
   'definitions.list': async ({ engine, principal }) => ({
     body: { items: await engine.definitions(principal) },
   }),

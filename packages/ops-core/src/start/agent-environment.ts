@@ -11,6 +11,7 @@ import {
 import { scriptedProvider } from '@opspawn/agentkit/testing';
 import type { AgentEnvironment } from '../agents/agent-run.ts';
 import { sessionMemory } from '../agents/session-memory.ts';
+import { storePins } from '../mcp/store-pins.ts';
 import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
 import type { OpspawnNode } from './node.ts';
 
@@ -42,7 +43,7 @@ export async function openAgentEnvironment(
 }
 
 async function openMcpHost(
-  { settings: { environment }, log }: OpspawnNode,
+  { settings: { environment }, log, store }: OpspawnNode,
   { path, config: { mcp } }: LoadedConfig,
 ): Promise<McpHost | undefined> {
   if (mcp === undefined) return undefined;
@@ -52,6 +53,8 @@ async function openMcpHost(
       : parseMcpServers(mcp.servers);
   return createMcpHost({
     servers,
-    onLog: ({ server, source, line }) => log.debug({ mcpServer: server, source }, line),
+    pins: storePins(store),
+    onLog: ({ server, source, line }) =>
+      log[source === 'host' ? 'warn' : 'debug']({ mcpServer: server, source }, line),
   });
 }

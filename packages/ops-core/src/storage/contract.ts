@@ -9,6 +9,7 @@ import { purgeCases } from './contract/purge.ts';
 import type { StoreCase } from './contract/scenario.ts';
 import { sessionCases } from './contract/session.ts';
 import { submitCases } from './contract/submit.ts';
+import { toolPinCases } from './contract/tool-pins.ts';
 import { valueCases } from './contract/value.ts';
 import { workerCases } from './contract/worker.ts';
 
@@ -23,6 +24,7 @@ export const storeCases: readonly StoreCase[] = [
   ...sessionCases,
   ...workerCases,
   ...listCases,
+  ...toolPinCases,
   ...valueCases,
   ...failureCases,
   ...purgeCases,

@@ -9,6 +9,7 @@
  */
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { Housekeeping } from './housekeeping.ts';
+import type { ToolPinStore } from './tool-pins.ts';
 
 /** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
 export interface Owner {
@@ -338,7 +339,7 @@ export interface SessionRun {
   messages: string;
 }
 
-export interface Store extends Housekeeping, AsyncDisposable {
+export interface Store extends Housekeeping, ToolPinStore, AsyncDisposable {
   listen(listener: StoreListener): void;
   /** Answered after the commit. Throws `unavailable` when the database cannot be reached, `payload_too_large`, … */
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]>;

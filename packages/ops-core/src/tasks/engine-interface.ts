@@ -1,9 +1,11 @@
 import type { Json, OpspawnError } from '@opspawn/agentkit';
 import type {
   CreateTask,
+  DecideMcpTools,
   Definition,
   Entry,
   Failure,
+  McpTool,
   NamespaceSettings,
   Resolution,
   Task,
@@ -11,6 +13,7 @@ import type {
   TaskStatus,
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
+import type { McpToolQuery } from '../mcp/tool-decisions.ts';
 
 /** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
 export type SubmitOutcome =
@@ -153,6 +156,10 @@ export interface Engine {
   settings(principal: Principal): Promise<NamespaceSettings>;
   /** Puts these in the place of all earlier ones. */
   setSettings(principal: Principal, settings: NamespaceSettings): Promise<NamespaceSettings>;
+  /** Definitions of MCP servers' tools that workers have seen. */
+  mcpTools(principal: Principal, query: McpToolQuery): Promise<McpTool[]>;
+  /** Throws `wrong_state` when several definitions of one tool could be meant. */
+  decideMcpTools(principal: Principal, decision: DecideMcpTools): Promise<McpTool[]>;
   /** Throws `unavailable` when the store cannot be reached. */
   ready(): Promise<void>;
 }

@@ -1,9 +1,11 @@
 import { type Json, OpspawnError } from '@opspawn/agentkit';
 import type {
   CreateTask,
+  DecideMcpTools,
   Definition,
   Entry,
   Failure,
+  McpTool,
   NamespaceSettings,
   Resolution,
   Task,
@@ -12,6 +14,8 @@ import type { Principal } from '../auth/principal.ts';
 import type { Broker, LiveChannel } from '../broker/broker.ts';
 import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
+import { storePins } from '../mcp/store-pins.ts';
+import { decideMcpTools, listMcpTools, type McpToolQuery } from '../mcp/tool-decisions.ts';
 import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';
@@ -205,6 +209,14 @@ class StoreEngine implements Engine {
   async setSettings({ namespace }: Principal, settings: NamespaceSettings): Promise<NamespaceSettings> {
     await this.#settings.set(namespace, settings);
     return settings;
+  }
+
+  mcpTools(principal: Principal, query: McpToolQuery): Promise<McpTool[]> {
+    return listMcpTools(storePins(this.#store), principal, query);
+  }
+
+  decideMcpTools(principal: Principal, decision: DecideMcpTools): Promise<McpTool[]> {
+    return decideMcpTools(storePins(this.#store), principal, decision);
   }
 
   async ready(): Promise<void> {

@@ -7,6 +7,7 @@ export type Scope =
   | 'tasks:read'
   | 'tasks:write'
   | 'definitions:read'
+  | 'definitions:write'
   | 'settings:read'
   | 'settings:write';
 

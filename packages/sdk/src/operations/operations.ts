@@ -1,6 +1,7 @@
 import { definitionListSchema } from '../schema/definition.ts';
 import { healthSchema } from '../schema/health.ts';
 import { bulkOperations } from './bulk-operations.ts';
+import { mcpOperations } from './mcp-operations.ts';
 import type { Operation } from './operation.ts';
 import { settingsOperations } from './settings-operations.ts';
 import { taskOperations } from './task-operations.ts';
@@ -10,6 +11,7 @@ export const operations = {
   ...taskOperations,
   ...bulkOperations,
   ...settingsOperations,
+  ...mcpOperations,
   'definitions.list': {
     method: 'GET',
     path: '/v1/definitions',

@@ -23,6 +23,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
+import { type NewToolPins, type ToolPinChoice, toToolPin, toToolPinState } from '../tool-pins.ts';
 import { claimedTasks, claimStatement, earlierClaim, encodeClaim, wasClaimedBefore } from './claim.ts';
 import { StoreClock } from './clock.ts';
 import { type Connections, type Statement, statement } from './connections.ts';
@@ -42,6 +43,14 @@ import { appendSession, sessionRuns } from './sessions.ts';
 import { taskIdList, taskList } from './task-list.ts';
 import { taskById, toTask } from './task-view.ts';
 import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
+import {
+  decideToolPins,
+  encodeNewToolPins,
+  encodeToolPinChoice,
+  recordToolPins,
+  toolPinStates,
+  toolPinsOf,
+} from './tool-pins.ts';
 import { Vacuum } from './vacuum.ts';
 import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
 import { noteTold, type Told } from './write-all.ts';
@@ -227,6 +236,23 @@ export class PostgresStore implements Store {
     const [[answer] = []] = await this.#run('writes', purge, encodePurge(request));
     const { deleted = 0, behind = null } = answer ?? {};
     return { deleted, ...(behind === null ? {} : { behind }) };
+  }
+
+  async toolPinStates(namespace: string, server: string): ReturnType<Store['toolPinStates']> {
+    return (await this.#run('reads', toolPinStates, [namespace, toText(server)])).map(toToolPinState);
+  }
+
+  async recordToolPins(pins: NewToolPins): Promise<void> {
+    await this.#run('writes', recordToolPins, encodeNewToolPins(pins));
+  }
+
+  async toolPins(namespace: string, server?: string): ReturnType<Store['toolPins']> {
+    const wanted = server === undefined ? null : toText(server);
+    return (await this.#run('reads', toolPinsOf, [namespace, wanted])).map(toToolPin);
+  }
+
+  async decideToolPins(choice: ToolPinChoice): ReturnType<Store['decideToolPins']> {
+    return (await this.#run('writes', decideToolPins, encodeToolPinChoice(choice))).map(toToolPin);
   }
 
   async now(): Promise<number> {

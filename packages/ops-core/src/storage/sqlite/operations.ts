@@ -17,6 +17,7 @@ import { preparePost, prepareRefuse, prepareReopen } from './outside.ts';
 import { preparePurge } from './purge.ts';
 import { prepareAppendSession } from './sessions.ts';
 import { prepareSubmit } from './submit.ts';
+import { prepareDecideToolPins, prepareRecordToolPins } from './tool-pins.ts';
 import { prepareTransitions } from './transitions.ts';
 import type { Operation } from './turn.ts';
 import { prepareFindGone, prepareRegisterWorker, prepareRemoveWorker, prepareSweep } from './workers.ts';
@@ -66,6 +67,8 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     appendSession: prepareAppendSession(database),
     setNamespaceSettings: prepareSetNamespaceSettings(database),
     purge: preparePurge(database),
+    recordToolPins: prepareRecordToolPins(database),
+    decideToolPins: prepareDecideToolPins(database),
   };
 }
 

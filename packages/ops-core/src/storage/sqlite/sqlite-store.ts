@@ -20,6 +20,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
+import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
 import { StoreClock } from './clock.ts';
 import { prepareDefinitions } from './definitions.ts';
 import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
@@ -31,6 +32,7 @@ import { prepareNamespaces } from './namespaces.ts';
 import { type Operations, prepareOperations } from './operations.ts';
 import { prepareSession } from './sessions.ts';
 import { prepareTaskView } from './task-view.ts';
+import { prepareToolPins } from './tool-pins.ts';
 import { announce, type Operation } from './turn.ts';
 
 export interface SqliteStoreParts {
@@ -70,6 +72,7 @@ export class SqliteStore implements Store {
       inbox: prepareInboxView(database),
       definitions: prepareDefinitions(database),
       session: prepareSession(database),
+      ...prepareToolPins(database),
     };
   }
 
@@ -173,6 +176,22 @@ export class SqliteStore implements Store {
 
   purge(request: PurgeRequest): Promise<PurgeResult> {
     return this.#commit.add(this.#operations.purge, request);
+  }
+
+  toolPinStates(namespace: string, server: string): ReturnType<Store['toolPinStates']> {
+    return this.#read(() => this.#views.toolPinStates(namespace, server));
+  }
+
+  recordToolPins(pins: NewToolPins): Promise<void> {
+    return this.#commit.add(this.#operations.recordToolPins, pins);
+  }
+
+  toolPins(namespace: string, server?: string): ReturnType<Store['toolPins']> {
+    return this.#read(() => this.#views.toolPins(namespace, server ?? null));
+  }
+
+  decideToolPins(choice: ToolPinChoice): ReturnType<Store['decideToolPins']> {
+    return this.#commit.add(this.#operations.decideToolPins, choice);
   }
 
   now(): Promise<number> {

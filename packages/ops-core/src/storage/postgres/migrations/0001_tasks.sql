@@ -151,3 +151,25 @@ create table namespaces (
   namespace text collate "C" primary key,
   settings text not null
 );
+
+-- MCP servers whose tools were seen.
+create table mcp_servers (
+  namespace text collate "C" not null,
+  server text collate "C" not null,
+  seen_at bigint not null,
+  primary key (namespace, server)
+);
+
+-- Every definition of a tool that was seen, and whether it may be used.
+create table mcp_tools (
+  namespace text collate "C" not null,
+  server text collate "C" not null,
+  tool text collate "C" not null,
+  digest text collate "C" not null,
+  definition text not null,
+  status text not null,
+  seen_at bigint not null,
+  decided_by text,
+  decided_at bigint,
+  primary key (namespace, server, tool, digest)
+);

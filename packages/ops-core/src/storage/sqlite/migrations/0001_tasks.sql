@@ -153,6 +153,28 @@ create table session_runs (
   unique (namespace, session_id, run_id)
 ) without rowid;
 
+-- MCP servers whose tools were seen.
+create table mcp_servers (
+  namespace text not null,
+  server text not null,
+  seen_at integer not null,
+  primary key (namespace, server)
+) without rowid;
+
+-- Every definition of a tool that was seen, and whether it may be used.
+create table mcp_tools (
+  namespace text not null,
+  server text not null,
+  tool text not null,
+  digest text not null,
+  definition text not null,
+  status text not null,
+  seen_at integer not null,
+  decided_by text,
+  decided_at integer,
+  primary key (namespace, server, tool, digest)
+) without rowid;
+
 -- The last time that was given out, so that time never goes back.
 create table clock (
   id integer primary key check (id = 1),
