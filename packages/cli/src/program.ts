@@ -22,6 +22,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addTask(program);
   addSettings(program);
   addMcp(program);
+  addDatabase(program);
   addCrashTest(program);
   addDoctor(program);
   return program;
@@ -255,6 +256,33 @@ Examples:
     .action(async (server, tool, options) =>
       (await load()).decideTools(server, tool, 'quarantined', options),
     );
+}
+
+function addDatabase(program: Command): void {
+  const db = program.command('db').description('Look after the database');
+  addMoves(db);
+}
+
+function addMoves(db: Command): void {
+  const load = () => import('./commands/db-move.ts');
+  command(db, 'copy', 'Move all tasks to another database, which must be empty')
+    .requiredOption('--from <url>', 'sqlite:FILE or postgres://…')
+    .requiredOption('--to <url>', 'sqlite:FILE or postgres://…')
+    .option('--keep-source', 'let the source go on as it is: for a copy to try things on')
+    .addHelpText(
+      'after',
+      `
+Stop workers first, and best servers too. All rows are copied in one transaction, counted and compared; then the source refuses
+every write, so that nothing is accepted where it would be lost. When anything goes wrong, the target stays empty and the source as it was.
+
+Examples:
+  opspawn db copy --from sqlite:.opspawn/opspawn.db --to postgres://opspawn:secret@db:5432/opspawn
+  opspawn db copy --from postgres://… --to sqlite:copy.db --keep-source`,
+    )
+    .action(async (options) => (await load()).copy(options));
+  command(db, 'backup <file>', 'Write a SQLite database to a new file, while it is in use')
+    .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .action(async (file, options) => (await load()).backup(file, options));
 }
 
 function addCrashTest(program: Command): void {

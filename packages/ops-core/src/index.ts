@@ -8,6 +8,7 @@ export {
   type Settings,
 } from './config.ts';
 export { createLog, type Log } from './observe/log.ts';
+export { backUpDatabase, type MoveOptions, moveDatabase } from './start/move-database.ts';
 export { type NodeOptions, type OpspawnNode, openNode } from './start/node.ts';
 export {
   type RunningOpspawn,

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { Connections, clientOptions } from './connections.ts';
 import { openingFailure } from './failure.ts';
 import { migrate } from './migrate.ts';
+import { checkNotMoved } from './moved.ts';
 import { PostgresStore } from './postgres-store.ts';
 
 export interface PostgresStoreOptions {
@@ -34,6 +35,7 @@ export async function prepareDatabase(url: string): Promise<string> {
   try {
     await client.connect();
     await checkServer(client);
+    await checkNotMoved(client);
     return await migrate(client);
   } catch (thrown) {
     throw openingFailure(thrown);

@@ -6,6 +6,7 @@ import { OpspawnError } from '@opspawn/agentkit/schema';
 import { databaseUnavailable, isBusy, isForeign } from './failure.ts';
 import { hostLeaseClock, type LeaseClock } from './lease.ts';
 import { migrate } from './migrate.ts';
+import { checkNotMoved } from './moved.ts';
 import { SqliteStore } from './sqlite-store.ts';
 
 export interface SqliteStoreOptions {
@@ -29,7 +30,7 @@ const maxRetryDelayMs = 50;
 /**
  * Opens the store in a SQLite file that other processes of this host may have open too. Throws `unavailable` when the
  * file cannot be used, `schema_too_new` when a later version of Opspawn wrote it, and `config_invalid` when it is not
- * a database of Opspawn.
+ * a database of Opspawn, or its data was moved elsewhere.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { path, busyTimeoutMs = 5, giveUpAfterMs = 10_000, now = Date.now } = options;
@@ -77,6 +78,7 @@ function openDatabase(path: string): DatabaseSync {
       pragma cache_size = -8000;
       pragma temp_store = memory;
     `);
+    checkNotMoved(database);
     migrate(database);
     return database;
   } catch (thrown) {

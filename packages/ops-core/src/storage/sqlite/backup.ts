@@ -1,0 +1,58 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { databaseUnavailable } from './failure.ts';
+import { prepare } from './statement.ts';
+
+/**
+ * Writes what the database holds at this moment to a new file, while others go on reading and writing. The file is there
+ * when it is whole, checked and on the disk. Blocks this thread. Throws `not_found` without a database, `wrong_state` for
+ * a file that is there, and `unavailable` when the copy cannot be read or written.
+ *
+ * VACUUM INTO copies within one read transaction. SQLite's backup API would begin anew whenever another process writes.
+ */
+export function backUpSqlite(path: string, file: string): void {
+  if (!existsSync(path)) throw new OpspawnError('not_found', `There is no database at ${path}`);
+  if (existsSync(file)) throw new OpspawnError('wrong_state', `${file} is there already`);
+  const partial = `${file}.partial`;
+  rmSync(partial, { force: true });
+  try {
+    copyInto(path, partial);
+    check(partial);
+    sync(partial);
+    renameSync(partial, file);
+    sync(dirname(file));
+  } catch (thrown) {
+    rmSync(partial, { force: true });
+    throw thrown instanceof OpspawnError ? thrown : databaseUnavailable(thrown);
+  }
+}
+
+function copyInto(path: string, partial: string): void {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 10_000, returnArrays: true });
+  try {
+    prepare<[string]>(database, 'vacuum into ?1').run(partial);
+  } finally {
+    database.close();
+  }
+}
+
+function check(partial: string): void {
+  const database = new DatabaseSync(partial, { readOnly: true, returnArrays: true });
+  try {
+    const found = prepare<[], [string]>(database, 'pragma quick_check').get()?.[0];
+    if (found !== 'ok') throw new OpspawnError('unavailable', `The copy is not whole: ${found}`);
+  } finally {
+    database.close();
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
