@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
 import type { OpspawnError, StepOptions } from '@opspawn/agentkit';
 import { identityHash } from './identity.ts';
 import { attempt, type Body, dataOf, entriesOf, quietTask, resultOf } from './simulation/attempt.ts';
@@ -237,3 +237,66 @@ describe('before an effect that must not be repeated', () => {
     assert.equal(entriesOf(task).at(-1), 'step.failed race1.1/pay');
   });
 });
+
+describe('an effect that must not be repeated and whose time ran out', () => {
+  before(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  after(() => mock.timers.reset());
+
+  /** Pays once, and the bank does not answer. */
+  const unansweredPayment = (options: StepOptions<string> = {}) => {
+    const task = quietTask();
+    const payment: Payment = { task, count: () => count, body };
+    let count = 0;
+    function body(ctx: Parameters<Body>[0]) {
+      const pay = () => {
+        count += 1;
+        return count === 1 ? new Promise<string>(() => {}) : `paid ${count}`;
+      };
+      const paid = ctx.step('pay', pay, { effect: 'once', intent: { cents: 5 }, timeoutMs: 50, ...options });
+      return paid.catch((error: OpspawnError) => [error.name, error.code]);
+    }
+    return payment;
+  };
+  const untilTimeout = async ({ task, body }: Payment) => {
+    const running = attempt(task, body);
+    await turns(20);
+    mock.timers.tick(50);
+    return await running;
+  };
+
+  it('is in doubt: a person is asked, and it is not taken for "did not happen"', async () => {
+    const payment = unansweredPayment();
+    assert.equal((await untilTimeout(payment)).kind, 'suspended');
+    assert.deepEqual(entriesOf(payment.task), ['step.intended pay', 'wait.opened pay']);
+    assert.equal(payment.task.inbox().length, 0, 'that it timed out is no evidence');
+    payment.task.post('decision', `decision:${hash}`, { action: 'result', result: 'by hand', by: 'ann' });
+    assert.equal(await resultOf(attempt(payment.task, payment.body)), 'by hand');
+    assert.equal(payment.count(), 1);
+  });
+
+  it('is asked about again when its time runs out once more', async () => {
+    const payment = unansweredPayment();
+    await untilTimeout(payment);
+    payment.task.post('decision', `decision:${hash}`, { action: 'retry', by: 'ann' });
+    const again = { ...payment, body: hangingAgain(payment.body) };
+    assert.equal((await untilTimeout(again)).kind, 'suspended');
+    assert.deepEqual(entriesOf(payment.task).slice(2), ['doubt.resolved pay', 'wait.opened pay']);
+  });
+
+  it('is what its probe says, or its policy', async () => {
+    const probed = unansweredPayment({ reconcile: async () => ({ outcome: 'done', result: 'found' }) });
+    assert.equal(await resultOf(untilTimeout(probed)), 'found');
+    const failing = unansweredPayment({ onUnknown: 'fail' });
+    assert.deepEqual(await resultOf(untilTimeout(failing)), ['StepError', 'effect_in_doubt']);
+    assert.deepEqual([probed.count(), failing.count()], [1, 1]);
+  });
+});
+
+/** The same function, whose bank does not answer a second time either. */
+const hangingAgain =
+  (body: Body): Body =>
+  (ctx, steps) => {
+    const step: typeof ctx.step = (name, _fn, options) =>
+      ctx.step(name, () => new Promise<never>(() => {}), options as object);
+    return body({ ...ctx, step }, steps);
+  };

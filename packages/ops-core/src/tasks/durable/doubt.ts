@@ -1,14 +1,15 @@
 /**
- * Effects in doubt: the intent of a step with effect `once` is recorded and its result is not. The step's probe, its
- * policy or a person decides, and the decision is recorded before anything is done.
+ * Effects in doubt: the intent of a step with effect `once` is recorded and its result is not, after a crash or because
+ * its time ran out. The step's probe, its policy or a person decides, and the decision is recorded before anything is
+ * done.
  */
 import { encodeJson, type Json, OpspawnError, type Reconciliation, recordError } from '@opspawn/agentkit';
-import type { Effects, InboxRow } from '../../storage/store.ts';
+import type { Effects, EntryRow, InboxRow } from '../../storage/store.ts';
 import type { DurableRun } from './durable-run.ts';
 import { type DoubtResolved, parseData, stepIntendedSchema } from './entry-data.ts';
 import { executeStep, recordFailure, recordResult, runCode } from './executing.ts';
 import { identityLabel } from './identity.ts';
-import type { Request, StepWork } from './request.ts';
+import type { Request, StepWork, Work } from './request.ts';
 import type { StepEnd } from './step-execution.ts';
 
 export function settleDoubt(run: DurableRun, request: Request, work: StepWork): void {
@@ -54,11 +55,14 @@ function askPerson(run: DurableRun, request: Request): void {
 }
 
 /** What a person sees of an effect in doubt: what was intended, and what superseded attempts reported of it. */
-function doubtText({ recorded }: Request): string {
-  const { intent } = parseData(stepIntendedSchema, recorded?.intent?.data);
+function doubtText({ recorded, work }: Request): string {
+  const intent = recorded?.intent === undefined ? intentNow(work) : intentThen(recorded.intent);
   const evidence = recorded?.evidence ?? [];
   return JSON.stringify({ intent, ...(evidence.length === 0 ? {} : { evidence }) });
 }
+
+const intentNow = (work: Work): Json | undefined => (work.type === 'step' ? work.options.intent : undefined);
+const intentThen = ({ data }: EntryRow): Json | undefined => parseData(stepIntendedSchema, data).intent;
 
 /** Takes a person's word. */
 export function takeResolution(
@@ -90,9 +94,12 @@ function resolve(
 ): void {
   const data = encodeJson(resolution);
   const startedAt = run.port.now();
+  if (request.recorded !== undefined) request.recorded.isDoubtOpen = false;
   if (resolution.action === 'retry') {
     run.running.add(request);
-    run.writer.add('doubt.resolved', request, data, effects, () => executeStep(run, request, work));
+    run.writer.add('doubt.resolved', request, data, effects, () => {
+      executeStep(run, request, work, settleDoubt);
+    });
     run.writer.flush();
     return;
   }

@@ -109,6 +109,15 @@ export class DurableRun {
     return this.#history.map(stepRecord);
   }
 
+  /**
+   * Whether results may be handed out before they are committed: only to a function that folds its history, and so
+   * takes another answer as well after a crash as the one that was lost.
+   */
+  get mayRunAhead(): boolean {
+    const isCancelling = this.isCancelPending || this.cancelReason !== undefined;
+    return this.options.mode === 'history' && !isCancelling && this.writer.mayRunAhead;
+  }
+
   /** The one way in for whatever a function asks for. */
   ask(work: Work): Promise<unknown> {
     const scope = ambient.getStore();

@@ -49,15 +49,33 @@ export function recordFailure(
   run.writer.flush();
 }
 
+/** What becomes of an effect that may or may not have been had. */
+export type SettleDoubt = (run: DurableRun, request: Request, work: StepWork) => void;
+
 /** Commits the intent of a step with effect `once`, and then runs it. */
-export function intendStep(run: DurableRun, request: Request, work: StepWork): void {
+export function intendStep(
+  run: DurableRun,
+  request: Request,
+  work: StepWork,
+  settleDoubt: SettleDoubt,
+): void {
   run.running.add(request);
   const data = stepIntendedText(request.kind, work.options.intent);
-  run.writer.add('step.intended', request, data, undefined, () => executeStep(run, request, work));
+  run.writer.add('step.intended', request, data, undefined, () => {
+    executeStep(run, request, work, settleDoubt);
+  });
 }
 
-/** Runs a step now. One that nobody waits for any more, and that has not begun, is recorded as cancelled instead. */
-export function executeStep(run: DurableRun, request: Request, work: StepWork): void {
+/**
+ * Runs a step now. One that nobody waits for any more, and that has not begun, is recorded as cancelled instead. Nobody
+ * knows what became of an effect whose time ran out: where it must not be repeated, `settleDoubt` is asked.
+ */
+export function executeStep(
+  run: DurableRun,
+  request: Request,
+  work: StepWork,
+  settleDoubt?: SettleDoubt,
+): void {
   const startedAt = run.port.now();
   if (request.isDiscarded) {
     run.running.delete(request);
@@ -66,13 +84,33 @@ export function executeStep(run: DurableRun, request: Request, work: StepWork): 
     return;
   }
   runCode(run, request, work, work.fn, (end) => {
-    if (request.isOnce) run.evidence.hold(request, end);
+    const isInDoubt = settleDoubt !== undefined && !end.ok && end.error.code === 'timeout';
+    if (request.isOnce && !isInDoubt) run.evidence.hold(request, end);
     if (run.isOver) return;
     run.running.delete(request);
+    if (isInDoubt && !request.isDiscarded) return settleDoubt(run, request, work);
+    if (run.mayRunAhead) return recordAhead(run, request, startedAt, end);
     const { tries } = end;
     if (end.ok) recordResult(run, request, end.text, { startedAt, tries });
     else recordFailure(run, request, end.error, { startedAt, tries, thrown: end.thrown });
   });
+}
+
+/**
+ * Records the end of a step and puts it in line at once. A crash before its commit is one in the midst of the step: it
+ * runs again, or is in doubt. Whatever would then have acted upon a result that never was waits for the commit.
+ */
+function recordAhead(run: DurableRun, request: Request, startedAt: number, end: StepEnd): void {
+  const { key, kind } = request;
+  const data = end.ok
+    ? stepCompletedText(kind, startedAt, end.text, end.tries)
+    : stepFailedText(kind, startedAt, end.error, end.tries);
+  const entry = run.writer.addAhead(end.ok ? 'step.completed' : 'step.failed', request, data, {
+    mayWait: request.isRead,
+    onCommitted: request.isOnce ? () => run.evidence.recorded(request) : undefined,
+  });
+  const handout = { key, entry, at: run.port.now() };
+  run.enqueue(end.ok ? handout : { ...handout, thrown: end.thrown });
 }
 
 /** Runs code of a step, its own or its probe's, in the context of its caller. */
@@ -101,7 +139,10 @@ export function runCode(
     {
       ended,
       mayTry: () => !run.isOver && (!request.isOnce || isProbe || leaseHolds(run)),
-      retrying: (step, reason) => run.emit({ type: 'step.reset', step, reason }),
+      // The agent loop tells of its model's steps itself.
+      retrying: (step, reason) => {
+        if (request.kind !== 'llm') run.emit({ type: 'step.reset', step, reason });
+      },
     },
   );
   request.execution = execution;

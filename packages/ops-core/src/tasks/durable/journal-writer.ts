@@ -16,7 +16,14 @@ interface Pending {
   entry: NewEntry;
   effects: Effects | undefined;
   onCommitted: OnCommitted | undefined;
+  /** Its result is handed out already. */
+  isAhead: boolean;
 }
+
+/** How many results may be handed out that are not committed yet. */
+const maxAhead = 16;
+/** How long they may wait for each other, in ms: an agent that is faster than the disk shares commits with itself. */
+const maxAheadMs = 5;
 
 /** What the writer tells: called synchronously, after a commit or its failure. */
 export interface WriterEvents {
@@ -37,6 +44,12 @@ export class JournalWriter {
   readonly #events: WriterEvents;
   #buffer: Pending[] = [];
   #commit: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Of what is not committed yet: entries whose commit sets something off, and results handed out ahead. */
+  #awaited = 0;
+  #ahead = 0;
+  /** Whether the buffer holds what must not wait. */
+  #isUrgent = false;
   #isClosed = false;
 
   constructor(port: TaskPort, lastSeq: number, events: WriterEvents) {
@@ -51,6 +64,16 @@ export class JournalWriter {
     return this.#commit === undefined && this.#buffer.length === 0;
   }
 
+  /** Whether all that was handed out is committed. */
+  get isCaughtUp(): boolean {
+    return this.#ahead === 0;
+  }
+
+  /** Whether a result may be handed out before it is committed: in journal order, and not too many. */
+  get mayRunAhead(): boolean {
+    return this.#awaited === 0 && this.#ahead < maxAhead;
+  }
+
   /** Takes an entry in; `flush` sends it. `onCommitted` is called before anything of the next commit is. */
   add(
     type: EntryType,
@@ -59,6 +82,33 @@ export class JournalWriter {
     effects?: Effects,
     onCommitted?: OnCommitted,
   ): void {
+    if (onCommitted !== undefined) this.#awaited += 1;
+    this.#isUrgent = true;
+    this.#push(type, owner, data, { effects, onCommitted, isAhead: false });
+  }
+
+  /**
+   * Takes in the result of a step that is handed out at once. When it may wait, it is committed with the next entry
+   * that may not, or a few milliseconds later.
+   */
+  addAhead(
+    type: EntryType,
+    owner: EntryOwner,
+    data: string,
+    { mayWait, onCommitted }: { mayWait: boolean; onCommitted: OnCommitted | undefined },
+  ): NewEntry {
+    this.#ahead += 1;
+    if (!mayWait) this.#isUrgent = true;
+    this.#timer ??= setTimeout(() => this.flush(), maxAheadMs);
+    return this.#push(type, owner, data, { effects: undefined, onCommitted, isAhead: true });
+  }
+
+  #push(
+    type: EntryType,
+    owner: EntryOwner | undefined,
+    data: string | undefined,
+    pending: Omit<Pending, 'entry'>,
+  ): NewEntry {
     const entry: NewEntry = { seq: this.#nextSeq++, type };
     if (owner !== undefined) {
       const { branch, name, count } = owner.identity;
@@ -68,7 +118,8 @@ export class JournalWriter {
       entry.asked = owner.asked;
     }
     if (data !== undefined) entry.data = data;
-    this.#buffer.push({ entry, effects, onCommitted });
+    this.#buffer.push({ entry, ...pending });
+    return entry;
   }
 
   /** A log line of a step, or else of a branch. Rides along with the next entry. Fields that are no JSON are left out. */
@@ -85,6 +136,11 @@ export class JournalWriter {
     if (entry !== undefined && 'branch' in of) entry.branch = of.branch;
   }
 
+  /** Sends what must not wait, and with it what may. */
+  flushUrgent(): void {
+    if (this.#isUrgent) this.flush();
+  }
+
   flush(): void {
     if (this.#commit === undefined && this.#buffer.length > 0) this.#commit = this.#commitAll();
   }
@@ -92,7 +148,7 @@ export class JournalWriter {
   /** Drops what is not sent yet. Whatever a commit under way brings is ignored. */
   close(): void {
     this.#isClosed = true;
-    this.#buffer = [];
+    this.#take();
   }
 
   /** Closes, and waits for the commit under way. */
@@ -101,16 +157,28 @@ export class JournalWriter {
     await this.#commit;
   }
 
+  #take(): Pending[] {
+    const batch = this.#buffer;
+    this.#buffer = [];
+    this.#isUrgent = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return batch;
+  }
+
   async #commitAll(): Promise<void> {
     while (this.#buffer.length > 0) {
-      const batch = this.#buffer;
-      this.#buffer = [];
+      const batch = this.#take();
       const entries = batch.map((pending) => pending.entry);
       try {
         const at = await this.#port.append(entries, mergeEffects(batch));
         this.lastSeq += entries.length;
         if (this.#isClosed) break;
-        for (const { entry, onCommitted } of batch) onCommitted?.(entry, at);
+        for (const { entry, onCommitted, isAhead } of batch) {
+          if (isAhead) this.#ahead -= 1;
+          else if (onCommitted !== undefined) this.#awaited -= 1;
+          onCommitted?.(entry, at);
+        }
       } catch (error) {
         this.close();
         this.#events.failed(error);

@@ -34,7 +34,10 @@ async function liveTurn(run: DurableRun): Promise<Ending | undefined> {
   if (run.settled !== undefined) return await finish(run);
   const pause = run.pauseRequest();
   if (pause === undefined && !run.isCancelPending) startFresh(run);
-  run.writer.flush();
+  // What follows from it is asked first: a request to a model is on its way while the disk works.
+  if (run.queue.peek() !== undefined) return undefined;
+  if (mayLetWait(run)) run.writer.flushUrgent();
+  else run.writer.flush();
   if (run.writer.isQuiet) {
     if (pause === undefined && takeNext(run)) return undefined;
     if (run.running.size === 0) {
@@ -45,6 +48,9 @@ async function liveTurn(run: DurableRun): Promise<Ending | undefined> {
   await run.idle(untilNextDue(run));
   return undefined;
 }
+
+/** Results that were handed out ahead are committed together, unless something stands still until they are. */
+const mayLetWait = (run: DurableRun): boolean => run.running.size > 0 && run.inbox.rows().length === 0;
 
 /** A task does not end while a step is in flight. */
 async function finish(run: DurableRun): Promise<Ending | undefined> {

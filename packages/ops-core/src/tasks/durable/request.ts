@@ -65,6 +65,10 @@ export class Request implements EntryOwner {
   get isOnce(): boolean {
     return this.work.type === 'step' && this.work.options.effect === 'once';
   }
+
+  get isRead(): boolean {
+    return this.work.type === 'step' && this.work.options.effect === 'read';
+  }
 }
 
 export function nameOf(work: Work): string {

@@ -42,7 +42,11 @@ export async function runDurable(
 
 async function attempt(run: DurableRun, body: DurableBody): Promise<DurableOutcome> {
   const { port } = run;
-  const onAbort = (): void => run.end(stopped(port));
+  const onAbort = (): void => {
+    // What is done is kept, for the attempt that goes on.
+    run.writer.flush();
+    run.end(stopped(port));
+  };
   try {
     if (run.cancelReason !== undefined)
       return await outcomeOf(run, { kind: 'cancelled', reason: run.cancelReason });

@@ -18,9 +18,19 @@ export function startFresh(run: DurableRun): void {
   for (const request of fresh) {
     if (request.isDiscarded || run.isOver) continue;
     if (request.isOutOfTurn) blame(run, request);
-    if (!run.isOver) start(run, request);
+    if (run.isOver) continue;
+    if (mayStart(run, request)) start(run, request);
+    else run.fresh.push(request);
   }
-  run.writer.flush();
+  if (run.fresh.length > 0) run.writer.flush();
+}
+
+/**
+ * What changes something outside is not begun on the word of a result that may get lost. Intents, waits and children are
+ * entries themselves, and are committed behind it.
+ */
+function mayStart({ writer }: DurableRun, { work, isOnce, isRead }: Request): boolean {
+  return work.type !== 'step' || isOnce || isRead || writer.isCaughtUp;
 }
 
 function start(run: DurableRun, request: Request): void {
@@ -29,7 +39,7 @@ function start(run: DurableRun, request: Request): void {
     if (work.type === 'wait') openWait(run, request, work.request);
     else if (work.type === 'child') openChild(run, request, work);
     else if (!request.isOnce) executeStep(run, request, work);
-    else if (request.recorded?.intent === undefined) intendStep(run, request, work);
+    else if (request.recorded?.intent === undefined) intendStep(run, request, work, settleDoubt);
     else settleDoubt(run, request, work);
   } catch (thrown) {
     // What is shown of an intent or a wait was no JSON: the call fails, as it would on every replay.

@@ -1,10 +1,10 @@
-import { OpspawnError, type StepRecord, type Steps } from '@opspawn/agentkit';
+import { type Effect, OpspawnError, type StepRecord, type Steps } from '@opspawn/agentkit';
 import type { Scene } from './program.ts';
 import { type Random, turns } from './random.ts';
 
 interface Call {
   id: string;
-  once: boolean;
+  effect: Effect;
   needsApproval: boolean;
 }
 
@@ -51,12 +51,13 @@ export async function agentLoop(
     const tool = steps.run(
       `tool:${call.id}`,
       async ({ idempotencyKey, tryNumber }) => {
-        executed(idempotencyKey, { once: call.once, tryNumber });
+        const followsFrom = call.effect === 'read' ? undefined : `model:${call.id.split('.')[0]}`;
+        executed(idempotencyKey, { once: call.effect === 'once', tryNumber, followsFrom });
         await turns(random.below(6));
         if (random.below(1_000) < failBelow) throw new OpspawnError('tool_denied', 'not today');
         return random.below(1_000);
       },
-      { kind: 'tool', effect: call.once ? 'once' : 'idempotent', intent: { tool: call.id } },
+      { kind: 'tool', effect: call.effect, intent: { tool: call.id } },
     );
     return await tool.catch((error: OpspawnError) => {
       if (error.name !== 'StepError') throw error;
@@ -68,9 +69,9 @@ export async function agentLoop(
 const toldModel = ({ outcome }: StepRecord): unknown =>
   outcome.ok ? outcome.value : `failed: ${outcome.error.message}`;
 
-const drawCalls = (random: Random, turn: number): { id: string; once: boolean; needsApproval: boolean }[] =>
+const drawCalls = (random: Random, turn: number): { id: string; effect: Effect; needsApproval: boolean }[] =>
   Array.from({ length: random.below(4) }, (_, i) => ({
     id: `${turn}.${i}`,
-    once: random.below(2) === 0,
+    effect: random.pick(['read', 'idempotent', 'once'] as const),
     needsApproval: random.below(4) === 0,
   }));

@@ -26,12 +26,20 @@ export type Program =
   /** I/O outside a step. */
   | { type: 'io'; latency: number };
 
+/** What ran. */
+export interface Executed {
+  once: boolean;
+  tryNumber: number;
+  /** The call whose result it acts upon, where it changes something. */
+  followsFrom?: string | undefined;
+}
+
 /** Where a program runs: what it saw goes into `trace`, which is the same in every attempt. */
 export interface Scene {
   ctx: Context;
   random: Random;
   /** Told whenever the code of a step runs. */
-  executed: (idempotencyKey: string, step: { once: boolean; tryNumber: number }) => void;
+  executed: (idempotencyKey: string, step: Executed) => void;
   trace: string[];
 }
 

@@ -6,7 +6,7 @@ import { identityHash } from '../identity.ts';
 import { outcomeEntry } from '../outcome.ts';
 import type { DurableOptions, DurableOutcome, Journal, TaskPort } from '../port.ts';
 import { runDurable } from '../run-durable.ts';
-import type { Scene } from './program.ts';
+import type { Executed, Scene } from './program.ts';
 import { turns } from './random.ts';
 import { identityOf, type SimulatedFaults, type SimulatedPort, SimulatedTask } from './simulated-task.ts';
 
@@ -112,8 +112,10 @@ export class Simulation {
   }
 
   /** What is recorded does not run again, and an effect that must not be repeated needs a word for each more run. */
-  #executed(idempotencyKey: string, { once, tryNumber }: { once: boolean; tryNumber: number }): void {
+  #executed(idempotencyKey: string, { once, tryNumber, followsFrom }: Executed): void {
     this.task.activity += 1;
+    if (followsFrom !== undefined && this.task.resultOf({ name: followsFrom }) === undefined)
+      this.problems.push(`acted upon ${followsFrom} before it was recorded`);
     const hash = idempotencyKey.slice(idempotencyKey.indexOf(':') + 1);
     const entries = this.task.journal.filter((row) => identityHash(identityOf(row)) === hash);
     if (entries.some((row) => this.task.resultOf(row) !== undefined)) {

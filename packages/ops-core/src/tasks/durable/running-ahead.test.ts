@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it, mock } from 'node:test';
+import type { Steps } from '@opspawn/agentkit';
+import { attempt, type Body, entriesOf, quietTask, resultOf } from './simulation/attempt.ts';
+import { turns } from './simulation/random.ts';
+
+describe('a function that folds its history', () => {
+  before(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  after(() => mock.timers.reset());
+
+  const history = { mode: 'history' } as const;
+  const read = (steps: Steps, name: string, fn: () => unknown = () => name) =>
+    steps.run(name, fn, { effect: 'read' });
+
+  it('gets what steps have read before it is committed, and shares commits with itself', async () => {
+    const task = quietTask();
+    const seen: number[] = [];
+    const commits: number[] = [];
+    const { append } = task;
+    task.append = async (...args) => {
+      commits.push(args[1].length);
+      return await append.apply(task, args);
+    };
+    const body: Body = async (_, steps) => {
+      for (const name of ['a', 'b', 'c']) await read(steps, name, () => seen.push(task.journal.length));
+      return 'done';
+    };
+    assert.equal(await resultOf(attempt(task, body, history)), 'done');
+    assert.deepEqual([seen, commits], [[0, 0, 0], [3]]);
+    assert.deepEqual(entriesOf(task), ['step.completed a', 'step.completed b', 'step.completed c']);
+  });
+
+  for (const effect of ['idempotent', 'once'] as const) {
+    it(`changes nothing outside by a step that is ${effect} before all that it was handed is committed`, async () => {
+      const task = quietTask();
+      let before: string[] = [];
+      const body: Body = async (_, steps) => {
+        await read(steps, 'answer');
+        await steps.run('act', () => (before = entriesOf(task)), { effect });
+      };
+      await resultOf(attempt(task, body, history));
+      assert.deepEqual(before.slice(0, 1), ['step.completed answer']);
+    });
+  }
+
+  it('is at most 16 results ahead', async () => {
+    const task = quietTask();
+    let ran = 0;
+    task.append = () => new Promise(() => {});
+    const body: Body = async (_, steps) => {
+      for (;;) await read(steps, 'a', () => ++ran);
+    };
+    const port = task.claim();
+    void attempt(task, body, history, port);
+    await turns(200);
+    assert.equal(ran, 17);
+    port.stop();
+  });
+
+  it('has what it came to know committed within milliseconds, and when it is stopped', async () => {
+    const task = quietTask();
+    const hang = () => new Promise<never>(() => {});
+    const body: Body = async (_, steps) => {
+      await read(steps, 'a');
+      await read(steps, 'b', hang);
+    };
+    const port = task.claim();
+    const running = attempt(task, body, history, port);
+    await turns(20);
+    assert.deepEqual(entriesOf(task), []);
+    mock.timers.tick(5);
+    await turns(20);
+    assert.deepEqual(entriesOf(task), ['step.completed a']);
+    port.stop();
+    assert.equal((await running).kind, 'stopped');
+  });
+
+  it('gets results of effects at once too, and their commit waits for nothing', async () => {
+    const task = quietTask();
+    let atNextStep: string[] = [];
+    const body: Body = async (_, steps) => {
+      await steps.run('pay', () => 1, { effect: 'once' });
+      await read(steps, 'answer', async () => {
+        await turns(10);
+        atNextStep = entriesOf(task);
+      });
+    };
+    await resultOf(attempt(task, body, history));
+    assert.deepEqual(atNextStep, ['step.intended pay', 'step.completed pay']);
+  });
+});
