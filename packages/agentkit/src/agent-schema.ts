@@ -7,8 +7,9 @@ import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import { describeProblem, listProblems } from './tool/problem-list.ts';
+import type { SandboxAccess } from './tool/sandbox/sandbox-access.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
-import type { AskingTool, InlineTool, ProcessTool, ToolInput } from './tool/tool.ts';
+import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolInput, ToolOutput } from './tool/tool.ts';
 
 /** Something with these methods (or other members), whatever made it. */
 const having = <T>(...members: (keyof T & string)[]) =>
@@ -35,7 +36,7 @@ const guardrailList = z
 
 /** Every key of a tool. What stands in them is checked where it is used. */
 const toolKeys: Record<
-  keyof InlineTool<never> | keyof ProcessTool<never> | keyof AskingTool<never>,
+  keyof InlineTool<never> | keyof ProcessTool<never> | keyof SandboxTool<never> | keyof AskingTool<never>,
   z.ZodType
 > = {
   description: z.string().min(1),
@@ -43,7 +44,16 @@ const toolKeys: Record<
     (value) => (typeof value === 'object' || typeof value === 'function') && value !== null,
     'must be a Standard Schema or { jsonSchema }',
   ),
-  isolation: z.enum(['inline', 'process']).optional(),
+  isolation: z.enum(['inline', 'process', 'sandbox']).optional(),
+  sandbox: z
+    .strictObject({
+      read: z.array(z.string()).optional(),
+      write: z.array(z.string()).optional(),
+      programs: z.boolean().optional(),
+      tmpMb: count.optional(),
+    } satisfies Record<keyof SandboxAccess, z.ZodType>)
+    .optional(),
+  reuse: z.enum(['call', 'always']).optional(),
   execute: callable.optional(),
   ask: callable.optional(),
   agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
@@ -59,6 +69,14 @@ const toolKeys: Record<
     .optional(),
   annotationsFor: callable.optional(),
   timeoutMs: count.optional(),
+  concurrency: count.optional(),
+  output: z
+    .custom<ToolOutput>(
+      (value) =>
+        typeof value === 'object' && value !== null && ('~standard' in value || 'jsonSchema' in value),
+      'must be a Standard Schema or { jsonSchema }',
+    )
+    .optional(),
   retry: z
     .strictObject({
       maxAttempts: count.optional(),
@@ -75,9 +93,11 @@ const toolKeys: Record<
 
 const toolSchema = z
   .strictObject(toolKeys)
-  .refine((tool) => (tool.isolation === 'process' ? tool.module : (tool.execute ?? tool.ask)) !== undefined, {
-    error: 'needs execute, ask, or isolation: "process" with module',
-  });
+  .refine(
+    ({ isolation = 'inline', module, execute, ask }) =>
+      (isolation === 'inline' ? (execute ?? ask) : module) !== undefined,
+    { error: 'needs execute, ask, or isolation: "process" or "sandbox" with module' },
+  );
 
 const agentSchema = z.strictObject({
   name: z

@@ -140,9 +140,12 @@ export {
 } from './tool/builtin/file-tools.ts';
 export { type HttpFetchOptions, httpFetch } from './tool/builtin/http-fetch.ts';
 export type { HostAddress, Resolve } from './tool/builtin/public-address.ts';
+export { type RunCodeOptions, runJavascript, runShell } from './tool/builtin/run-code.ts';
 export { defineTool } from './tool/define-tool.ts';
+export { type IsolationFinding, isolationTiers } from './tool/isolation-tiers.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';
+export type { SandboxAccess } from './tool/sandbox/sandbox-access.ts';
 export type { StandardSchemaV1 } from './tool/standard-schema.ts';
 export type {
   AskingTool,
@@ -156,6 +159,7 @@ export type {
   ProcessTool,
   RefusedCall,
   RunningTool,
+  SandboxTool,
   Tool,
   ToolAnnotations,
   ToolContext,
@@ -163,6 +167,7 @@ export type {
   ToolInput,
   ToolInvocation,
   ToolManager,
+  ToolOutput,
   Tools,
 } from './tool/tool.ts';
 export { createToolManager, type ToolManagerOptions } from './tool/tool-manager.ts';

@@ -32,6 +32,8 @@ export interface RunInput {
   injectMcpProxy?: boolean;
   /** How many runs stand above this one. Default 0. */
   depth?: number;
+  /** Tools through which content from outside reached who wrote the prompt. Default: none. */
+  taintedBy?: readonly string[];
 }
 
 export interface RunResult<Output = Json> {

@@ -71,7 +71,11 @@ export async function runHere(
   }
 }
 
-const childInputSchema = z.object({ prompt: z.string(), depth: z.int() });
+const childInputSchema = z.object({
+  prompt: z.string(),
+  depth: z.int(),
+  taintedBy: z.array(z.string()).default([]),
+});
 
 /** The caller's session, events and extra tools are not the child's; its budget, memory, secrets and people are. */
 async function runChild(

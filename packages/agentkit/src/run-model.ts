@@ -5,6 +5,8 @@ import type { ModelReply, ModelRequest } from './model/model.ts';
 import type { PlannerDecision } from './planner/planner.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { modelStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
+import type { RedactedStream } from './security/security.ts';
+import { streamOf } from './security/strictest.ts';
 import type { BudgetAmount, RetryPolicy, StepContext, StepOptions } from './steps.ts';
 
 export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
@@ -100,8 +102,9 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
     if (performance.now() > call.deadlineAt) throw run.limits.wallTimeExceeded();
     if (resetReason !== undefined) run.emitLive({ type: 'step.reset', step, reason: resetReason });
     try {
-      const request = await requestFor(run, call, signal);
+      const { request, endOfStream } = await requestFor(run, call, signal);
       const reply = await run.model.call(request);
+      endOfStream();
       checkReply(request, reply);
       return recordable(run, reply, call.repair);
     } catch (thrown) {
@@ -112,7 +115,11 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
   };
 }
 
-async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal): Promise<ModelRequest> {
+async function requestFor(
+  run: RunContext,
+  call: ModelCall,
+  signal: AbortSignal,
+): Promise<{ request: ModelRequest; endOfStream: () => void }> {
   const { decision, repair, turn, maxOutputTokens } = call;
   const request: ModelRequest = {
     ...decision.options,
@@ -124,12 +131,29 @@ async function requestFor(run: RunContext, call: ModelCall, signal: AbortSignal)
   if (run.outputSchema !== undefined && decision.answer !== 'interim')
     request.outputSchema ??= run.outputSchema;
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
-  if (run.isWatched()) {
-    request.onDelta = ({ kind, text }) => {
-      if (!signal.aborted) run.emitLive({ type: `${kind}.delta`, turn, text: run.security.redact(text) });
-    };
-  }
-  return request;
+  const deltas = redactedDeltas(run, turn, signal);
+  if (run.isWatched()) request.onDelta = deltas.put;
+  return { request, endOfStream: deltas.end };
+}
+
+/** What is streamed, without secrets, those among them that come in two pieces. */
+function redactedDeltas({ security, emitLive }: RunContext, turn: number, signal: AbortSignal) {
+  let open: { kind: 'text' | 'reasoning'; stream: RedactedStream } | undefined;
+  const emit = (kind: 'text' | 'reasoning', text: string): void => {
+    if (text !== '' && !signal.aborted) emitLive({ type: `${kind}.delta`, turn, text });
+  };
+  const end = (): void => {
+    if (open !== undefined) emit(open.kind, open.stream.end());
+    open = undefined;
+  };
+  const put: NonNullable<ModelRequest['onDelta']> = ({ kind, text }) => {
+    if (open?.kind !== kind) {
+      end();
+      open = { kind, stream: streamOf(security) };
+    }
+    emit(kind, open.stream.push(text));
+  };
+  return { put, end };
 }
 
 /** Answers that the conversation could not go on from. Models do give them, and do better when asked again. */

@@ -30,7 +30,8 @@ export async function openRun(
   const tools = toolManager({ tools: await toolsOf(agent, input, environment), secrets });
   const before: Message[] = [{ role: 'system', content: agent.instructions }];
   if (input.sessionId !== undefined) before.push(...(await recallSession(environment, input.sessionId)));
-  const state = new RunProgress(before, promptOf(input));
+  const state = new RunProgress(before, promptOf(input), (tool) => tools.bringsOutside?.(tool) ?? true);
+  for (const tool of input.taintedBy ?? []) state.taintedBy.add(tool);
   const lastTurn = foldHistory(state, steps.history());
   const run: RunContext = {
     ...sinks,

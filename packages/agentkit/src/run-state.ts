@@ -63,8 +63,8 @@ export class RunProgress implements RunState {
   toolCalls = 0;
   /** How often the model was asked to mend its answer. */
   repairs = 0;
-  /** A tool's output stands in the conversation, so that content from outside may steer the model. */
-  isTainted: boolean;
+  /** Tools whose output stands in the conversation and may hold content from outside, which may steer the model. */
+  readonly taintedBy = new Set<string>();
   readonly repetition = new RunRepetition();
   plan: readonly PlanStep[] | undefined;
   /** What takes the place of the oldest messages when they are sent. */
@@ -79,14 +79,23 @@ export class RunProgress implements RunState {
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
   readonly #prompt: Message;
+  readonly #bringsOutside: (tool: string) => boolean;
 
-  /** `before` is the conversation ahead of this run: the system message and what the session holds. */
-  constructor(before: readonly Message[], prompt: Extract<Message, { role: 'user' }>) {
+  /**
+   * `before` is the conversation ahead of this run: the system message and what the session holds. `bringsOutside`: of
+   * a tool by its name.
+   */
+  constructor(
+    before: readonly Message[],
+    prompt: Extract<Message, { role: 'user' }>,
+    bringsOutside: (tool: string) => boolean = () => true,
+  ) {
+    this.#bringsOutside = bringsOutside;
     this.goal = textOf(prompt);
     this.messages = [...before, prompt];
     this.#added = before.length;
     this.#prompt = prompt;
-    this.isTainted = before.some((message) => message.role === 'tool');
+    for (const message of before) if (message.role === 'tool') this.#taint(message.content);
   }
 
   get pendingCalls(): readonly ToolCall[] {
@@ -133,9 +142,13 @@ export class RunProgress implements RunState {
     const content = this.#calls.flatMap((each) => this.#results.get(each.callId) ?? []);
     this.messages.push({ role: 'tool', content });
     this.repetition.addResults(this.#calls, content);
-    this.isTainted = true;
+    this.#taint(content);
     this.#calls = [];
     this.#results.clear();
+  }
+
+  #taint(results: readonly ToolResult[]): void {
+    for (const { tool } of results) if (this.#bringsOutside(tool)) this.taintedBy.add(tool);
   }
 }
 

@@ -79,11 +79,13 @@ async function clear(run: RunContext, step: string, prepared: Prepared | Refused
     tool: prepared.tool,
     input: prepared.input,
     annotations: prepared.annotations,
-    tainted: state.isTainted,
+    tainted: state.taintedBy.size > 0,
+    taintedBy: [...state.taintedBy],
   });
   if (verdict.decision === 'deny') return refused('tool_denied', `Denied by policy: ${verdict.reason}`);
   if (verdict.decision === 'allow' && !prepared.needsApproval) return { kind: 'cleared', prepared };
   const decision = await askPerson(run, step, prepared, verdict);
+  if (decision === undefined) return refused('tool_denied', 'Nobody decided about it in time');
   if (decision.approved) return { kind: 'cleared', prepared };
   return refused('tool_denied', `Denied by ${decision.by}${decision.comment ? `: ${decision.comment}` : ''}`);
 }
@@ -97,14 +99,15 @@ const refused = (code: 'invalid_argument' | 'tool_denied', message: string): Cle
 
 /**
  * Asks for an approval that is good for this very call only: the hash in its name binds namespace, task, step, tool,
- * arguments and the tool's definition, so that a decision about anything else is never found under it.
+ * arguments and the tool's definition, so that a decision about anything else is never found under it. undefined when
+ * nobody decided in time.
  */
 async function askPerson(
   run: RunContext,
   step: string,
   prepared: Prepared,
-  verdict: Verdict,
-): Promise<Decision> {
+  verdict: Exclude<Verdict, { decision: 'deny' }>,
+): Promise<Decision | undefined> {
   const { steps, limits } = run;
   const { tool, input, digest } = prepared;
   const bound = [steps.namespace, steps.taskId, step, tool, input, digest];
@@ -116,10 +119,17 @@ async function askPerson(
     name: `approve:${step}:${hash.slice(0, 32)}`,
     payload: run.security.redact(payload),
   };
-  const timeoutMs = limits.remainingMs();
+  const { timeoutMs: patienceMs = run.security.approvalTimeoutMs ?? Number.POSITIVE_INFINITY } =
+    verdict.decision === 'ask' ? verdict : {};
+  const timeoutMs = Math.min(patienceMs, limits.remainingMs());
   if (Number.isFinite(timeoutMs)) request.timeoutMs = timeoutMs;
-  const answer = await steps.wait(request).catch(limits.explainTimeout);
-  return answer as unknown as Decision;
+  try {
+    return (await steps.wait(request)) as unknown as Decision;
+  } catch (thrown) {
+    if (!(thrown instanceof OpspawnError && thrown.code === 'timeout')) throw thrown;
+    limits.remainingMs();
+    return undefined;
+  }
 }
 
 function carryOut(
@@ -137,11 +147,15 @@ function carryOut(
 
 /** The step is the wait itself, under the name by which the call's result is found again. */
 async function askOutside(
-  { steps, limits, depth, security }: RunContext,
+  { steps, limits, depth, security, state }: RunContext,
   step: string,
   { request }: PreparedRequest,
 ): Promise<Json | undefined> {
-  if (request.kind !== 'question') return await steps.child({ ...atDepth(request, depth + 1), step });
+  if (request.kind !== 'question')
+    return await steps.child({
+      ...handedOn(request, { depth: depth + 1, taintedBy: [...state.taintedBy] }),
+      step,
+    });
   const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, limits.remainingMs());
   const question: WaitRequest = { kind: 'question', name: step, prompt: security.redact(request.prompt) };
   if (Number.isFinite(timeoutMs)) question.timeoutMs = timeoutMs;
@@ -154,15 +168,16 @@ async function askOutside(
   }
 }
 
-/** An agent learns how deep it stands, so that handing work on comes to an end. */
-function atDepth<Request extends Pick<ChildRequest, 'kind' | 'input'>>(
+/** An agent learns how deep it stands, so that handing work on comes to an end, and what may steer who hands it on. */
+function handedOn<Request extends Pick<ChildRequest, 'kind' | 'input'>>(
   request: Request,
-  depth: number,
+  { depth, taintedBy }: { depth: number; taintedBy: string[] },
 ): Request {
   const { kind, input = '' } = request;
   if (kind !== 'agent') return request;
   const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
-  return { ...request, input: isObject ? { ...input, depth } : { prompt: input, depth } };
+  const said = isObject ? input : { prompt: input };
+  return { ...request, input: { ...said, depth, ...(taintedBy.length > 0 && { taintedBy }) } };
 }
 
 function execute(

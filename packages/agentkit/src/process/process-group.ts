@@ -6,7 +6,8 @@
  * the group. Preferred to PR_SET_PDEATHSIG, which reaches only the direct child (not what `npx` starts), is lost when
  * the parent dies before the child asked for it, and exists on Linux only.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, type StdioOptions, spawn } from 'node:child_process';
+import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 
@@ -19,6 +20,8 @@ export interface ProcessGroupOptions {
   /** All of the child's environment. */
   env: Readonly<Record<string, string>>;
   cwd?: string | undefined;
+  /** What the command may read from its descriptor 4. */
+  input?: Buffer | undefined;
 }
 
 /** How long what a dead command left behind may still write; then it is killed. */
@@ -32,30 +35,32 @@ export class ProcessGroup {
   readonly pid: number | undefined;
   /** How the command ended, in words. By then its output is read and nothing is left of its group. */
   readonly ended: Promise<string>;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcessWithoutNullStreams;
   #drainMs = drainMs;
   #stopping = false;
   #gone = false;
 
   /** A command that cannot be run is one that `ended` at once. */
-  constructor({ command, args, env, cwd }: ProcessGroupOptions) {
+  constructor({ command, args, env, cwd, input }: ProcessGroupOptions) {
     const child = spawn('/bin/sh', ['-c', leash, 'sh', command, ...args], {
       cwd,
       env,
       detached: true,
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    });
+      stdio: withoutInherited(['pipe', 'pipe', 'pipe', 'pipe', input === undefined ? 'ignore' : 'pipe']),
+      // its first three are pipes
+    }) as ChildProcessWithoutNullStreams;
     this.#child = child;
     [this.stdin, this.stdout, this.stderr] = [child.stdin, child.stdout, child.stderr];
     this.pid = child.pid;
     // what breaks on these pipes shows as the end of the process
     for (const stream of child.stdio) stream?.on('error', () => {});
+    if (input !== undefined) (child.stdio[4] as Writable).end(input);
     // not the child's own `close`, which waits for the leash too
     const read = Promise.all([closed(child.stdout), closed(child.stderr)]);
     this.ended = this.#end(child, read);
   }
 
-  async #end(child: ChildProcess, read: Promise<unknown>): Promise<string> {
+  async #end(child: ChildProcessWithoutNullStreams, read: Promise<unknown>): Promise<string> {
     const reason = await new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
       child.once('exit', (code, signal) =>
@@ -96,6 +101,45 @@ export class ProcessGroup {
     await settledWithin(this.ended, graceMs);
     this.kill('SIGKILL');
     await this.ended;
+  }
+}
+
+let inherited: { numbers: readonly number[]; nothing: number } | undefined;
+
+/**
+ * Descriptors that this process was started with and did not open itself would reach every child: they become
+ * `/dev/null` there. Only Linux says which they are.
+ */
+function withoutInherited(stdio: ('pipe' | 'ignore')[]): StdioOptions {
+  inherited ??= findInherited();
+  const all: ('pipe' | 'ignore' | number)[] = [...stdio];
+  for (const number of inherited.numbers) {
+    while (all.length < number) all.push('ignore');
+    if (number >= stdio.length) all[number] = inherited.nothing;
+  }
+  return all;
+}
+
+const closeOnExec = 0o2000000;
+
+function findInherited(): { numbers: readonly number[]; nothing: number } {
+  const nothing = openSync('/dev/null', 'r+');
+  try {
+    const numbers = readdirSync('/proc/self/fdinfo')
+      .map(Number)
+      .sort((a, b) => a - b);
+    return { numbers: numbers.filter(isInherited), nothing };
+  } catch {
+    return { numbers: [], nothing };
+  }
+}
+
+function isInherited(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1];
+    return flags !== undefined && (Number.parseInt(flags, 8) & closeOnExec) === 0;
+  } catch {
+    return false; // what was open for looking only
   }
 }
 

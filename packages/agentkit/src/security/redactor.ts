@@ -1,47 +1,105 @@
 import type { Json } from '../json.ts';
-
-/** Shorter values are left alone: they stand in every other word, and are no secrets. */
-export const shortestSecret = 6;
+import { formsOf } from './secret-forms.ts';
+import type { RedactedStream } from './security.ts';
 
 const mark = '[redacted]';
 
-/**
- * Replaces known secrets by `[redacted]` in strings and keys at any depth, also where they were escaped for JSON or a
- * URL. Gives the very same value when it holds none.
- */
-export function createRedactor(secrets: {
-  values(): Iterable<string>;
-}): <T extends Json | undefined>(value: T) => T {
-  const known = new Set<string>();
-  let pattern: RegExp | undefined;
-  return (value) => {
-    const before = known.size;
-    for (const secret of secrets.values()) known.add(secret);
-    if (known.size > before) pattern = patternOf(known);
-    return pattern === undefined ? value : (redact(value, pattern) as typeof value);
-  };
+export interface Redactor {
+  <T extends Json | undefined>(value: T): T;
+  /** For a text that comes in pieces. */
+  stream(): RedactedStream;
 }
 
-function redact(value: Json | undefined, secret: RegExp): Json | undefined {
+/** What is known now: a pattern, and every text that it finds. */
+interface Known {
+  pattern: RegExp;
+  forms: readonly string[];
+}
+
+/**
+ * Replaces known secrets by `[redacted]` in strings and keys at any depth, also where they were escaped or encoded.
+ * Gives the very same value when it holds none.
+ */
+export function createRedactor(secrets: { values(): Iterable<string> }): Redactor {
+  const values = new Set<string>();
+  let known: Known | undefined;
+  const current = (): Known | undefined => {
+    const before = values.size;
+    for (const secret of secrets.values()) values.add(secret);
+    if (values.size > before) known = knownOf(values);
+    return known;
+  };
+  const redact = <T extends Json | undefined>(value: T): T => {
+    const { pattern } = current() ?? {};
+    return pattern === undefined ? value : (redactJson(value, pattern) as T);
+  };
+  return Object.assign(redact, { stream: () => new HeldBackText(current) });
+}
+
+/** Holds back the end of a text for as long as it may be the beginning of a secret. */
+class HeldBackText implements RedactedStream {
+  readonly #current: () => Known | undefined;
+  #held = '';
+
+  constructor(current: () => Known | undefined) {
+    this.#current = current;
+  }
+
+  push(text: string): string {
+    const known = this.#current();
+    const all = this.#held + text;
+    const cut = known === undefined ? all.length : decidedLength(all, known);
+    this.#held = all.slice(cut);
+    return this.#clean(all.slice(0, cut), known);
+  }
+
+  end(): string {
+    const rest = this.#clean(this.#held, this.#current());
+    this.#held = '';
+    return rest;
+  }
+
+  #clean(text: string, known: Known | undefined): string {
+    return known === undefined ? text : text.replace(known.pattern, mark);
+  }
+}
+
+/** How much of a text means the same whatever follows. */
+function decidedLength(text: string, { pattern, forms }: Known): number {
+  let cut = text.length - beginningLength(text, forms);
+  for (const { index, 0: found } of text.matchAll(pattern))
+    if (index < cut && index + found.length > cut) cut = index;
+  return cut;
+}
+
+/** How long the longest end of the text is that a longer form begins with. */
+function beginningLength(text: string, forms: readonly string[]): number {
+  const longest = (forms[0]?.length ?? 0) - 1;
+  for (let length = Math.min(longest, text.length); length > 0; length -= 1) {
+    const end = text.slice(-length);
+    if (forms.some((form) => form.length > length && form.startsWith(end))) return length;
+  }
+  return 0;
+}
+
+function redactJson(value: Json | undefined, secret: RegExp): Json | undefined {
   if (typeof value === 'string') return value.replace(secret, mark);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
-    const items = value.map((item) => redact(item, secret) as Json);
+    const items = value.map((item) => redactJson(item, secret) as Json);
     return items.every((item, index) => item === value[index]) ? value : items;
   }
   const members = Object.entries(value).map(([key, item]): [string, Json] => [
     key.replace(secret, mark),
-    redact(item, secret) as Json,
+    redactJson(item, secret) as Json,
   ]);
   return members.every(([key, item]) => item === value[key]) ? value : Object.fromEntries(members);
 }
 
 /** Long ones first: one secret may begin another. */
-function patternOf(values: Iterable<string>): RegExp | undefined {
-  const forms = [...values]
-    .filter((value) => value.length >= shortestSecret)
-    .flatMap((value) => [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value)])
-    .sort((a, b) => b.length - a.length)
-    .map((form) => form.replace(/[\\^$.*|?+()[\]{}]/g, '\\$&'));
-  return forms.length === 0 ? undefined : new RegExp([...new Set(forms)].join('|'), 'g');
+function knownOf(values: Iterable<string>): Known | undefined {
+  const forms = [...new Set([...values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  if (forms.length === 0) return undefined;
+  const escaped = forms.map((form) => form.replace(/[\\^$.*|?+()[\]{}]/g, '\\$&'));
+  return { forms, pattern: new RegExp(escaped.join('|'), 'g') };
 }

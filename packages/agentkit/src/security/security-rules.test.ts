@@ -6,7 +6,7 @@ import type { ToolRequest } from './security.ts';
 import { createSecurityManager, type SecurityRule } from './security-rules.ts';
 
 const request = (tool: string, input: Json = {}, agent = 'helper'): ToolRequest => ({
-  ...{ namespace: 'default', taskId: 'task', annotations: {}, tainted: false },
+  ...{ namespace: 'default', taskId: 'task', annotations: {}, tainted: false, taintedBy: [] },
   ...{ agent, tool, input },
 });
 
@@ -44,6 +44,13 @@ describe('rules', () => {
     assert.equal(decisionOf({}), 'deny');
   });
 
+  it('look at whether content from outside is there', () => {
+    const rules: SecurityRule[] = [{ tool: 'send', tainted: true, decision: 'ask', timeoutMs: 5 }];
+    const tainted = { ...request('send'), tainted: true, taintedBy: ['fetch'] };
+    assert.deepEqual(decide(rules, tainted), { decision: 'ask', reason: 'a rule says so', timeoutMs: 5 });
+    assert.deepEqual(decide(rules, request('send')), { decision: 'allow' });
+  });
+
   it('what holds otherwise can be turned round', () => {
     const manager = createSecurityManager({ rules: [{ tool: 'add', decision: 'allow' }], otherwise: 'deny' });
     assert.deepEqual(manager.decide(request('add')), { decision: 'allow' });
@@ -68,6 +75,31 @@ describe('redaction', () => {
   it('finds them escaped for JSON and for URLs', () => {
     assert.equal(redact(JSON.stringify({ password: 'p"ss wörd+' })), '{"password":"[redacted]"}');
     assert.equal(redact(`https://x/?p=${encodeURIComponent('p"ss wörd+')}`), 'https://x/?p=[redacted]');
+  });
+
+  it('finds them in base64 wherever they begin, in hexadecimal, and as other languages escape them', () => {
+    for (const before of ['', 'a', 'ab', 'user:']) {
+      for (const encoding of ['base64', 'base64url'] as const) {
+        const encoded = Buffer.from(`${before}sk-abcdefgh!`).toString(encoding);
+        assert.match(redact(`Basic ${encoded}.`), /^Basic .{0,8}\[redacted\].{0,4}\.$/, encoded);
+      }
+    }
+    assert.equal(redact(Buffer.from('sk-abcdefgh').toString('hex')), '[redacted]');
+    assert.equal(redact('p%22ss+w%C3%B6rd%2B'), '[redacted]');
+    assert.equal(redact('p%22ss%20w%c3%b6rd%2b'), '[redacted]');
+    assert.equal(redact('p\\"ss w\\u00f6rd+'), '[redacted]');
+  });
+
+  it('finds them in a text that comes in pieces, and holds back no more than it must', () => {
+    const manager = createSecurityManager({ secrets });
+    const text = 'a sk-abcdefgh b sk-abcdef c sk-abc';
+    for (let size = 1; size < 8; size += 1) {
+      const stream = manager.redactStream?.();
+      let out = '';
+      for (let at = 0; at < text.length; at += size) out += stream?.push(text.slice(at, at + size));
+      assert.equal(out + stream?.end(), 'a [redacted] b [redacted] c sk-abc', String(size));
+    }
+    assert.equal(manager.redactStream?.().push('nothing of the kind'), 'nothing of the kind');
   });
 
   it('leaves short values alone, and gives the very same value when there is nothing to hide', () => {

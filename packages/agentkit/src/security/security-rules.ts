@@ -8,11 +8,15 @@ export interface SecurityRule {
   agent?: string;
   /** Name of the tool; `*` stands for any run of characters: `files__*`. */
   tool?: string;
+  /** Whether content from outside stands in the conversation. */
+  tainted?: boolean;
   /** Looks at the checked arguments. One that throws counts as fitting, and then nothing is allowed: it denies. */
   when?: (input: Json, request: ToolRequest) => boolean;
   decision: Verdict['decision'];
   /** Told to the model when it denies, and to the person who is asked. */
   reason?: string;
+  /** With `ask`: how long a person may take, in ms; then it is denied. Default: the manager's. */
+  timeoutMs?: number;
 }
 
 export interface SecurityManagerOptions {
@@ -20,25 +24,31 @@ export interface SecurityManagerOptions {
   rules?: readonly SecurityRule[];
   /** What holds when no rule fits. Default `allow`. */
   otherwise?: Verdict['decision'];
+  /** How long a person may take to decide, in ms. Default: as long as the run may. */
+  approvalTimeoutMs?: number;
   /** Whose values are redacted: `secretsFrom(…)`, `environmentSecrets()`, or any set of them. */
   secrets?: { values(): Iterable<string> };
 }
 
 /** Decides by rules, and redacts every secret that was given out. A person is asked by the approval that follows `ask`. */
 export function createSecurityManager(options: SecurityManagerOptions = {}): SecurityManager {
-  const { rules = [], otherwise = 'allow', secrets } = options;
+  const { rules = [], otherwise = 'allow', secrets, approvalTimeoutMs } = options;
   const compiled = rules.map((rule) => ({ ...rule, agent: globOf(rule.agent), tool: globOf(rule.tool) }));
+  const redact = secrets === undefined ? <T>(value: T): T => value : createRedactor(secrets);
   return {
     decide(request) {
-      for (const { agent, tool, when, decision, reason = 'a rule says so' } of compiled) {
-        if (!agent.test(request.agent) || !tool.test(request.tool)) continue;
+      for (const rule of compiled) {
+        const { agent, tool, tainted = request.tainted, when, decision, reason = 'a rule says so' } = rule;
+        if (!agent.test(request.agent) || !tool.test(request.tool) || tainted !== request.tainted) continue;
         const fits = when === undefined ? true : ask(when, request);
         if (fits === 'broken') return { decision: 'deny', reason: 'the rule about this call is broken' };
-        if (fits) return verdictOf(decision, reason);
+        if (fits) return verdictOf(decision, reason, rule.timeoutMs);
       }
-      return verdictOf(otherwise, 'no rule allows it');
+      return verdictOf(otherwise, 'no rule allows it', undefined);
     },
-    redact: secrets === undefined ? (value) => value : createRedactor(secrets),
+    redact,
+    ...(approvalTimeoutMs !== undefined && { approvalTimeoutMs }),
+    ...('stream' in redact && { redactStream: redact.stream }),
   };
 }
 
@@ -50,8 +60,11 @@ function ask(when: NonNullable<SecurityRule['when']>, request: ToolRequest): boo
   }
 }
 
-const verdictOf = (decision: Verdict['decision'], reason: string): Verdict =>
-  decision === 'allow' ? { decision } : { decision, reason };
+function verdictOf(decision: Verdict['decision'], reason: string, timeoutMs: number | undefined): Verdict {
+  if (decision === 'allow') return { decision };
+  if (decision === 'deny' || timeoutMs === undefined) return { decision, reason };
+  return { decision, reason, timeoutMs };
+}
 
 function globOf(pattern = '*'): RegExp {
   const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));

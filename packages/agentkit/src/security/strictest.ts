@@ -1,11 +1,13 @@
-import type { SecurityManager, Verdict } from './security.ts';
+import type { RedactedStream, SecurityManager, Verdict } from './security.ts';
 
 const strictness = { allow: 0, ask: 1, deny: 2 } as const satisfies Record<Verdict['decision'], number>;
 
 /** Both managers as one: of two verdicts the stricter counts, and both redact. */
 export function strictest(first: SecurityManager, second: SecurityManager | undefined): SecurityManager {
   if (second === undefined) return first;
+  const times = [first.approvalTimeoutMs, second.approvalTimeoutMs].filter((ms) => ms !== undefined);
   return {
+    ...(times.length > 0 && { approvalTimeoutMs: Math.min(...times) }),
     async decide(request) {
       const verdict = await first.decide(request);
       if (verdict.decision === 'deny') return verdict;
@@ -13,5 +15,16 @@ export function strictest(first: SecurityManager, second: SecurityManager | unde
       return strictness[other.decision] > strictness[verdict.decision] ? other : verdict;
     },
     redact: (value) => second.redact(first.redact(value)),
+    redactStream() {
+      const [before, after] = [streamOf(first), streamOf(second)];
+      return {
+        push: (text) => after.push(before.push(text)),
+        end: () => after.push(before.end()) + after.end(),
+      };
+    },
   };
 }
+
+/** How a manager cleans what comes in pieces. */
+export const streamOf = (security: SecurityManager): RedactedStream =>
+  security.redactStream?.() ?? { push: (text) => security.redact(text), end: () => '' };

@@ -1,7 +1,7 @@
 import type { Json } from '../json.ts';
 import { inputSchemaOf } from './json-schema.ts';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.ts';
-import type { AskingTool, InlineTool, ProcessTool, ToolInput } from './tool.ts';
+import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolInput } from './tool.ts';
 
 /** What a tool with this input gets: what the schema decodes, or a JSON object. */
 export type InputOf<Input extends ToolInput> = Input extends StandardSchemaV1
@@ -22,6 +22,9 @@ export function defineTool<Input extends ToolInput>(
 export function defineTool<Input extends ToolInput>(
   tool: WithInput<Input, ProcessTool<InputOf<Input>>>,
 ): ProcessTool<InputOf<Input>>;
+export function defineTool<Input extends ToolInput>(
+  tool: WithInput<Input, SandboxTool<InputOf<Input>>>,
+): SandboxTool<InputOf<Input>>;
 export function defineTool<Input extends ToolInput>(
   tool: WithInput<Input, AskingTool<InputOf<Input>>>,
 ): AskingTool<InputOf<Input>>;

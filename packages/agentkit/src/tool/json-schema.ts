@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { SchemaIssue } from './ajv-validator.ts';
 import { describeProblem, listProblems } from './problem-list.ts';
 import type { StandardIssue, StandardSchemaV1 } from './standard-schema.ts';
-import type { ToolInput } from './tool.ts';
+import type { ToolInput, ToolOutput } from './tool.ts';
 
 /** What came of checking a value: the decoded value, or what is wrong with it, one problem a line, with its path. */
 export type Checked = { ok: true; value: unknown } | { ok: false; problems: string };
@@ -60,6 +60,15 @@ export function inputSchemaOf(input: ToolInput): JsonObject {
 export function checkOf(input: ToolInput): Check {
   const standard = '~standard' in input ? input : input.validate;
   return standard === undefined ? checkByJsonSchema(inputSchemaOf(input)) : checkByStandardSchema(standard);
+}
+
+/** Whether a result is as its tool says. Throws `invalid_argument` for a schema that does not compile. */
+export async function checkOutputBy(output: ToolOutput, result: Json): Promise<Checked> {
+  if ('~standard' in output) return await checkByStandardSchema(output)(result);
+  const { jsonSchema } = output;
+  if (typeof jsonSchema !== 'object' || jsonSchema === null || Array.isArray(jsonSchema))
+    throw new OpspawnError('invalid_argument', 'The JSON Schema of a result is an object');
+  return await checkByJsonSchema(jsonSchema)(result);
 }
 
 function checkByStandardSchema(schema: StandardSchemaV1): Check {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
@@ -86,6 +87,44 @@ suite('execute', () => {
     for (const [result, message] of results) {
       await assert.rejects(run(doing(() => result)), failure('tool_failed', message, false));
     }
+  });
+
+  test('fails readably, and for good, for a result that is not what the tool promises', async () => {
+    const shape = {
+      type: 'object',
+      properties: { at: { type: 'string', format: 'date' } },
+      required: ['at'],
+    };
+    for (const output of [{ jsonSchema: shape }, z.object({ at: z.iso.date() })]) {
+      assert.deepEqual(await run(doing(() => ({ at: '2026-11-26' }), { output })), { at: '2026-11-26' });
+      const wrong = failure('tool_failed', /is not what it promises:\n- \$?\.?at/, false);
+      await assert.rejects(run(doing(() => ({ at: 'today' }), { output })), wrong);
+    }
+  });
+
+  test('runs no more calls at once than the tool allows, in order, and a call that gave up waits no more', async () => {
+    const started: string[] = [];
+    let running = 0;
+    const slow = doing(
+      async ({ text }) => {
+        started.push(text);
+        running += 1;
+        assert.ok(running <= 2);
+        await sleep(5);
+        running -= 1;
+      },
+      { concurrency: 2, timeoutMs: 5_000 },
+    );
+    const gaveUp = new AbortController();
+    const calls = ['a', 'b', 'c', 'd', 'e'].map((text) =>
+      run(slow, { text, ...(text === 'c' && { signal: gaveUp.signal }) }).catch(() => 'gave up'),
+    );
+    gaveUp.abort(new Error('gave up'));
+    assert.deepEqual(
+      (await Promise.all(calls)).map((result) => result ?? 'ok'),
+      ['ok', 'ok', 'gave up', 'ok', 'ok'],
+    );
+    assert.deepEqual(started, ['a', 'b', 'd', 'e']);
   });
 
   test('fails for a result beyond the limit, and takes one of exactly the limit', async () => {

@@ -2,8 +2,17 @@ import { OpspawnError, TimeoutError } from '../errors.ts';
 import { encodeJson, isJson, type Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
+import { checkOutputBy } from './json-schema.ts';
 import type { ProcessPool } from './process/process-pool.ts';
-import type { ProcessTool, RunningTool, ToolContext, ToolExecution } from './tool.ts';
+import type {
+  ProcessTool,
+  RunningTool,
+  SandboxTool,
+  ToolContext,
+  ToolExecution,
+  ToolOutput,
+} from './tool.ts';
+import { Turnstile } from './turnstile.ts';
 
 const defaultMemoryMb = 512;
 
@@ -11,7 +20,7 @@ const defaultMemoryMb = 512;
 export interface ToolRuntime {
   secrets: Secrets;
   maxOutputBytes: number;
-  /** Where tools of the `process` tier run; undefined: in the pool that this process shares. */
+  /** Where tools of the tiers `process` and `sandbox` run; undefined: in the pool that this process shares. */
   processes: ProcessPool | undefined;
 }
 
@@ -35,13 +44,32 @@ export async function executeTool(
 ): Promise<Json | undefined> {
   const { name, tool, input } = subject;
   const secrets = await readSecrets(subject, runtime.secrets);
+  using _place = await turnOf(tool)?.enter(execution.signal);
   const result = await withinLimits(subject, execution, async (signal) => {
     const context = contextOf(execution, signal, secrets);
-    return await (tool.isolation === 'process'
+    return await ('module' in tool
       ? runInProcess(name, tool, { input, context, runtime })
       : tool.execute(input, context));
   });
-  return checkResult(name, result, runtime.maxOutputBytes);
+  const checked = checkResult(name, result, runtime.maxOutputBytes);
+  if (tool.output !== undefined) await checkShape(name, tool.output, checked);
+  return checked;
+}
+
+const turnstiles = new WeakMap<RunningTool, Turnstile>();
+
+/** Where a call of a tool with bounded concurrency waits for its turn: one for all runs of this process. */
+function turnOf(tool: RunningTool): Turnstile | undefined {
+  if (tool.concurrency === undefined) return undefined;
+  const turnstile = turnstiles.get(tool) ?? new Turnstile(tool.concurrency);
+  turnstiles.set(tool, turnstile);
+  return turnstile;
+}
+
+/** Throws `tool_failed`, with the path of each problem, for a result that the tool did not promise. */
+async function checkShape(name: string, output: ToolOutput, result: Json | undefined): Promise<void> {
+  const checked = await checkOutputBy(output, result ?? null);
+  if (!checked.ok) throw badResult(name, `is not what it promises:\n${checked.problems}`);
 }
 
 interface ProcessRun {
@@ -52,7 +80,7 @@ interface ProcessRun {
 
 async function runInProcess(
   tool: string,
-  { module, memoryMb = defaultMemoryMb }: ProcessTool<never>,
+  { module, memoryMb = defaultMemoryMb, reuse, ...tier }: ProcessTool<never> | SandboxTool<never>,
   { input, context, runtime: { processes, maxOutputBytes } }: ProcessRun,
 ): Promise<Json | undefined> {
   if (!isJson(input)) {
@@ -70,6 +98,8 @@ async function runInProcess(
     tool,
     module,
     memoryMb,
+    reuse,
+    ...(tier.isolation === 'sandbox' && { sandbox: tier.sandbox ?? {} }),
     input,
     context,
     maxOutputBytes,

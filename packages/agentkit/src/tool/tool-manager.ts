@@ -31,6 +31,8 @@ export interface ToolManagerOptions {
 }
 
 const defaultTimeoutMs = 60_000;
+/** How long a call may wait for its turn, where a tool's calls are bounded. */
+const maxQueueMs = 600_000;
 /** What the vendors take as a name of a tool. */
 const validName = /^[a-zA-Z0-9_-]{1,64}$/;
 
@@ -63,7 +65,14 @@ export function createToolManager(options: ToolManagerOptions): ToolManager {
       const entry = entryOf(call.tool);
       return entry === undefined ? refuseUnknown(call.tool, specs) : await prepare(entry, call, runtime);
     },
+    bringsOutside: (name) => !Object.hasOwn(tools, name) || bringsOutside(tools[name] as Tool),
   };
+}
+
+/** By its hint; without one, what a person answers is no content from outside, and everything else is. */
+function bringsOutside(tool: Tool): boolean {
+  if ('ask' in tool) return tool.annotations?.openWorldHint ?? tool.agents !== undefined;
+  return tool.annotationsFor !== undefined || tool.annotations?.openWorldHint !== false;
 }
 
 const noSecrets: Secrets = { get: () => Promise.resolve(undefined) };
@@ -105,12 +114,13 @@ async function prepare(
   const effect = effectOf(annotations);
   const { timeoutMs = defaultTimeoutMs, retry, reconcile, onUnknown = 'ask' } = tool;
   const subject = { name, tool, input, timeoutMs };
+  const waitsMs = tool.concurrency === undefined ? 0 : maxQueueMs;
   return {
     tool: name,
     input: shownInput,
     annotations,
     effect,
-    timeoutMs,
+    timeoutMs: timeoutMs + waitsMs,
     retry: { maxAttempts: effect === 'once' ? 1 : 3, ...retry },
     needsApproval: needsApproval(tool, input),
     onUnknown,

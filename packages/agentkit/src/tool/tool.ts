@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts';
 import type { ToolSpec } from '../model/model.ts';
 import type { ChildRequest, Reconciliation, RetryPolicy, WaitRequest } from '../steps.ts';
+import type { SandboxAccess } from './sandbox/sandbox-access.ts';
 import type { StandardSchemaV1 } from './standard-schema.ts';
 
 /** The hints of MCP's `ToolAnnotations`. They are believed only for tools of ours and for servers marked trusted. */
@@ -27,13 +28,18 @@ export interface ToolContext {
  * `inline`: runs in this process; for code that you trust as your own.
  * `process`: runs in a process of its own with an empty environment, killed at its time or memory limit. Contains
  * crashes, leaks and endless loops of trusted code; it is no boundary against hostile code.
+ * `sandbox`: the same within namespaces of Linux: no network, no files but those given. For code that nobody vouches for.
  */
-export type IsolationTier = 'inline' | 'process';
+export type IsolationTier = 'inline' | 'process' | 'sandbox';
 
 interface ToolBase<Input> {
   description: string;
   input: ToolInput;
   annotations?: ToolAnnotations;
+  /** Results are checked by it: one that does not fit is a failed call. Default: any JSON. */
+  output?: ToolOutput;
+  /** How many calls of it may run at once in this process, of all runs; further ones wait. Default: no bound. */
+  concurrency?: number;
   /** For a tool that stands for others: the annotations of a call with these arguments, instead of `annotations`. */
   annotationsFor?: (input: Input) => ToolAnnotations | Promise<ToolAnnotations>;
   /** Time for one try, in ms. Default 60,000. */
@@ -66,6 +72,18 @@ export interface ProcessTool<Input> extends ToolBase<Input> {
    * is no `prlimit` it is killed soon after it has grown by more.
    */
   memoryMb?: number;
+  /**
+   * `always`: its processes serve one call after the other, and what the module keeps in variables outlives a call.
+   * `call`: each call gets a process that served none before. Default: `always` for `process`, `call` for `sandbox`.
+   */
+  reuse?: 'call' | 'always';
+}
+
+/** A tool whose module runs shut off from the machine: for code that nobody vouches for, such as a model's. */
+export interface SandboxTool<Input> extends Omit<ProcessTool<Input>, 'isolation'> {
+  isolation: 'sandbox';
+  /** What it gets of the machine. Default: its module and an empty `/tmp`. */
+  sandbox?: SandboxAccess;
 }
 
 /** What a call can wait for in place of code that runs: a child task, or a person's answer. */
@@ -85,7 +103,7 @@ export interface AskingTool<Input>
   agents?: readonly { readonly name: string }[];
 }
 
-/** What the default export of a `ProcessTool`'s module is. Input and result cross as JSON. */
+/** What the default export of a `ProcessTool`'s or `SandboxTool`'s module is. Input and result cross as JSON. */
 export type ProcessFunction<Input = Json> = (input: Input, context: ToolContext) => unknown;
 
 /** Input described by JSON Schema (draft 2020-12 or 7). */
@@ -94,6 +112,9 @@ export interface JsonSchemaInput {
   /** Checks and decodes in place of `jsonSchema`, for schemas of vendors that cannot say their JSON Schema. */
   validate?: StandardSchemaV1;
 }
+
+/** What describes the result of a tool. */
+export type ToolOutput = StandardSchemaV1 | Pick<JsonSchemaInput, 'jsonSchema'>;
 
 /** What describes the arguments of a tool. They are an object. */
 export type ToolInput = StandardSchemaV1 | JsonSchemaInput;
@@ -104,7 +125,7 @@ export type ToolInput = StandardSchemaV1 | JsonSchemaInput;
  */
 export type Tool<Input = never> = RunningTool<Input> | AskingTool<Input>;
 /** A tool whose calls run code. */
-export type RunningTool<Input = never> = InlineTool<Input> | ProcessTool<Input>;
+export type RunningTool<Input = never> = InlineTool<Input> | ProcessTool<Input> | SandboxTool<Input>;
 export type Tools = Readonly<Record<string, Tool>>;
 
 export interface ToolInvocation {
@@ -156,4 +177,6 @@ export interface ToolManager {
   list(): Promise<readonly ToolSpec[]>;
   /** Finds the tool and checks the arguments. Never throws for what the model did wrong. */
   prepare(call: ToolInvocation): Promise<PreparedCall | PreparedRequest | RefusedCall>;
+  /** Whether what a tool gives may hold content from outside (a web page, a file, another's answer). Default: yes. */
+  bringsOutside?(tool: string): boolean;
 }

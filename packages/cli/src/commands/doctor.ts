@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { defaultModelSpec, toOpspawnError } from '@opspawn/agentkit';
+import { defaultModelSpec, isolationTiers, toOpspawnError } from '@opspawn/agentkit';
 import { loadConfig } from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput, style } from '../output.ts';
@@ -27,7 +26,7 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   const findings = [
     checkNode(),
     checkDataFolder(settings.dataDir),
-    checkProgram('prlimit', 'tools of the process tier have no limit of memory'),
+    ...(await checkIsolation()),
     await checkConfig(configPathFrom(options.config, settings)),
     checkModel(),
   ];
@@ -69,12 +68,16 @@ function checkDataFolder(folder: string): Finding {
   }
 }
 
-function checkProgram(name: string, without: string): Finding {
-  const found = spawnSync(name, ['--version'], { encoding: 'utf8', timeout: 5_000 });
-  if (found.status === 0) return { check: name, state: 'ok', detail: found.stdout.split('\n')[0] ?? '' };
-  const where =
-    process.platform === 'linux' ? 'not found (package util-linux)' : `not there on ${process.platform}`;
-  return { check: name, state: 'warning', detail: `${where}: ${without}` };
+/** A tier that is missing stops only the tools that ask for it. */
+async function checkIsolation(): Promise<Finding[]> {
+  const tiers = await isolationTiers();
+  return tiers
+    .filter(({ tier }) => tier !== 'inline')
+    .map(({ tier, isAvailable, detail }) => ({
+      check: `tier ${tier}`,
+      state: isAvailable ? 'ok' : 'warning',
+      detail,
+    }));
 }
 
 async function checkConfig(path: string | undefined): Promise<Finding> {

@@ -20,6 +20,8 @@ const askedSchema = z.strictObject({
   prompt: z.union([z.string(), content]),
   /** Of work that another agent handed on: how many agents stand above. */
   depth: z.int().nonnegative().optional(),
+  /** Of the same: the tools through which content from outside reached that agent. */
+  taintedBy: z.array(z.string()).optional(),
   injectMcpProxy: z.boolean().optional(),
   inject_mcp_proxy: z.boolean().optional(),
 });
@@ -54,6 +56,7 @@ export async function runAgentTask(
     typeof parsed.data === 'string' ? { prompt: parsed.data } : parsed.data;
   const run: RunInput = { prompt: asked.prompt };
   // What agents say to each other is no part of the conversation that the session remembers.
+  if (asked.taintedBy !== undefined) run.taintedBy = asked.taintedBy;
   if (asked.depth !== undefined) run.depth = asked.depth;
   else if (sessionId !== undefined) run.sessionId = sessionId;
   if (injectMcpProxy || asked.injectMcpProxy || asked.inject_mcp_proxy) run.injectMcpProxy = true;

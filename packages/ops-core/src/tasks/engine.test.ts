@@ -239,6 +239,10 @@ describe('what a task can be asked', () => {
     await assert.rejects(engine.resolve(localPrincipal, task.id, step, { action: 'retry' }), {
       code: 'not_found',
     });
+    // an answer says `approved` too, and is none all the same
+    await assert.rejects(engine.decide(localPrincipal, task.id, step, { approved: true, answer: true }), {
+      code: 'not_found',
+    });
     await engine.decide(localPrincipal, task.id, step, { approved: true, comment: 'fine' });
     const end = await untilFinished(t, engine, task.id);
     assert.deepEqual(end.task.output, { approved: true, by: 'local', comment: 'fine' });

@@ -174,7 +174,9 @@ class StoreEngine implements Engine {
 
   async decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task> {
     const row = await this.#row(principal, taskId);
-    const wait = openWait(row, step, (kind) => kind === 'approval' || kind === 'question');
+    // An answer is no approval, whatever it says.
+    const asked = 'answer' in decision ? 'question' : 'approval';
+    const wait = openWait(row, step, (kind) => kind === asked);
     return this.#decide(principal, row, wait, { ...decision, by: principal.name });
   }
 

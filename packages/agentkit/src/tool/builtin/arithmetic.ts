@@ -7,7 +7,7 @@ const pair = z.object({ a: z.number(), b: z.number() });
 export const add = defineTool({
   description: 'Adds two numbers: a + b',
   input: pair,
-  annotations: { readOnlyHint: true },
+  annotations: { readOnlyHint: true, openWorldHint: false },
   execute: ({ a, b }) => a + b,
 });
 
@@ -15,6 +15,6 @@ export const add = defineTool({
 export const subtract = defineTool({
   description: 'Subtracts two numbers: a - b',
   input: pair,
-  annotations: { readOnlyHint: true },
+  annotations: { readOnlyHint: true, openWorldHint: false },
   execute: ({ a, b }) => a - b,
 });

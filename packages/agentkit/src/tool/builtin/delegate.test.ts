@@ -69,7 +69,7 @@ describe('delegate', () => {
       [
         ['echo', 'echo:1:call_1', { prompt: 'one', depth: 1 }],
         ['echo', 'echo:1:call_2', { prompt: 'two', depth: 1 }],
-        ['echo', 'echo:2:call_3', { prompt: 'three', depth: 1 }],
+        ['echo', 'echo:2:call_3', { prompt: 'three', depth: 1, taintedBy: ['echo'] }],
       ],
     );
     const history = first.history();

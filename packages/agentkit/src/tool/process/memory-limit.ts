@@ -72,7 +72,7 @@ async function residentBytes(pid: number): Promise<number | undefined> {
 }
 
 /** In bytes; undefined where there is no /proc. */
-async function readStatus(pid: number, field: 'VmData' | 'VmRSS'): Promise<number | undefined> {
+export async function readStatus(pid: number, field: 'VmData' | 'VmRSS'): Promise<number | undefined> {
   try {
     const status = await readFile(`/proc/${pid}/status`, 'utf8');
     const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1];

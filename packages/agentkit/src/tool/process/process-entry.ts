@@ -1,4 +1,4 @@
-/** What runs in a process of the `process` tier: loads one module and answers calls of its default export. */
+/** What runs in a process of the tiers `process` and `sandbox`: loads one module and answers calls of its default export. */
 import { Socket } from 'node:net';
 import { encodeJson } from '../../json.ts';
 import { readLines } from '../../process/read-lines.ts';
@@ -11,6 +11,7 @@ type CallRequest = Extract<ProcessRequest, { type: 'call' }>;
 const replies = new Socket({ fd: replyDescriptor, readable: false, writable: true });
 const requests = new Socket({ fd: requestDescriptor, readable: true, writable: false });
 const running = new Map<number, AbortController>();
+const maxMessageLength = 10_000;
 let execute: ProcessFunction<never> | undefined;
 
 function reply(message: ProcessReply): void {
@@ -52,7 +53,8 @@ async function answer({
 }: CallRequest): Promise<void> {
   const controller = new AbortController();
   running.set(call, controller);
-  const progress = (message: string): void => reply({ type: 'progress', call, message: String(message) });
+  const progress = (message: string): void =>
+    reply({ type: 'progress', call, message: String(message).slice(0, 1_000) });
   try {
     const context = { callId, idempotencyKey, secrets, signal: controller.signal, progress };
     const text = encode(await execute?.(input as never, context), maxOutputBytes);
@@ -84,10 +86,10 @@ class TooLarge extends Error {
 }
 
 function failureOf(thrown: unknown): ProcessFailure {
-  if (!(thrown instanceof Error)) return { message: String(thrown) };
+  if (!(thrown instanceof Error)) return { message: String(thrown).slice(0, maxMessageLength) };
   const { code, retryable } = thrown as Partial<ProcessFailure>;
   return {
-    message: thrown.message || thrown.name,
+    message: (thrown.message || thrown.name).slice(0, maxMessageLength),
     ...(typeof code === 'string' ? { code } : {}),
     ...(typeof retryable === 'boolean' ? { retryable } : {}),
   };

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { OpspawnError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
+import type { SandboxAccess } from '../sandbox/sandbox-access.ts';
 import { type ProcessCall, ToolProcess } from './tool-process.ts';
 
 export interface ProcessPoolOptions {
@@ -17,6 +18,13 @@ export interface PooledCall extends ProcessCall {
   module: URL;
   /** What the process may use beyond an empty one, in MB. */
   memoryMb: number;
+  /** Present: the `sandbox` tier. Default: the `process` tier. */
+  sandbox?: SandboxAccess | undefined;
+  /**
+   * `call`: a process serves one call and is ended, and a fresh one is started for the next. `always`: it serves one
+   * after the other, and what its module keeps in variables outlives a call. Default: `call` in a sandbox.
+   */
+  reuse?: 'call' | 'always' | undefined;
 }
 
 export interface PooledProcess {
@@ -28,14 +36,13 @@ export interface PooledProcess {
 }
 
 /**
- * Warm processes of the `process` tier. Calls of a module (with one memory limit) use its processes again and again,
- * one call at a time: what a module keeps in its variables outlives a call, and is gone when its process is killed.
- * Processes that are idle do not keep this process from ending, and none outlives it, however it ends.
+ * Warm processes of the tiers `process` and `sandbox`, each for one module with one memory limit and one access, and
+ * for one call at a time. Processes that are idle do not keep this process from ending, and none outlives it, however it ends.
  */
 export interface ProcessPool extends AsyncDisposable {
   /**
-   * Throws what the tool threw, `tool_failed` when its process died, `isolation_unavailable` where there are no POSIX
-   * processes, `unavailable` after disposal, or what aborted the call's signal.
+   * Throws what the tool threw, `tool_failed` when its process died, `isolation_unavailable` where this machine cannot
+   * give the tier, `unavailable` after disposal, or what aborted the call's signal.
    */
   run(call: PooledCall): Promise<Json | undefined>;
   processes(): readonly PooledProcess[];
@@ -67,10 +74,22 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+const trustedReplyBytes = 256 * 1024 * 1024;
+const replyOverheadBytes = 64 * 1024;
+
+const reuseOf = ({ reuse, sandbox }: PooledCall): 'call' | 'always' =>
+  reuse ?? (sandbox === undefined ? 'always' : 'call');
+
+/** Calls with the same one are served by the same processes. */
+const keyOf = ({ module, memoryMb, sandbox, maxOutputBytes, reuse }: PooledCall): string =>
+  JSON.stringify([module.href, memoryMb, reuse, ...(sandbox === undefined ? [] : [maxOutputBytes, sandbox])]);
+
 class WarmPool implements ProcessPool {
   /** Those idle for longest first. */
   readonly #members = new Set<Member>();
   readonly #waiting = new Set<Waiting>();
+  /** The end of every process that was started and is not gone. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #maxProcesses: number;
   readonly #idleMs: number;
   readonly #mayRefuseMemory: boolean;
@@ -92,26 +111,21 @@ class WarmPool implements ProcessPool {
   }
 
   async run(call: PooledCall): Promise<Json | undefined> {
-    if (process.platform === 'win32') {
-      throw new OpspawnError(
-        'isolation_unavailable',
-        'The process tier needs a POSIX system: /bin/sh and process groups',
-      );
-    }
     call.context.signal.throwIfAborted();
     const member = this.#take(call) ?? (await this.#wait(call));
     try {
       await member.process.ready;
       return await member.process.call(call);
     } finally {
-      this.#giveBack(member);
+      if (reuseOf(call) === 'always') this.#giveBack(member);
+      else this.#replace(member, call);
     }
   }
 
   /** A process for the call, or undefined when it must wait for one. */
   #take(call: PooledCall): Member | undefined {
     if (this.#isClosed) throw new OpspawnError('unavailable', 'The process pool is closed');
-    const key = `${call.memoryMb} ${call.module.href}`;
+    const key = keyOf(call);
     const idle = [...this.#members].filter(({ isBusy, process }) => !isBusy && process.isAlive);
     const warm = idle.filter((member) => member.key === key).at(-1);
     if (warm !== undefined) return this.#occupy(warm);
@@ -123,15 +137,23 @@ class WarmPool implements ProcessPool {
     return this.#occupy(this.#start(call, key));
   }
 
-  #start({ module, memoryMb }: PooledCall, key: string): Member {
-    const process = new ToolProcess({ module, memoryMb, mayRefuseMemory: this.#mayRefuseMemory });
+  #start({ module, memoryMb, sandbox, maxOutputBytes }: PooledCall, key: string): Member {
+    const process = new ToolProcess({
+      module,
+      memoryMb,
+      sandbox,
+      mayRefuseMemory: this.#mayRefuseMemory,
+      maxReplyBytes: sandbox === undefined ? trustedReplyBytes : maxOutputBytes + replyOverheadBytes,
+    });
     const member: Member = { key, module: module.href, process, isBusy: true, reaper: undefined };
     this.#members.add(member);
-    void process.ended.then(() => {
+    const gone = process.ended.then(() => {
       clearTimeout(member.reaper);
       this.#members.delete(member);
+      this.#ending.delete(gone);
       this.#serveNext();
     });
+    this.#ending.add(gone);
     return member;
   }
 
@@ -150,6 +172,25 @@ class WarmPool implements ProcessPool {
     member.process.keepAlive(false);
     member.reaper = setTimeout(() => this.#end(member), this.#idleMs).unref();
     this.#serveNext();
+  }
+
+  /** Ends what served its call. A spare is started afterwards, so that the call need not wait for that. */
+  #replace(member: Member, call: PooledCall): void {
+    this.#members.delete(member);
+    member.process.kill('was ended: its call was over');
+    setImmediate(() => this.#startSpare(call)).unref();
+    this.#serveNext();
+  }
+
+  #startSpare(call: PooledCall): void {
+    const key = keyOf(call);
+    const hasSpare = [...this.#members].some((other) => other.key === key && !other.isBusy);
+    if (this.#isClosed || hasSpare || this.#members.size >= this.#maxProcesses) return;
+    try {
+      this.#giveBack(this.#start(call, key));
+    } catch {
+      // The next call finds the same, and tells it.
+    }
   }
 
   #end(member: Member): void {
@@ -179,10 +220,15 @@ class WarmPool implements ProcessPool {
   #serveNext(): void {
     for (const waiting of this.#waiting) {
       if (this.#isClosed) return;
-      const member = this.#take(waiting.call);
-      if (member === undefined) return;
-      this.#waiting.delete(waiting);
-      waiting.resolve(member);
+      try {
+        const member = this.#take(waiting.call);
+        if (member === undefined) return;
+        this.#waiting.delete(waiting);
+        waiting.resolve(member);
+      } catch (thrown) {
+        this.#waiting.delete(waiting);
+        waiting.reject(thrown);
+      }
     }
   }
 
@@ -191,8 +237,7 @@ class WarmPool implements ProcessPool {
     for (const { reject } of this.#waiting)
       reject(new OpspawnError('unavailable', 'The process pool is closed'));
     this.#waiting.clear();
-    const members = [...this.#members];
-    for (const { process } of members) process.kill('was ended: its pool was closed');
-    await Promise.all(members.map(({ process }) => process.ended));
+    for (const { process } of this.#members) process.kill('was ended: its pool was closed');
+    await Promise.all(this.#ending);
   }
 }

@@ -1,20 +1,17 @@
-import { fileURLToPath } from 'node:url';
 import { type ErrorCode, errorCodes } from '../../error-codes.ts';
-import { OpspawnError } from '../../errors.ts';
+import { OpspawnError, toOpspawnError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
-import { moduleUrl } from '../../module-url.ts';
 import { ProcessGroup } from '../../process/process-group.ts';
 import { readLines } from '../../process/read-lines.ts';
 import type { ToolContext } from '../tool.ts';
-import { limitMemory, type MemoryLimit } from './memory-limit.ts';
+import { type Launch, type LaunchOptions, launchOf } from './launch.ts';
+import type { MemoryLimit } from './memory-limit.ts';
 import type { ProcessRequest } from './process-messages.ts';
 import { type ProcessFailure, type ProcessReply, processReplySchema } from './process-reply.ts';
 
-export interface ToolProcessOptions {
-  module: URL;
-  memoryMb: number;
-  /** Whether the kernel is asked to enforce the memory limit, where it can. */
-  mayRefuseMemory: boolean;
+export interface ToolProcessOptions extends LaunchOptions {
+  /** Largest reply, in bytes. A process that sends more is killed. */
+  maxReplyBytes: number;
 }
 
 export interface ProcessCall {
@@ -29,18 +26,21 @@ export interface ProcessCall {
 interface Current {
   id: number;
   call: ProcessCall;
+  /** How often it told its progress. */
+  told: number;
   resolve(result: Json | undefined): void;
   reject(error: OpspawnError): void;
 }
 
 /** A call that is aborted gets so long to end by itself; one whose time is up gets none. */
 const abortGraceMs = 500;
-const maxReplyBytes = 256 * 1024 * 1024;
 const maxProgressLength = 1_000;
+/** Of one call. What is told beyond that is dropped. */
+const maxProgressMessages = 1_000;
+const maxMessageLength = 4_000;
+/** What an untrusted process may write in a call beside its reply. */
+const maxChatterBytes = 4 * 1024 * 1024;
 const outOfMemory = /out of memory|allocation failed|bad_alloc|cannot allocate/i;
-
-/** Passes our pipes on as other descriptors, and leaves the process no input, no output and no environment. */
-const redirect = 'exec /usr/bin/env -i "$@" 4<&0 5>&1 </dev/null >/dev/null';
 
 /** One process with one module in it, for one call at a time. It and all that it starts end with this process. */
 export class ToolProcess {
@@ -51,30 +51,42 @@ export class ToolProcess {
   readonly ended: Promise<void>;
   readonly #group: ProcessGroup;
   readonly #options: ToolProcessOptions;
+  readonly #launch: Launch;
+  /** Who runs the module: its id as this process sees it. */
+  #nodePid: number | undefined;
+  #hasStarted = false;
+  #isPreamble: boolean;
   #memory: MemoryLimit | undefined;
   #current: Current | undefined;
   #calls = 0;
   #stderrTail = '';
+  /** In the current call. */
+  #saidBytes = 0;
   #killedBecause: string | undefined;
   #hasEnded = false;
   #onLoaded: { resolve(): void; reject(error: OpspawnError): void } | undefined;
 
+  /** Throws `isolation_unavailable` or `config_invalid` when its tier cannot be given. */
   constructor(options: ToolProcessOptions) {
     this.#options = options;
-    const entry = moduleUrl('./process-entry', import.meta.url);
-    const command = [process.execPath, '--no-warnings', fileURLToPath(entry)];
-    this.#group = new ProcessGroup({ command: '/bin/sh', args: ['-c', redirect, 'sh', ...command], env: {} });
+    this.#launch = launchOf(options);
+    const { args, input, announcesPid } = this.#launch;
+    this.#group = new ProcessGroup({ command: '/bin/sh', args, env: {}, input });
     this.pid = this.#group.pid;
+    this.#nodePid = announcesPid ? undefined : this.pid;
+    this.#isPreamble = announcesPid;
     this.ready = new Promise((resolve, reject) => {
       this.#onLoaded = { resolve, reject };
     });
     // Whoever waits for it handles it; a process may also end with nobody waiting.
     this.ready.catch(() => {});
     readLines(this.#group.stdout, {
-      maxLineBytes: maxReplyBytes,
+      maxLineBytes: options.maxReplyBytes,
       onLine: (line, cut) => (cut ? this.kill('sent too large a reply') : this.#receive(line)),
     });
+    this.#group.stdout.on('data', (chunk: Buffer) => this.#count(chunk));
     this.#group.stderr.on('data', (chunk: Buffer) => {
+      this.#count(chunk);
       this.#stderrTail = (this.#stderrTail + chunk.toString('latin1')).slice(-4_000);
     });
     this.ended = this.#group.ended.then((how) => this.#end(how));
@@ -105,9 +117,10 @@ export class ToolProcess {
     const { signal, callId, idempotencyKey, secrets } = call.context;
     signal.throwIfAborted();
     this.#calls += 1;
+    this.#saidBytes = 0;
     const id = this.#calls;
     const answer = new Promise<Json | undefined>((resolve, reject) => {
-      this.#current = { id, call, resolve, reject };
+      this.#current = { id, call, told: 0, resolve, reject };
     });
     let grace: NodeJS.Timeout | undefined;
     const abort = (): void => {
@@ -142,6 +155,10 @@ export class ToolProcess {
   }
 
   #receive(line: string): void {
+    if (this.#isPreamble) {
+      this.#readPreamble(line);
+      return;
+    }
     const parsed = processReplySchema.safeParse(parseJson(line));
     if (!parsed.success) {
       this.kill('sent a reply that cannot be understood');
@@ -150,15 +167,13 @@ export class ToolProcess {
     const reply = parsed.data;
     switch (reply.type) {
       case 'started':
-        void this.#load();
+        if (!this.#hasStarted) void this.#load();
         return;
       case 'loaded':
         this.#onLoaded?.resolve();
         return;
       case 'progress':
-        if (this.#isCurrent(reply.call)) {
-          this.#current?.call.context.progress(reply.message.slice(0, maxProgressLength));
-        }
+        if (this.#isCurrent(reply.call)) this.#progress(reply.message);
         return;
       case 'done':
         if (this.#isCurrent(reply.call)) this.#current?.resolve(reply.result);
@@ -171,9 +186,29 @@ export class ToolProcess {
     }
   }
 
+  /** Reading costs this process time too. */
+  #count(chunk: Buffer): void {
+    this.#saidBytes += chunk.length;
+    if (!this.#launch.isTrusted && this.#saidBytes > this.#options.maxReplyBytes + maxChatterBytes)
+      this.kill('was killed: it wrote too much');
+  }
+
+  /** bubblewrap's `--info-fd`: written before the process in it begins, so that nothing in it can say this. */
+  #readPreamble(line: string): void {
+    const pid = /"child-pid": (\d+)/.exec(line)?.[1];
+    if (pid !== undefined) this.#nodePid = Number(pid);
+    this.#isPreamble = !line.startsWith('}');
+  }
+
+  #progress(message: string): void {
+    if (this.#current === undefined || this.#current.told >= maxProgressMessages) return;
+    this.#current.told += 1;
+    this.#current.call.context.progress(message.slice(0, maxProgressLength));
+  }
+
   #receiveFailure({ call, error }: Extract<ProcessReply, { type: 'failed' }>): void {
     if (call !== undefined) {
-      if (this.#isCurrent(call)) this.#current?.reject(errorOf(this.#current.call.tool, error));
+      if (this.#isCurrent(call)) this.#current?.reject(this.#errorOf(this.#current.call.tool, error));
       return;
     }
     this.#onLoaded?.reject(
@@ -189,14 +224,22 @@ export class ToolProcess {
   }
 
   async #load(): Promise<void> {
-    const { module, memoryMb, mayRefuseMemory } = this.#options;
-    if (this.pid !== undefined) this.#memory = await limitMemory(this.pid, memoryMb, mayRefuseMemory);
-    this.#send({ type: 'load', module: module.href });
+    this.#hasStarted = true;
+    try {
+      if (this.#nodePid !== undefined) this.#memory = await this.#launch.limit(this.#nodePid);
+      this.#send({ type: 'load', module: this.#options.module.href });
+    } catch (thrown) {
+      this.#onLoaded?.reject(toOpspawnError(thrown));
+      this.kill('could not be limited');
+    }
   }
 
   #end(how: string): void {
     this.#hasEnded = true;
     const reason = this.#killedBecause ?? this.#diagnose(how);
+    const unavailable =
+      this.#hasStarted || this.#killedBecause ? undefined : this.#launch.explain(this.#stderrTail);
+    if (unavailable !== undefined) this.#onLoaded?.reject(unavailable);
     this.#onLoaded?.reject(
       new OpspawnError('tool_failed', `${this.#options.module.href}: its process ${reason}`),
     );
@@ -216,16 +259,21 @@ export class ToolProcess {
   #failure(tool: string, reason: string): OpspawnError {
     return new OpspawnError('tool_failed', `The tool ${tool} failed: ${reason}`, { details: { tool } });
   }
-}
 
-/** The tool's error as it would have been thrown here. */
-function errorOf(tool: string, { message, code, retryable }: ProcessFailure): OpspawnError {
-  const options = { details: { tool }, ...(retryable === undefined ? {} : { retryable }) };
-  if (code === 'not_json')
-    return new OpspawnError('tool_failed', `The result of the tool ${tool} is no JSON: ${message}`, options);
-  if (code !== undefined && Object.hasOwn(errorCodes, code))
-    return new OpspawnError(code as ErrorCode, message, options);
-  return new OpspawnError('tool_failed', `The tool ${tool} failed: ${message}`, options);
+  /** The tool's error as it would have been thrown here. Of a code that nobody trusts, only that it failed. */
+  #errorOf(tool: string, { message: said, code, retryable }: ProcessFailure): OpspawnError {
+    const options = { details: { tool }, ...(retryable === undefined ? {} : { retryable }) };
+    const message = said.slice(0, maxMessageLength);
+    if (code === 'not_json')
+      return new OpspawnError(
+        'tool_failed',
+        `The result of the tool ${tool} is no JSON: ${message}`,
+        options,
+      );
+    if (code !== undefined && Object.hasOwn(errorCodes, code) && this.#launch.isTrusted)
+      return new OpspawnError(code as ErrorCode, message, options);
+    return new OpspawnError('tool_failed', `The tool ${tool} failed: ${message}`, options);
+  }
 }
 
 function parseJson(line: string): unknown {

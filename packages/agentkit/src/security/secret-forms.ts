@@ -1,0 +1,46 @@
+/** Shorter values are left alone: they stand in every other word, and are no secrets. */
+export const shortestSecret = 6;
+
+/** Below this a form of a secret would be found in what is none. */
+const shortestEncoded = 8;
+
+/** How a secret may stand in a text: as it is, escaped for JSON, a URL or a form, in hexadecimal, and within base64. */
+export function formsOf(secret: string): string[] {
+  if (secret.length < shortestSecret) return [];
+  const escaped = JSON.stringify(secret).slice(1, -1);
+  const url = encodeURIComponent(secret);
+  const hex = Buffer.from(secret).toString('hex');
+  const forms = [
+    ...[secret, escaped, escaped.replaceAll('/', '\\/'), escapeNonAscii(escaped)],
+    ...[url, lowerEscapes(url), strictUrl(url), strictUrl(url).replaceAll('%20', '+')],
+    ...[hex, hex.toUpperCase(), ...base64Forms(secret)],
+  ];
+  return [...new Set(forms)];
+}
+
+const escapeNonAscii = (text: string): string =>
+  text.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const lowerEscapes = (url: string): string => url.replace(/%[0-9A-F]{2}/g, (each) => each.toLowerCase());
+
+/** As others than JavaScript escape URLs. */
+const strictUrl = (url: string): string =>
+  url.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/**
+ * The characters of base64 that the secret alone decides, for each of the three places at which it may begin in the
+ * bytes that were encoded (`user:secret` in an Authorization header), in both alphabets.
+ */
+function base64Forms(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [0, 1, 2].flatMap((before) => {
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .replace(/=+$/, '');
+    const first = Math.ceil((before * 8) / 6);
+    const last = Math.floor(((before + bytes.length) * 8) / 6);
+    const own = encoded.slice(first, last);
+    if (own.length < shortestEncoded) return [];
+    return [own, own.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+}

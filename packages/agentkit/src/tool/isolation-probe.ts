@@ -1,0 +1,2 @@
+/** The module that `isolationTiers` runs in each tier. */
+export default (): string => 'ok';
