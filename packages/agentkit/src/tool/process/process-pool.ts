@@ -237,7 +237,10 @@ class WarmPool implements ProcessPool {
     for (const { reject } of this.#waiting)
       reject(new OpspawnError('unavailable', 'The process pool is closed'));
     this.#waiting.clear();
-    for (const { process } of this.#members) process.kill('was ended: its pool was closed');
+    for (const { process } of this.#members) {
+      process.keepAlive(true); // whoever waits for this may have nothing else to wait for
+      process.kill('was ended: its pool was closed');
+    }
     await Promise.all(this.#ending);
   }
 }

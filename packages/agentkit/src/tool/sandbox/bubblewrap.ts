@@ -8,8 +8,9 @@ import type { SandboxAccess } from './sandbox-access.ts';
 
 const mebibyte = 1024 * 1024;
 const defaultTmpMb = 64;
-/** The compiled package, or its sources. */
+/** The compiled package, or its sources, and what says that they are modules. */
 const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
+const packageFile = fileURLToPath(new URL('../../../package.json', import.meta.url));
 const libraries = [
   '/usr/lib',
   '/usr/lib32',
@@ -39,7 +40,7 @@ export function sandboxCommand(module: URL, access: SandboxAccess): SandboxComma
   const asRoot = process.getuid?.() === 0;
   const given = givenPaths(module, access);
   const user = asRoot ? unprivilegedUser(given) : undefined;
-  const own = [...libraries, ...(access.programs ? programs : []), node, packageRoot];
+  const own = [...libraries, ...(access.programs ? programs : []), node, packageRoot, packageFile];
   if (asRoot) own.push(findProgram('setpriv', 'util-linux'));
   const args = [
     ...namespaces(asRoot),
@@ -165,7 +166,7 @@ function permissions(module: URL, { read = [], write = [], programs = false }: S
     process.allowedNodeEnvironmentFlags.has(name),
   );
   if (flag === undefined) return [];
-  const readable = [packageRoot, fileURLToPath(module), ...read, ...write, '/tmp'];
+  const readable = [packageRoot, packageFile, fileURLToPath(module), ...read, ...write, '/tmp'];
   return [
     flag,
     ...readable.map((path) => `--allow-fs-read=${path}`),
