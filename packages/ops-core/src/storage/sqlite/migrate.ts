@@ -6,10 +6,11 @@ import { prepare } from './statement.ts';
 const folder = new URL('./migrations/', import.meta.url);
 
 /** The numbered files, in order; the number of the last one is the version of the schema. */
-function readMigrations(): { version: number; file: string }[] {
+function readMigrations(upTo: number): { version: number; file: string }[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith('.sql'))
     .map((file) => ({ version: Number.parseInt(file, 10), file }))
+    .filter(({ version }) => version <= upTo)
     .sort((a, b) => a.version - b.version);
 }
 
@@ -17,8 +18,8 @@ function readMigrations(): { version: number; file: string }[] {
  * Brings the schema up to this program's version, under the write lock, so that several processes may start at once.
  * Throws `schema_too_new` for a database of a later program, and `config_invalid` for one that is not ours.
  */
-export function migrate(database: DatabaseSync): void {
-  const migrations = readMigrations();
+export function migrate(database: DatabaseSync, upTo = Number.POSITIVE_INFINITY): void {
+  const migrations = readMigrations(upTo);
   const known = migrations.at(-1)?.version ?? 0;
   if (versionOf(database) === known) return;
   database.exec('begin immediate');
