@@ -30,7 +30,14 @@ export {
 } from './json.ts';
 export { defaultLimits, type Limits, limitsSchema } from './limits.ts';
 export { createMcpHost, type McpHostOptions, type McpLogLine } from './mcp/create-mcp-host.ts';
+export {
+  fileCredentials,
+  type McpCredentialStore,
+  type McpCredentials,
+  memoryCredentials,
+} from './mcp/credentials.ts';
 export { filePins } from './mcp/file-pins.ts';
+export { loginToMcpServer, type McpLoginOptions } from './mcp/login.ts';
 export {
   loadMcpConfig,
   type McpServerConfig,

@@ -256,6 +256,11 @@ Examples:
     .action(async (server, tool, options) =>
       (await load()).decideTools(server, tool, 'quarantined', options),
     );
+  command(mcp, 'login <server>', 'Log in to a server over HTTP that wants a person, in a browser')
+    .addOption(configOption())
+    .addOption(dataOption('folder in which the tokens are kept (default: .opspawn)'))
+    .option('--no-browser', 'print the page’s address and open nothing')
+    .action(async (server, options) => (await import('./commands/mcp-login.ts')).login(server, options));
 }
 
 function addDatabase(program: Command): void {

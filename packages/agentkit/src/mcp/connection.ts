@@ -9,13 +9,14 @@ import {
   type Resource,
   SdkError,
   SdkErrorCode,
-  StreamableHTTPClientTransport,
+  type StreamableHTTPClientTransport,
 } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { failBrokenStreams } from './broken-streams.ts';
-import { limitedFetch } from './limited-fetch.ts';
+import type { McpCredentialStore } from './credentials.ts';
+import { httpTransport } from './http-transport.ts';
 import type { McpServerConfig } from './mcp-config.ts';
 import { RawToolLists } from './raw-tool-lists.ts';
 import { messageOf, requestFailure } from './request-failure.ts';
@@ -30,7 +31,11 @@ export interface ConnectionOptions {
   config: McpServerConfig;
   /** What every server's process gets, before the variables of its own. Default: PATH, HOME and the like. */
   environment?: Readonly<Record<string, string>> | undefined;
+  credentials: McpCredentialStore;
   onLine(source: McpLogSource, line: string): void;
+  /** Hears of what must not be shown. */
+  onSecret(secret: string): void;
+  redact(text: string): string;
   /** The server is known to speak only the protocols before 2026-07-28. */
   isLegacy: boolean;
 }
@@ -239,6 +244,7 @@ export class Connection {
         callTimeoutMs,
         hasSession,
         reason: this.pid === undefined ? undefined : this.#reason(),
+        redact: this.#options.redact,
       });
       if (failure.kind === 'timedOut') void this.#killIfHung();
       // of a process it is known when it ends
@@ -275,26 +281,18 @@ export class Connection {
   }
 
   #error(reason: string, options: { cause: unknown; details: Record<string, unknown> }): OpspawnError {
-    const { server } = this.#options;
-    return new OpspawnError('mcp_failed', `MCP server ${server}: ${reason}`, {
+    const { server, redact } = this.#options;
+    return new OpspawnError('mcp_failed', `MCP server ${server}: ${redact(reason)}`, {
       cause: options.cause,
       details: { server, ...options.details },
     });
   }
 }
 
-function transportOf({
-  config,
-  environment,
-  onLine,
-}: ConnectionOptions): StdioTransport | StreamableHTTPClientTransport {
+function transportOf(options: ConnectionOptions): StdioTransport | StreamableHTTPClientTransport {
+  const { server, config, environment, credentials, onLine, onSecret } = options;
   const { transport } = config;
-  if (transport.kind === 'http') {
-    return new StreamableHTTPClientTransport(new URL(transport.url), {
-      fetch: limitedFetch(fetch),
-      requestInit: { headers: transport.headers },
-    });
-  }
+  if (transport.kind === 'http') return httpTransport({ server, transport, credentials, onSecret });
   const { command, args, env, cwd } = transport;
   return new StdioTransport({
     command,

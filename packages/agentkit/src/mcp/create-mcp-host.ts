@@ -1,9 +1,11 @@
 import { OpspawnError } from '../errors.ts';
 import type { Tools } from '../tool/tool.ts';
 import type { ListedTool, McpLogSource } from './connection.ts';
+import { type McpCredentialStore, memoryCredentials } from './credentials.ts';
 import type { McpServers } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';
 import { proxyTool } from './proxy-tool.ts';
+import { serverSecrets } from './server-secrets.ts';
 import { asTool, listTools, type McpServer } from './server-tools.ts';
 import { Supervisor } from './supervisor.ts';
 import { memoryPins, type ToolPins } from './tool-pins.ts';
@@ -22,19 +24,24 @@ export interface McpHostOptions {
   environment?: Readonly<Record<string, string>>;
   /** What is remembered of the definitions of tools. Default: `memoryPins`, which end with this process. */
   pins?: ToolPins;
+  /** Where tokens are kept. Default: in memory, for servers with client credentials. */
+  credentials?: McpCredentialStore;
   /** Longest result of a call; see `toolOutput`. Default 1,000,000. */
   maxResultChars?: number;
 }
 
 /** The pool of these servers. Starts none: each starts at its first use. */
 export function createMcpHost(options: McpHostOptions): McpHost {
-  const { onLog, environment, maxResultChars = 1_000_000, pins = memoryPins() } = options;
+  const { onLog, environment, maxResultChars = 1_000_000 } = options;
+  const { pins = memoryPins(), credentials = memoryCredentials() } = options;
   const servers = new Map<string, McpServer>();
   for (const [name, config] of Object.entries(options.servers)) {
-    const onLine = throttled((source, line) => onLog?.({ server: name, source, line }));
-    const supervisor = new Supervisor({ server: name, config, onLine, environment });
+    const { redact, onSecret } = serverSecrets(config);
+    const onLine = throttled((source, line) => onLog?.({ server: name, source, line: redact(line) }));
+    const connecting = { server: name, config, onLine, environment, credentials, onSecret, redact };
+    const supervisor = new Supervisor(connecting);
     const onHeldBack = once(({ tool }, reason) => onLine('host', `the tool ${tool.name} ${reason}`));
-    servers.set(name, { name, config, supervisor, maxResultChars, pins, onHeldBack });
+    servers.set(name, { name, config, supervisor, maxResultChars, pins, redact, onHeldBack });
   }
   const select = (names: readonly string[]): McpServer[] =>
     [...new Set(names)].map((name) => serverNamed(servers, name));

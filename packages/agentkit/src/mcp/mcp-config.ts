@@ -26,6 +26,30 @@ const restartPolicy = strict({
   maxDelayMs: durationMs.default(30_000),
 });
 
+const oauthFields = {
+  /** `authorization_code`: a person logs in once (`opspawn mcp login`). `client_credentials`: nobody needs to. */
+  grant: z.enum(['authorization_code', 'client_credentials']).default('authorization_code'),
+  /** Where this client's metadata document stands, which then is its id: an https URL of yours. */
+  clientMetadataUrl: z
+    .url({ protocol: /^https$/, error: 'expected an https URL' })
+    .refine((url) => new URL(url).pathname !== '/', 'needs a path')
+    .optional(),
+  /** Of a client that was registered by hand. Without it and without a document, the client registers itself. */
+  clientId: z.string().min(1).optional(),
+  clientSecret: z.string().min(1).optional(),
+  /** The only authorization server that these go to. */
+  issuer: z.url().optional(),
+  scope: z.string().optional(),
+  /** Of the loopback address to which the browser comes back. Default: any that is free. */
+  redirectPort: z.int().min(1).max(65_535).optional(),
+};
+
+const oauthSchema = strict(oauthFields).refine(
+  ({ grant, clientId, clientSecret }) =>
+    grant !== 'client_credentials' || (clientId !== undefined && clientSecret !== undefined),
+  'client_credentials needs clientId and clientSecret',
+);
+
 const serverFields = {
   /** Said by some clients' files; must agree with `command` or `url`. */
   type: z.enum(['stdio', 'http', 'streamable-http']).optional(),
@@ -38,6 +62,8 @@ const serverFields = {
   /** Streamable HTTP. */
   url: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
   headers: z.record(z.string().min(1), z.string()).optional(),
+  /** How to get tokens for the server; `{}` is enough for one that says the rest itself. */
+  oauth: oauthSchema.optional(),
   /** Whether the server's annotations are believed. Otherwise every tool counts as one that must not be repeated. */
   trusted: z.boolean().default(false),
   /**
@@ -54,14 +80,16 @@ const serverFields = {
 
 /** One server, as a config file or code describes it. */
 export const mcpServerSchema = strict(serverFields).transform((fields, context) => {
-  const { type, command, args, env, cwd, url, headers, ...rest } = fields;
+  const { type, command, args, env, cwd, url, headers, oauth, ...rest } = fields;
   const refuse = (message: string, key?: string): typeof z.NEVER => {
     context.issues.push({ code: 'custom', message, input: fields, path: key === undefined ? [] : [key] });
     return z.NEVER;
   };
   if (command !== undefined && url === undefined) {
     if (type !== undefined && type !== 'stdio') return refuse(`${type} needs url, not command`, 'type');
-    if (headers !== undefined) return refuse('goes with url, not with command', 'headers');
+    for (const [key, value] of Object.entries({ headers, oauth })) {
+      if (value !== undefined) return refuse('goes with url, not with command', key);
+    }
     return { ...rest, transport: { kind: 'stdio' as const, command, args: args ?? [], env: env ?? {}, cwd } };
   }
   if (url !== undefined && command === undefined) {
@@ -69,7 +97,15 @@ export const mcpServerSchema = strict(serverFields).transform((fields, context) 
     for (const [key, value] of Object.entries({ args, env, cwd })) {
       if (value !== undefined) return refuse('goes with command, not with url', key);
     }
-    return { ...rest, transport: { kind: 'http' as const, url, headers: headers ?? {} } };
+    return {
+      ...rest,
+      transport: {
+        kind: 'http' as const,
+        url,
+        headers: headers ?? {},
+        ...(oauth !== undefined && { oauth }),
+      },
+    };
   }
   return refuse('needs either command or url');
 });

@@ -11,6 +11,7 @@ export interface RequestFailureContext {
   hasSession: boolean;
   /** Why the connection is gone, where that is known. */
   reason: string | undefined;
+  redact(text: string): string;
 }
 
 /** `timedOut`: the server may hang. `lost`: nothing more will come over this connection. `failed`: this request only. */
@@ -24,9 +25,9 @@ export interface RequestFailure {
  * `details.outcome` is `not_done` where the server cannot have begun, else `unknown`.
  */
 export function requestFailure(cause: unknown, context: RequestFailureContext): RequestFailure {
-  const { server, subject, callTimeoutMs, hasSession, reason } = context;
+  const { server, subject, callTimeoutMs, hasSession, reason, redact } = context;
   if (cause instanceof ProtocolError && !isBrokenStream(cause)) {
-    const error = new OpspawnError('tool_failed', cause.message, {
+    const error = new OpspawnError('tool_failed', redact(cause.message), {
       cause,
       retryable: false,
       details: { subject },
@@ -40,7 +41,7 @@ export function requestFailure(cause: unknown, context: RequestFailureContext): 
   }
   const isRefused = hasLostSession(cause, hasSession) || wasNeverConnected(cause);
   const details = { server, subject, outcome: isRefused ? 'not_done' : 'unknown' };
-  const message = `MCP server ${server}: ${reason ?? messageOf(cause)} (during ${subject})`;
+  const message = `MCP server ${server}: ${redact(reason ?? messageOf(cause))} (during ${subject})`;
   const error = new OpspawnError('mcp_failed', message, { cause, details, ...retryOf(cause) });
   return { kind: isRefused || !isAnswer(cause) ? 'lost' : 'failed', error };
 }

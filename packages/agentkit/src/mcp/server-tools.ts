@@ -19,6 +19,8 @@ export interface McpServer {
   readonly supervisor: Supervisor;
   readonly maxResultChars: number;
   readonly pins: ToolPins;
+  /** Takes the server's own secrets out of what it says: they are no business of models. */
+  readonly redact: <T extends Json>(value: T) => T;
   /** Says once of each definition that it is kept back, or too large to be kept at all. */
   onHeldBack(tool: ListedTool, reason: string): void;
 }
@@ -152,7 +154,7 @@ async function callOnce(
   { tool, input, namespace }: ToolCallRequest,
   { signal, idempotencyKey, progress }: ToolContext,
 ): Promise<Json> {
-  const { name, supervisor, maxResultChars } = server;
+  const { name, supervisor, maxResultChars, redact } = server;
   const connection = await supervisor.connection(signal);
   const listed = (await untilAborted(connection.tools(), signal)).filter((each) => each.tool.name === tool);
   const refusal = { retryable: false, details: { server: name, tool } };
@@ -164,6 +166,6 @@ async function callOnce(
   }
   const onProgress = (message: string): void => progress(message);
   const result = await connection.callTool({ tool, input, idempotencyKey }, { signal, onProgress });
-  if (result.isError !== true) return toolOutput(result, maxResultChars);
-  throw new OpspawnError('tool_failed', toolErrorText(result, maxResultChars), refusal);
+  if (result.isError !== true) return redact(toolOutput(result, maxResultChars));
+  throw new OpspawnError('tool_failed', redact(toolErrorText(result, maxResultChars)), refusal);
 }

@@ -1,16 +1,14 @@
-import { dirname, resolve } from 'node:path';
 import {
   createMcpHost,
   createModelRegistry,
   createSecurityManager,
   environmentSecrets,
-  loadMcpConfig,
   type McpHost,
-  parseMcpServers,
 } from '@opspawn/agentkit';
 import { scriptedProvider } from '@opspawn/agentkit/testing';
 import type { AgentEnvironment } from '../agents/agent-run.ts';
 import { sessionMemory } from '../agents/session-memory.ts';
+import { configuredMcpServers, mcpCredentials } from '../mcp/configured-servers.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
 import type { OpspawnNode } from './node.ts';
@@ -43,17 +41,15 @@ export async function openAgentEnvironment(
 }
 
 async function openMcpHost(
-  { settings: { environment }, log, store }: OpspawnNode,
-  { path, config: { mcp } }: LoadedConfig,
+  { settings, log, store }: OpspawnNode,
+  loaded: LoadedConfig,
 ): Promise<McpHost | undefined> {
-  if (mcp === undefined) return undefined;
-  const servers =
-    'file' in mcp
-      ? await loadMcpConfig(resolve(dirname(path), mcp.file), { environment })
-      : parseMcpServers(mcp.servers);
+  const servers = await configuredMcpServers(settings, loaded);
+  if (servers === undefined) return undefined;
   return createMcpHost({
     servers,
     pins: storePins(store),
+    credentials: mcpCredentials(settings),
     onLog: ({ server, source, line }) =>
       log[source === 'host' ? 'warn' : 'debug']({ mcpServer: server, source }, line),
   });

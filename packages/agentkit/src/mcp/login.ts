@@ -1,0 +1,14 @@
+import type { McpLoginOptions } from './mcp-login.ts';
+
+export type { McpLoginOptions } from './mcp-login.ts';
+
+/**
+ * Lets a person log in to a server over HTTP: the browser comes back to a port of this machine's loopback, and the
+ * tokens are kept. What was kept of an earlier login is dropped. Throws `config_invalid` for a server that is not
+ * configured for it, `permission_denied` when the person or the server says no, or `mcp_failed`.
+ */
+export async function loginToMcpServer(options: McpLoginOptions): Promise<void> {
+  // the library takes over 100 ms to load, which nobody pays who logs in to no server
+  const { logIn } = await import('./mcp-login.ts');
+  return logIn(options);
+}
