@@ -2,11 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CallToolResult,
   Client,
+  type GetPromptResult,
   type Tool as McpTool,
   type ProgressCallback,
+  type Prompt,
   type ReadResourceResult,
   type RequestOptions,
   type Resource,
+  type ResourceTemplateType,
   SdkError,
   SdkErrorCode,
   type StreamableHTTPClientTransport,
@@ -45,6 +48,12 @@ export interface ListedTool {
   tool: McpTool;
   definition: Json;
   digest: string;
+}
+
+export interface McpOffers {
+  resources: readonly Resource[];
+  resourceTemplates: readonly ResourceTemplateType[];
+  prompts: readonly Prompt[];
 }
 
 interface RequestContext {
@@ -198,19 +207,48 @@ export class Connection {
     );
   }
 
-  /** Throws as `callTool`. */
-  async resources(signal: AbortSignal): Promise<readonly Resource[]> {
-    if (this.#client.getServerCapabilities()?.resources === undefined) return [];
-    const list = await this.#request({ signal, subject: 'resources/list' }, (options) =>
-      this.#client.listResources(undefined, options),
-    );
-    return list.resources;
+  /** What can be read and asked for, beside tools. Throws as `callTool`. */
+  async offers(signal: AbortSignal): Promise<McpOffers> {
+    const { resources, prompts } = this.#client.getServerCapabilities() ?? {};
+    const ask = <T>(subject: string, send: (options: RequestOptions) => Promise<T>): Promise<T> =>
+      this.#request({ signal, subject }, send);
+    const [listed, templates, offered] = await Promise.all([
+      resources && ask('resources/list', (options) => this.#client.listResources(undefined, options)),
+      resources && this.#templates(ask),
+      prompts && ask('prompts/list', (options) => this.#client.listPrompts(undefined, options)),
+    ]);
+    return {
+      resources: listed?.resources ?? [],
+      resourceTemplates: templates ?? [],
+      prompts: offered?.prompts ?? [],
+    };
+  }
+
+  /** Many servers with resources know of no templates. */
+  async #templates(
+    ask: <T>(subject: string, send: (options: RequestOptions) => Promise<T>) => Promise<T>,
+  ): Promise<readonly ResourceTemplateType[]> {
+    try {
+      const subject = 'resources/templates/list';
+      return (await ask(subject, (options) => this.#client.listResourceTemplates(undefined, options)))
+        .resourceTemplates;
+    } catch (thrown) {
+      if (thrown instanceof OpspawnError && thrown.code === 'tool_failed') return [];
+      throw thrown;
+    }
   }
 
   /** Throws as `callTool`. */
   readResource(uri: string, signal: AbortSignal): Promise<ReadResourceResult> {
     return this.#request({ signal, subject: `resource ${uri}` }, (options) =>
       this.#client.readResource({ uri }, options),
+    );
+  }
+
+  /** Throws as `callTool`. */
+  getPrompt(name: string, values: Record<string, string>, signal: AbortSignal): Promise<GetPromptResult> {
+    return this.#request({ signal, subject: `prompt ${name}` }, (options) =>
+      this.#client.getPrompt({ name, arguments: values }, options),
     );
   }
 

@@ -208,6 +208,16 @@ describe('MCP host with real servers', { timeout: 120_000 }, () => {
       assert.equal(await proxied({ ...echo, tool: 'everything__echo' }), 'Echo: hi');
       const document = { server: 'everything', resource: 'demo://resource/static/document/features.md' };
       assert.match(String(await proxied(document)), /^# Everything Server - Features/);
+      assert.match(described, /"uriTemplate":"demo:\/\/resource\/dynamic\/text/);
+      assert.match(
+        described,
+        /"name":"args-prompt","description":"[^"]+","arguments":\[\{"name":"city","required":true\}/,
+      );
+      const weather = { server: 'everything', prompt: 'args-prompt', arguments: { city: 'Paris' } };
+      assert.deepEqual(await proxied(weather), {
+        messages: [{ role: 'user', content: "What's weather in Paris?" }],
+      });
+      await assert.rejects(proxied({ ...weather, prompt: 'none' }), { code: 'tool_failed', message: /none/ });
     });
 
     it('tells the model what it got wrong, with what there is', async () => {

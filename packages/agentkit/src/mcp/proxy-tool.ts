@@ -8,22 +8,25 @@ import {
   type JsonObject,
   listTools,
   type McpServer,
+  onceMore,
   type ToolSelection,
 } from './server-tools.ts';
-import { cappedJson, resourceOutput } from './tool-output.ts';
+import { cappedJson, resourceOutput, toolOutput } from './tool-output.ts';
 
 interface ProxyInput {
   server?: string;
   tool?: string;
   arguments?: JsonObject;
   resource?: string;
+  prompt?: string;
 }
 
 const description = `Reaches the tools and resources of MCP servers.
 - {} lists the servers and the names of their tools.
-- {server} describes the tools of one server, with the schema of their arguments, and lists its resources.
+- {server} describes the tools of one server, with the schema of their arguments, and lists its resources and prompts.
 - {server, tool, arguments} calls a tool.
-- {server, resource} reads the resource with this URI.`;
+- {server, resource} reads the resource with this URI.
+- {server, prompt, arguments} gets a prompt that the server has ready.`;
 
 /**
  * One tool for all tools of these servers, for catalogues too large to be offered whole. Listing and reading of
@@ -49,14 +52,17 @@ export function proxyTool(servers: readonly McpServer[], selection: ToolSelectio
         return {};
       }
     },
-    async execute({ server, tool, arguments: input = {}, resource }, context) {
+    async execute({ server, ...wanted }, context) {
+      const asked = Object.keys(wanted).filter((key) => key !== 'arguments');
       if (server === undefined) {
-        if (tool !== undefined || resource !== undefined) throw refused('server is missing');
+        if (asked.length > 0) throw refused('server is missing');
         return Promise.all(servers.map((each) => overview(each, selection, context.signal)));
       }
+      if (asked.length > 1) throw refused(`Give one of ${asked.join(' and ')}`);
       const target = find(server);
-      if (tool !== undefined && resource !== undefined) throw refused('Give either tool or resource');
+      const { tool, resource, prompt, arguments: input = {} } = wanted;
       if (resource !== undefined) return readResource(target, resource, context.signal);
+      if (prompt !== undefined) return getPrompt(target, { prompt, input, signal: context.signal });
       if (tool === undefined) return describe(target, selection, context.signal);
       const { name } = await findTool(target, tool, { ...selection, signal: context.signal });
       return callTool(target, { tool: name, input, namespace: selection.namespace }, context);
@@ -71,6 +77,7 @@ const inputSchema = (servers: readonly string[]): Json => ({
     tool: { type: 'string', description: 'Name of a tool of the server' },
     arguments: { type: 'object', description: 'Arguments of the tool, by its own schema' },
     resource: { type: 'string', description: 'URI of a resource of the server' },
+    prompt: { type: 'string', description: 'Name of a prompt of the server' },
   },
   additionalProperties: false,
 });
@@ -103,9 +110,9 @@ async function overview(server: McpServer, selection: ToolSelection, signal: Abo
 
 async function describe(server: McpServer, selection: ToolSelection, signal: AbortSignal): Promise<Json> {
   const connection = await server.supervisor.connection(signal);
-  const [tools, resources] = await Promise.all([
+  const [tools, { resources, resourceTemplates, prompts }] = await Promise.all([
     listTools(server, { ...selection, signal }),
-    connection.resources(signal),
+    connection.offers(signal),
   ]);
   const described = {
     tools: [...tools.values()].map(({ name, description: says = '', inputSchema: schema }) => ({
@@ -114,11 +121,40 @@ async function describe(server: McpServer, selection: ToolSelection, signal: Abo
       inputSchema: schema as Json,
     })),
     resources: resources.map(({ uri, name }) => ({ uri, name })),
+    resourceTemplates: resourceTemplates.map(({ uriTemplate, name }) => ({ uriTemplate, name })),
+    prompts: prompts.map(({ name, description: says = '', arguments: takes = [] }) => ({
+      name,
+      description: says,
+      arguments: takes.map((each) => ({ name: each.name, required: each.required === true })),
+    })),
   };
-  return cappedJson(described, server.maxResultChars);
+  return cappedJson(server.redact(described), server.maxResultChars);
 }
 
 async function readResource(server: McpServer, uri: string, signal: AbortSignal): Promise<Json> {
-  const connection = await server.supervisor.connection(signal);
-  return resourceOutput(await connection.readResource(uri, signal), server.maxResultChars);
+  const { supervisor, maxResultChars, redact } = server;
+  const result = await onceMore(async () => (await supervisor.connection(signal)).readResource(uri, signal));
+  return redact(resourceOutput(result, maxResultChars));
+}
+
+interface PromptRequest {
+  prompt: string;
+  input: JsonObject;
+  signal: AbortSignal;
+}
+
+async function getPrompt(server: McpServer, { prompt, input, signal }: PromptRequest): Promise<Json> {
+  const { supervisor, maxResultChars, redact } = server;
+  const values = Object.entries(input).map(([name, value]): [string, string] => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
+  const result = await onceMore(async () => {
+    const connection = await supervisor.connection(signal);
+    return connection.getPrompt(prompt, Object.fromEntries(values), signal);
+  });
+  const said = result.messages.map(({ role, content }) => {
+    return { role, content: toolOutput({ content: [content] }, maxResultChars) };
+  });
+  return redact(cappedJson({ messages: said }, maxResultChars));
 }

@@ -135,17 +135,18 @@ export interface ToolCallRequest {
  * `not_done` (the server never got it) or `unknown`; or the signal's reason. A call that a restarted server refused
  * because it knows no session of before is made once more, over a new one.
  */
-export async function callTool(
-  server: McpServer,
-  call: ToolCallRequest,
-  context: ToolContext,
-): Promise<Json> {
+export function callTool(server: McpServer, call: ToolCallRequest, context: ToolContext): Promise<Json> {
+  return onceMore(() => callOnce(server, call, context));
+}
+
+/** Does it again when the server cannot have begun it. */
+export async function onceMore<T>(request: () => Promise<T>): Promise<T> {
   try {
-    return await callOnce(server, call, context);
+    return await request();
   } catch (thrown) {
     if (!(thrown instanceof OpspawnError && thrown.code === 'mcp_failed')) throw thrown;
     if (thrown.details.outcome !== 'not_done' || thrown.details.subject === undefined) throw thrown;
-    return await callOnce(server, call, context);
+    return await request();
   }
 }
 
