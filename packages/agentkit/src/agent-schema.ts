@@ -120,6 +120,7 @@ const agentSchema = z.strictObject({
       servers: z.array(z.string()),
       as: z.enum(['tools', 'proxy']).optional(),
       allow: z.array(z.string()).optional(),
+      maxToolTokens: count.optional(),
     })
     .optional(),
   toolManager: callable.optional(),

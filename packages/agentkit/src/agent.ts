@@ -13,8 +13,10 @@ export interface McpAccess {
   servers: readonly string[];
   /** `tools` (default): each tool as `server__tool`. `proxy`: the one tool `mcp_proxy`, for large catalogues. */
   as?: 'tools' | 'proxy';
-  /** Only these tools (`server__tool`). Default: all. */
+  /** Only these tools (`server__tool`, `*` for any characters). Default: all. */
   allow?: readonly string[];
+  /** A list of tools that is larger is replaced by `mcp_proxy`, which searches it. Default 25,000. */
+  maxToolTokens?: number;
 }
 
 /** When the oldest messages of a long conversation are replaced by a summary of them. */

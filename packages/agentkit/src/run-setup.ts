@@ -1,5 +1,6 @@
 import type { AgentDefinition } from './agent.ts';
 import { OpspawnError } from './errors.ts';
+import { defaultMaxToolTokens, isOverCeiling } from './mcp/tool-ceiling.ts';
 import type { Message } from './message.ts';
 import type { Model } from './model/model.ts';
 import { settleCompaction } from './run-compaction.ts';
@@ -64,23 +65,37 @@ function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
 
 /** All tools of the run. Throws `invalid_argument` when two of them have one name. */
 async function toolsOf(agent: AgentDefinition, input: RunInput, environment: RunEnvironment): Promise<Tools> {
-  const { steps, mcp: host, extraTools } = environment;
+  const { extraTools } = environment;
   const sources: Tools[] = [agent.tools ?? {}];
-  if (agent.mcp !== undefined) {
-    const { servers, as = 'tools', allow } = agent.mcp;
-    const selection = { namespace: steps.namespace, ...(allow && { allow }) };
-    const pool = host ?? missingHost(`The agent ${agent.name} uses MCP servers`);
-    if (as === 'proxy') sources.push(pool.proxy(servers, selection));
-    else sources.push(await pool.tools(servers, { ...selection, signal: steps.signal }));
-  }
-  if (input.injectMcpProxy === true && agent.mcp?.as !== 'proxy') {
-    sources.push(
-      (host ?? missingHost('injectMcpProxy was asked for')).proxy(undefined, { namespace: steps.namespace }),
-    );
-  }
+  sources.push(...(await mcpToolsOf(agent, input, environment)));
   if (extraTools !== undefined) sources.push(extraTools);
   const used = sources.filter((source) => Object.keys(source).length > 0);
   return used.length === 1 ? (used[0] as Tools) : mergeTools(used);
+}
+
+/** Tools of MCP servers, or the proxy in their place where the agent wants that or their list would cost too much. */
+async function mcpToolsOf(
+  { name, mcp }: AgentDefinition,
+  { injectMcpProxy = false }: RunInput,
+  { steps, mcp: host }: RunEnvironment,
+): Promise<Tools[]> {
+  const { namespace, signal } = steps;
+  const all = (): Tools[] =>
+    injectMcpProxy
+      ? [(host ?? missingHost('injectMcpProxy was asked for')).proxy(undefined, { namespace })]
+      : [];
+  if (mcp === undefined) return all();
+  const { servers, as = 'tools', allow, maxToolTokens = defaultMaxToolTokens } = mcp;
+  const selection = { namespace, ...(allow && { allow }) };
+  const pool = host ?? missingHost(`The agent ${name} uses MCP servers`);
+  if (as === 'proxy') return [pool.proxy(servers, selection)];
+  const tools = await pool.tools(servers, { ...selection, signal });
+  if (!(await isOverCeiling(tools, maxToolTokens))) return [tools, ...all()];
+  const count = Object.keys(tools).length;
+  steps.log('info', `${count} MCP tools are over ${maxToolTokens} tokens: the agent gets mcp_proxy`, {
+    count,
+  });
+  return [pool.proxy(servers, selection)];
 }
 
 function mergeTools(sources: readonly Tools[]): Tools {

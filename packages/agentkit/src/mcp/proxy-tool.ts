@@ -19,10 +19,12 @@ interface ProxyInput {
   arguments?: JsonObject;
   resource?: string;
   prompt?: string;
+  search?: string;
 }
 
 const description = `Reaches the tools and resources of MCP servers.
 - {} lists the servers and the names of their tools.
+- {search} finds tools by words of their names and descriptions, with the schema of their arguments.
 - {server} describes the tools of one server, with the schema of their arguments, and lists its resources and prompts.
 - {server, tool, arguments} calls a tool.
 - {server, resource} reads the resource with this URI.
@@ -52,7 +54,11 @@ export function proxyTool(servers: readonly McpServer[], selection: ToolSelectio
         return {};
       }
     },
-    async execute({ server, ...wanted }, context) {
+    async execute({ search, server, ...wanted }, context) {
+      if (search !== undefined) {
+        const among = server === undefined ? servers : [find(server)];
+        return searchTools(among, { ...selection, search, signal: context.signal });
+      }
       const asked = Object.keys(wanted).filter((key) => key !== 'arguments');
       if (server === undefined) {
         if (asked.length > 0) throw refused('server is missing');
@@ -78,6 +84,7 @@ const inputSchema = (servers: readonly string[]): Json => ({
     arguments: { type: 'object', description: 'Arguments of the tool, by its own schema' },
     resource: { type: 'string', description: 'URI of a resource of the server' },
     prompt: { type: 'string', description: 'Name of a prompt of the server' },
+    search: { type: 'string', description: 'Words, most telling first' },
   },
   additionalProperties: false,
 });
@@ -106,6 +113,34 @@ async function overview(server: McpServer, selection: ToolSelection, signal: Abo
     signal.throwIfAborted();
     return { server: server.name, error: toOpspawnError(error).message };
   }
+}
+
+const mostFound = 8;
+
+/** The tools in which most of the words stand, names counting for more. */
+async function searchTools(
+  servers: readonly McpServer[],
+  { search, ...selection }: ToolSelection & { search: string; signal: AbortSignal },
+): Promise<Json> {
+  const words = search.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const scoreOf = ({ name, description = '' }: McpTool): number => {
+    const [inName, inText] = [name.toLowerCase(), description.toLowerCase()];
+    return words.reduce((sum, word) => sum + (inName.includes(word) ? 3 : inText.includes(word) ? 1 : 0), 0);
+  };
+  const lists = await Promise.allSettled(servers.map((server) => listTools(server, selection)));
+  selection.signal.throwIfAborted();
+  const found = lists.flatMap((list, index) => {
+    const server = servers[index]?.name ?? '';
+    if (list.status === 'rejected') return [];
+    return [...list.value.values()].map((tool) => ({ server, tool, score: scoreOf(tool) }));
+  });
+  const best = found.filter(({ score }) => score > 0).sort((a, b) => b.score - a.score);
+  return best.slice(0, mostFound).map(({ server, tool }) => ({
+    server,
+    tool: tool.name,
+    description: tool.description ?? '',
+    inputSchema: tool.inputSchema as Json,
+  }));
 }
 
 async function describe(server: McpServer, selection: ToolSelection, signal: AbortSignal): Promise<Json> {
