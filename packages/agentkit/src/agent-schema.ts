@@ -3,6 +3,7 @@ import type { AgentDefinition, AgentMemory, CompactionOptions } from './agent.ts
 import { OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
+import type { BlockDefinition } from './memory/blocks.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
@@ -57,6 +58,7 @@ const toolKeys: Record<
   execute: callable.optional(),
   ask: callable.optional(),
   agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
+  memory: z.boolean().optional(),
   module: z.instanceof(URL).optional(),
   memoryMb: count.optional(),
   annotations: z
@@ -135,6 +137,19 @@ const agentSchema = z.strictObject({
             contextTokens: count.optional(),
           } satisfies Record<keyof CompactionOptions, z.ZodType>),
         ])
+        .optional(),
+      sessionMessages: count.optional(),
+      blocks: z
+        .record(
+          z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'a block is named by 1 to 63 of a-z 0-9 _ -'),
+          z.strictObject({
+            description: z.string().optional(),
+            text: z.string().optional(),
+            maxLength: count.optional(),
+            scope: z.enum(['session', 'agent', 'user']).optional(),
+          } satisfies Record<keyof BlockDefinition, z.ZodType>),
+        )
+        .refine((blocks) => Object.keys(blocks).length > 0, 'must name a block')
         .optional(),
     } satisfies Record<keyof AgentMemory, z.ZodType>)
     .optional(),

@@ -1,5 +1,6 @@
 import type { Guardrails } from './guardrail.ts';
 import type { Limits } from './limits.ts';
+import type { BlockDefinition } from './memory/blocks.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
@@ -31,6 +32,10 @@ export interface CompactionOptions {
 export interface AgentMemory {
   /** `false`: the conversation is always sent whole. */
   compaction?: CompactionOptions | false;
+  /** At most so many messages of the session before a run, the latest. Default: all. */
+  sessionMessages?: number;
+  /** Working memory: named texts that stand before the prompt, and that the agent edits (`edit_block`, `rewrite_block`). */
+  blocks?: Readonly<Record<string, BlockDefinition>>;
 }
 
 export interface AgentDefinition {

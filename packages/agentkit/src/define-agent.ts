@@ -39,10 +39,11 @@ export function defineAgent<const Definition extends AgentDefinition>(
   checkAgent(definition);
   const defaults = lazyDefaults();
   const run = async (prompt: RunInput['prompt'], options: RunOptions = {}): Promise<RunResult<never>> => {
-    const { sessionId, injectMcpProxy, ...rest } = options;
+    const { sessionId, userId, injectMcpProxy, ...rest } = options;
     const input: RunInput = {
       prompt,
       ...(sessionId && { sessionId }),
+      ...(userId && { userId }),
       ...(injectMcpProxy && { injectMcpProxy }),
     };
     return (await runHere(definition, input, { ...defaults(), ...rest })) as RunResult<never>;

@@ -58,8 +58,30 @@ export {
   type ToolPin,
   type ToolPins,
 } from './mcp/tool-pins.ts';
+export type { BlockDefinition } from './memory/blocks.ts';
+export { type Compaction, compactionSchema } from './memory/compaction/compaction.ts';
 export { createMemory } from './memory/create-memory.ts';
-export type { Memory, MemoryItem, MemoryScope } from './memory/memory.ts';
+export { createEmbedder, type Embedder } from './memory/embedder.ts';
+export { indexedWords } from './memory/indexed-word.ts';
+export type {
+  Memory,
+  MemoryBlock,
+  MemoryItem,
+  MemoryScope,
+  MemorySource,
+  NewMemory,
+  RecallOptions,
+  SessionScope,
+} from './memory/memory.ts';
+export { type MemoryOptions, memoryOver } from './memory/memory-over.ts';
+export { type MemoryRow, memoryOfRow, memoryRow } from './memory/memory-row.ts';
+export type { MemoryStore, VectorQuery, Visible } from './memory/memory-store.ts';
+export type { RememberOptions, RememberScope, RunMemory } from './memory/run-memory.ts';
+export { scopeKey } from './memory/scope.ts';
+export { loadVectorSearch } from './memory/sqlite/load-vector-search.ts';
+export { openSqliteMemory, type SqliteMemoryOptions } from './memory/sqlite/open-sqlite-memory.ts';
+export { prepareMemories, type SyncMemoryStore } from './memory/sqlite/prepare-memories.ts';
+export { Nearest, vectorBytes, vectorOf } from './memory/vectors.ts';
 export {
   type ApprovalRequest,
   type MemorySteps,
@@ -146,6 +168,13 @@ export {
   writeFileTool,
 } from './tool/builtin/file-tools.ts';
 export { type HttpFetchOptions, httpFetch } from './tool/builtin/http-fetch.ts';
+export {
+  forgetTool,
+  type RecallToolOptions,
+  type RememberToolOptions,
+  recallTool,
+  rememberTool,
+} from './tool/builtin/memory-tools.ts';
 export type { HostAddress, Resolve } from './tool/builtin/public-address.ts';
 export { type RunCodeOptions, runJavascript, runShell } from './tool/builtin/run-code.ts';
 export { defineTool } from './tool/define-tool.ts';

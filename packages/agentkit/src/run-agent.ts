@@ -5,6 +5,7 @@
 import type { AgentDefinition } from './agent.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from './errors.ts';
 import type { Json } from './json.ts';
+import type { Compaction } from './memory/compaction/compaction.ts';
 import type { ToolCall } from './message.ts';
 import type { Planner, PlanStep } from './planner/planner.ts';
 import { react } from './planner/react.ts';
@@ -15,6 +16,7 @@ import { guardInput, guardOutput } from './run-guardrails.ts';
 import { callModel } from './run-model.ts';
 import { checkOutput, outputRefused, repairRequest } from './run-output.ts';
 import { openRun } from './run-setup.ts';
+import type { RecordedCompaction } from './run-state.ts';
 import { callTools } from './run-tools.ts';
 
 /**
@@ -101,9 +103,17 @@ async function finish(run: RunContext, answer: Json): Promise<Json | undefined> 
 async function appendToSession(run: RunContext, { memory }: RunEnvironment, session: string): Promise<void> {
   const { steps, state } = run;
   const scope = { namespace: steps.namespace, session };
-  await steps.run('session:append', () => memory.append(scope, steps.taskId, state.added), {
-    effect: 'idempotent',
-  });
+  await steps.run(
+    'session:append',
+    () => memory.append(scope, steps.taskId, state.added, forSession(state.compaction)),
+    { effect: 'idempotent' },
+  );
+}
+
+/** What the next run of the session goes on from; nothing when this run did not compact. */
+function forSession(made: RecordedCompaction | undefined): { compaction?: Compaction } {
+  if (made?.session === undefined) return {};
+  return { compaction: { ...made.session, ...(made.summary !== undefined && { summary: made.summary }) } };
 }
 
 /** A limit that was met within a step comes back as its record; callers are promised the class. */

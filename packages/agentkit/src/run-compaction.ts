@@ -1,14 +1,8 @@
 /** Short-term memory of a run: a recorded summary takes the place of the oldest messages when they are too many. */
 import { OpspawnError, StepError } from './errors.ts';
 import type { Json } from './json.ts';
-import {
-  applies,
-  boundaryOf,
-  type Compaction,
-  compacted,
-  findCut,
-  headLength,
-} from './memory/compaction/compaction.ts';
+import { blocksText } from './memory/blocks.ts';
+import { applies, boundaryOf, compacted, findCut, headLength } from './memory/compaction/compaction.ts';
 import { countAll, countTokens, loadTokenizer, mostTokens } from './memory/compaction/count-tokens.ts';
 import { transcriptOf } from './memory/compaction/transcript.ts';
 import { callsOf, type Message, textOf, userMessage } from './message.ts';
@@ -125,7 +119,7 @@ async function compact(run: RunContext, decision: CallModel, excess: Excess): Pr
   const covered = await chooseCut(run, decision.messages, sizes);
   if (covered === undefined) return;
   const before = state.compaction;
-  const cut = { covered, boundary: boundaryOf(decision.messages[covered - 1] as Message) };
+  const cut = cutAt(run, decision.messages, covered);
   const summary = failedLately ? undefined : await summarise(run, decision, excess, cut);
   if (summary === undefined && !mustFit) return;
   const made =
@@ -134,6 +128,28 @@ async function compact(run: RunContext, decision: CallModel, excess: Excess): Pr
   const droppedMessages = covered - (before?.covered ?? headLength(decision.messages, state.isPinned));
   const summaryTokens = made.usage?.outputTokens ?? 0;
   run.emitRecorded({ type: 'memory.compacted', droppedMessages, summaryTokens });
+}
+
+/** All that is recorded of a compaction but the summary. */
+function cutAt(
+  { state, agent }: RunContext,
+  messages: readonly Message[],
+  covered: number,
+): Omit<RecordedCompaction, 'summary'> {
+  const own = new Set(state.messages);
+  const last = messages
+    .slice(0, covered)
+    .filter((message) => own.has(message))
+    .at(-1);
+  const ownCovered = last === undefined ? 0 : state.messages.lastIndexOf(last) + 1 - state.sessionOffset;
+  const { blocks } = agent.memory ?? {};
+  return {
+    covered,
+    boundary: boundaryOf(messages[covered - 1] as Message),
+    ...(last !== undefined &&
+      ownCovered > 0 && { session: { covered: ownCovered, boundary: boundaryOf(last) } }),
+    ...(blocks !== undefined && state.hasEditedBlocks && { notes: blocksText(state.blocks, blocks) }),
+  };
 }
 
 /**
@@ -166,7 +182,7 @@ async function summarise(
   run: RunContext,
   decision: CallModel,
   excess: Excess,
-  cut: Pick<Compaction, 'covered' | 'boundary'>,
+  cut: Omit<RecordedCompaction, 'summary'>,
 ): Promise<RecordedCompaction | undefined> {
   const { state, limits, steps } = run;
   const turn = state.turns + 1;
@@ -237,7 +253,7 @@ async function askOnce(
   run: RunContext,
   request: Omit<ModelRequest, 'signal'>,
   { signal, tryNumber }: StepContext,
-): Promise<Omit<RecordedCompaction, 'covered' | 'boundary'>> {
+): Promise<Pick<RecordedCompaction, 'summary' | 'usage' | 'model'>> {
   const { model, security } = run;
   try {
     // Forbidding tools at once would miss the cache of providers that have it in the key.

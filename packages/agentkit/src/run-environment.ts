@@ -28,6 +28,8 @@ export interface RunInput {
   /** What the user says: text, or a whole user message with files. */
   prompt: string | Extract<Message, { role: 'user' }>['content'];
   sessionId?: string;
+  /** Whose memories it may see and write, beside those of the agent and the session. */
+  userId?: string;
   /** Adds the tool `mcp_proxy` for this run. */
   injectMcpProxy?: boolean;
   /** How many runs stand above this one. Default 0. */

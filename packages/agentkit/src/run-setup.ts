@@ -7,8 +7,8 @@ import { settleCompaction } from './run-compaction.ts';
 import type { EventSinks, RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput } from './run-environment.ts';
 import { RunLimits } from './run-limits.ts';
+import { recallEarlier, withMemory } from './run-memory.ts';
 import { settleTurn } from './run-model.ts';
-
 import { foldHistory, RunProgress } from './run-state.ts';
 import { strictest } from './security/strictest.ts';
 import { jsonSchemaOf } from './tool/json-schema.ts';
@@ -28,10 +28,11 @@ export async function openRun(
   const { steps, secrets } = environment;
   const model = await modelOf(agent, environment);
   const { toolManager = createToolManager } = agent;
-  const tools = toolManager({ tools: await toolsOf(agent, input, environment), secrets });
-  const before: Message[] = [{ role: 'system', content: agent.instructions }];
-  if (input.sessionId !== undefined) before.push(...(await recallSession(environment, input.sessionId)));
-  const state = new RunProgress(before, promptOf(input), (tool) => tools.bringsOutside?.(tool) ?? true);
+  const sources = await toolsOf(agent, input, environment);
+  const earlier = await recallEarlier(agent, input, environment);
+  const bound = withMemory(sources, { agent, input, environment, state: () => state });
+  const tools = toolManager({ tools: mergeTools(bound), secrets });
+  const state = new RunProgress(earlier, promptOf(input), (tool) => tools.bringsOutside?.(tool) ?? true);
   for (const tool of input.taintedBy ?? []) state.taintedBy.add(tool);
   const lastTurn = foldHistory(state, steps.history());
   const run: RunContext = {
@@ -63,14 +64,17 @@ function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
   return { role: 'user', content };
 }
 
-/** All tools of the run. Throws `invalid_argument` when two of them have one name. */
-async function toolsOf(agent: AgentDefinition, input: RunInput, environment: RunEnvironment): Promise<Tools> {
+/** All tools of the run, wherever they come from. */
+async function toolsOf(
+  agent: AgentDefinition,
+  input: RunInput,
+  environment: RunEnvironment,
+): Promise<Tools[]> {
   const { extraTools } = environment;
   const sources: Tools[] = [agent.tools ?? {}];
   sources.push(...(await mcpToolsOf(agent, input, environment)));
   if (extraTools !== undefined) sources.push(extraTools);
-  const used = sources.filter((source) => Object.keys(source).length > 0);
-  return used.length === 1 ? (used[0] as Tools) : mergeTools(used);
+  return sources;
 }
 
 /** Tools of MCP servers, or the proxy in their place where the agent wants that or their list would cost too much. */
@@ -98,7 +102,10 @@ async function mcpToolsOf(
   return [pool.proxy(servers, selection)];
 }
 
-function mergeTools(sources: readonly Tools[]): Tools {
+/** Throws `invalid_argument` when two of them have one name. */
+function mergeTools(all: readonly Tools[]): Tools {
+  const sources = all.filter((source) => Object.keys(source).length > 0);
+  if (sources.length === 1) return sources[0] as Tools;
   const merged: Record<string, Tools[string]> = {};
   for (const [name, tool] of sources.flatMap((source) => Object.entries(source))) {
     if (Object.hasOwn(merged, name)) {
@@ -111,32 +118,4 @@ function mergeTools(sources: readonly Tools[]): Tools {
 
 function missingHost(why: string): never {
   throw new OpspawnError('config_invalid', `${why}, and the run has no MCP host`);
-}
-
-/**
- * The session's conversation before this run. Only how many messages they were is recorded: a session's messages are
- * never changed, and those that come later are cut off.
- */
-async function recallSession(
-  { steps, memory }: RunEnvironment,
-  session: string,
-): Promise<readonly Message[]> {
-  const scope = { namespace: steps.namespace, session };
-  let messages: readonly Message[] | undefined;
-  const count = await steps.run(
-    'session',
-    async () => {
-      messages = await memory.messages(scope);
-      return messages.length;
-    },
-    { effect: 'read' },
-  );
-  messages ??= await memory.messages(scope);
-  if (messages.length < count) {
-    steps.log('warn', `The session ${session} has lost messages`, {
-      expected: count,
-      found: messages.length,
-    });
-  }
-  return messages.slice(0, count);
 }

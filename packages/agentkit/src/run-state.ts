@@ -4,9 +4,11 @@
  */
 import type { RecordedError } from './errors.ts';
 import type { Json } from './json.ts';
+import { type BlockEdit, type Blocks, blockEditOf, isBlocksMessage, isBlockTool } from './memory/blocks.ts';
 import type { Compaction } from './memory/compaction/compaction.ts';
 import { mostTokens } from './memory/compaction/count-tokens.ts';
 import { GrowingSum } from './memory/compaction/growing-sum.ts';
+import type { MemoryBlock } from './memory/memory.ts';
 import {
   type AssistantMessage,
   callsOf,
@@ -41,12 +43,22 @@ export interface RecordedTurn extends Omit<Turn, 'usage'> {
 
 /** What the recorded step of a summary holds. Without `usage` no model was asked. */
 export interface RecordedCompaction extends Compaction {
+  /** The same for the session, whose messages do not hold what the planner said in between. */
+  session?: Pick<Compaction, 'covered' | 'boundary'>;
   usage?: RecordedUsage;
   model?: string;
 }
 
 /** How a tool call ended: its recorded value, or the recorded failure. */
 export type CallOutcome = { ok: true; value: Json | undefined } | { ok: false; error: RecordedError };
+
+/** What stands before the prompt of a run: the system message, the working memory, and what the session holds. */
+export interface Before {
+  messages: readonly Message[];
+  blocks: Blocks;
+  compaction: Compaction | undefined;
+  sessionOffset: number;
+}
 
 export class RunProgress implements RunState {
   readonly goal: string;
@@ -68,7 +80,7 @@ export class RunProgress implements RunState {
   readonly repetition = new RunRepetition();
   plan: readonly PlanStep[] | undefined;
   /** What takes the place of the oldest messages when they are sent. */
-  compaction: Compaction | undefined;
+  compaction: RecordedCompaction | undefined;
   /** The turn before which a summary failed for good. */
   failedCompaction: number | undefined;
   /** The last answer, and the tokens that the provider counted up to and with it, while all of that is still sent. */
@@ -78,24 +90,32 @@ export class RunProgress implements RunState {
   #calls: readonly ToolCall[] = [];
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
-  readonly #prompt: Message;
+  readonly #pinned: ReadonlySet<Message>;
   readonly #bringsOutside: (tool: string) => boolean;
+  /** What is added to an index within the session to have it within `messages`. */
+  readonly sessionOffset: number;
 
-  /**
-   * `before` is the conversation ahead of this run: the system message and what the session holds. `bringsOutside`: of
-   * a tool by its name.
-   */
+  /** The working memory as of now. */
+  blocks: Record<string, MemoryBlock>;
+  hasEditedBlocks = false;
+
+  /** `bringsOutside`: of a tool by its name. */
   constructor(
-    before: readonly Message[],
+    before: Before,
     prompt: Extract<Message, { role: 'user' }>,
     bringsOutside: (tool: string) => boolean = () => true,
   ) {
     this.#bringsOutside = bringsOutside;
     this.goal = textOf(prompt);
-    this.messages = [...before, prompt];
-    this.#added = before.length;
-    this.#prompt = prompt;
-    for (const message of before) if (message.role === 'tool') this.#taint(message.content);
+    this.messages = [...before.messages, prompt];
+    this.#added = before.messages.length;
+    this.#pinned = new Set([prompt, ...before.messages.slice(0, 2).filter(isBlocksMessage)]);
+    this.blocks = { ...before.blocks };
+    this.compaction = before.compaction;
+    this.sessionOffset = before.sessionOffset;
+    for (const message of before.messages) if (message.role === 'tool') this.#taint(message.content);
+    if (Object.values(before.blocks).some(({ isFromOutside }) => isFromOutside))
+      this.taintedBy.add('working memory');
   }
 
   get pendingCalls(): readonly ToolCall[] {
@@ -111,7 +131,7 @@ export class RunProgress implements RunState {
   }
 
   /** What no summary may swallow. */
-  readonly isPinned = (message: Message): boolean => message === this.#prompt;
+  readonly isPinned = (message: Message): boolean => this.#pinned.has(message);
 
   /** `made` stands for the oldest messages from now on. */
   addCompaction(made: RecordedCompaction): void {
@@ -138,6 +158,7 @@ export class RunProgress implements RunState {
     if (this.#results.has(call.callId)) return;
     this.#results.set(call.callId, resultOf(call, outcome));
     this.toolCalls += 1;
+    if (outcome.ok && isBlockTool(call.tool)) this.#noteEdit(blockEditOf(outcome.value));
     if (this.#results.size < this.#calls.length) return;
     const content = this.#calls.flatMap((each) => this.#results.get(each.callId) ?? []);
     this.messages.push({ role: 'tool', content });
@@ -149,6 +170,15 @@ export class RunProgress implements RunState {
 
   #taint(results: readonly ToolResult[]): void {
     for (const { tool } of results) if (this.#bringsOutside(tool)) this.taintedBy.add(tool);
+  }
+
+  /** Edits are worked out from here: the text of the record, not of the store, so that a resumed run works out the same. */
+  #noteEdit(edit: BlockEdit | undefined): void {
+    const before = edit && this.blocks[edit.block];
+    if (edit === undefined || before === undefined) return;
+    const isFromOutside = before.isFromOutside || this.taintedBy.size > 0;
+    this.blocks = { ...this.blocks, [edit.block]: { text: edit.text, isFromOutside } };
+    this.hasEditedBlocks = true;
   }
 }
 

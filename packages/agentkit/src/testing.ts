@@ -1,4 +1,5 @@
 /** For tests of agents: models that are rules, a clock that is moved by hand, and events as a list. */
+export { type MemoryCase, type MemoryUnderTest, memoryCases, memoryClock } from './memory/contract.ts';
 export { firstTool } from './model/scripted/first-tool.ts';
 export {
   callTool,
@@ -17,3 +18,4 @@ export { type CollectedEvents, collectEvents } from './testing/collect-events.ts
 export { type FakeClock, fakeClock } from './testing/fake-clock.ts';
 export { type MemoryEnvironmentOptions, memoryEnvironment } from './testing/memory-environment.ts';
 export { replayingSteps } from './testing/replaying-steps.ts';
+export { scriptedEmbedder } from './testing/scripted-embedder.ts';

@@ -2,21 +2,36 @@
 const k1 = 1.2;
 const b = 0.75;
 
-/** A text's words: letters and digits of any script, in lower case, without accents. */
+/** Scripts that are written without blanks: their texts are told apart by pairs of letters. */
+const unspaced =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]{2,}/gu;
+const longestWord = 64;
+
+/**
+ * A text's words: letters and digits of any script, in lower case, without accents, at most 64 characters each. Every
+ * backend finds memories by these, so that all of them find the same.
+ */
 export function wordsOf(text: string): string[] {
-  return (
+  const words =
     text
       .normalize('NFKD')
       .replace(/\p{M}/gu, '')
       .toLowerCase()
-      .match(/[\p{L}\p{N}]+/gu) ?? []
-  );
+      .replace(unspaced, (run) => ` ${pairsOf([...run]).join(' ')} `)
+      .match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.map((word) => word.slice(0, longestWord));
 }
 
+const pairsOf = (letters: readonly string[]): string[] =>
+  letters.slice(1).map((letter, index) => `${letters[index]}${letter}`);
+
 /** The texts that share a word with the query, best first, each with its index. Equal scores keep their order. */
-export function rankByWords(texts: readonly string[], query: string): { index: number; score: number }[] {
-  const wanted = new Set(wordsOf(query));
-  const documents = texts.map((text) => countWords(wordsOf(text), wanted));
+export function rankByWords(
+  texts: readonly (readonly string[])[],
+  query: readonly string[],
+): { index: number; score: number }[] {
+  const wanted = new Set(query);
+  const documents = texts.map((words) => countWords(words, wanted));
   const averageLength =
     documents.reduce((sum, { length }) => sum + length, 0) / Math.max(1, documents.length);
   const weights = new Map(

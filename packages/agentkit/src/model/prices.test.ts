@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { costOf, findPrice, modelPrices } from './prices.ts';
+import { costOf, findContextTokens, findPrice, modelContextTokens, modelPrices } from './prices.ts';
 import { builtInProviders } from './providers.ts';
 
 test('a price is found by the name, by a dated name, and through OpenRouter', () => {
@@ -39,6 +39,13 @@ test('every default model has a price', () => {
   for (const [provider, { defaultModel }] of Object.entries(builtInProviders)) {
     if (defaultModel !== undefined) assert.ok(findPrice(`${provider}/${defaultModel}`), provider);
   }
+});
+
+test('every model with a price has a context window, found by the same names and overridden likewise', () => {
+  assert.deepEqual(Object.keys(modelContextTokens).sort(), Object.keys(modelPrices).sort());
+  assert.equal(findContextTokens('openrouter/anthropic/claude-haiku-4.5'), 200_000);
+  assert.equal(findContextTokens('compatible/llama'), undefined);
+  assert.equal(findContextTokens('compatible/llama', { 'compatible/llama': 8_192 }), 8_192);
 });
 
 test('cost counts fresh, cached and written input and output, each at its rate', () => {

@@ -1,4 +1,4 @@
-import type { LanguageModelV4 } from '@ai-sdk/provider';
+import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { OpspawnError } from '../errors.ts';
 import type { AiSdkModelOptions } from './ai-sdk-model.ts';
 
@@ -12,6 +12,8 @@ export interface BuiltInProvider {
   /** Used when this provider is chosen and no model is named. */
   defaultModel: string | undefined;
   load(modelName: string, environment: Environment): Promise<LanguageModelV4>;
+  /** Absent where the vendor has no embedding models. */
+  loadEmbedding?(modelName: string, environment: Environment): Promise<EmbeddingModelV4>;
   options?: Omit<AiSdkModelOptions, 'price'>;
 }
 
@@ -30,6 +32,12 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const apiKey = required(environment, 'OPENAI_API_KEY');
       const baseURL = environment.OPENAI_BASE_URL ?? 'https://api.openai.com/v1';
       return createOpenAI({ apiKey, baseURL }).responses(modelName);
+    },
+    async loadEmbedding(modelName, environment) {
+      const { createOpenAI } = await import('@ai-sdk/openai');
+      const apiKey = required(environment, 'OPENAI_API_KEY');
+      const baseURL = environment.OPENAI_BASE_URL ?? 'https://api.openai.com/v1';
+      return createOpenAI({ apiKey, baseURL }).embedding(modelName);
     },
   },
   anthropic: {
@@ -51,6 +59,13 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const baseURL =
         environment.GOOGLE_GENERATIVE_AI_BASE_URL ?? 'https://generativelanguage.googleapis.com/v1beta';
       return createGoogle({ apiKey, baseURL }).languageModel(modelName);
+    },
+    async loadEmbedding(modelName, environment) {
+      const { createGoogle } = await import('@ai-sdk/google');
+      const apiKey = required(environment, 'GOOGLE_GENERATIVE_AI_API_KEY');
+      const baseURL =
+        environment.GOOGLE_GENERATIVE_AI_BASE_URL ?? 'https://generativelanguage.googleapis.com/v1beta';
+      return createGoogle({ apiKey, baseURL }).embedding(modelName);
     },
   },
   openrouter: {
@@ -77,6 +92,13 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const apiKey = environment.AGENTKIT_LLM_API_KEY;
       const options = { name: 'compatible', baseURL, includeUsage: true, supportsStructuredOutputs: true };
       return createOpenAICompatible({ ...options, ...(apiKey ? { apiKey } : {}) }).chatModel(modelName);
+    },
+    async loadEmbedding(modelName, environment) {
+      const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
+      const baseURL = required(environment, 'AGENTKIT_LLM_BASE_URL');
+      const apiKey = environment.AGENTKIT_LLM_API_KEY;
+      const options = { name: 'compatible', baseURL, ...(apiKey ? { apiKey } : {}) };
+      return createOpenAICompatible(options).embeddingModel(modelName);
     },
   },
 };

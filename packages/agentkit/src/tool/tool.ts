@@ -1,4 +1,5 @@
 import type { Json } from '../json.ts';
+import type { RunMemory } from '../memory/run-memory.ts';
 import type { ToolSpec } from '../model/model.ts';
 import type { ChildRequest, Reconciliation, RetryPolicy, WaitRequest } from '../steps.ts';
 import type { SandboxAccess } from './sandbox/sandbox-access.ts';
@@ -20,6 +21,8 @@ export interface ToolContext {
   readonly signal: AbortSignal;
   /** Only the secrets that the tool declared, by name. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Only for inline tools that declare `memory: true`. */
+  readonly memory?: RunMemory;
   /** Shown to whoever watches; not recorded. */
   progress(message: string): void;
 }
@@ -59,6 +62,8 @@ interface ToolBase<Input> {
 /** A tool whose code runs in this process. */
 export interface InlineTool<Input> extends ToolBase<Input> {
   isolation?: 'inline';
+  /** Hands the memory of the run to this tool, as `context.memory`. */
+  memory?: boolean;
   execute: (input: Input, context: ToolContext) => unknown;
 }
 

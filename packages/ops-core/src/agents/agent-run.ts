@@ -22,6 +22,8 @@ const askedSchema = z.strictObject({
   depth: z.int().nonnegative().optional(),
   /** Of the same: the tools through which content from outside reached that agent. */
   taintedBy: z.array(z.string()).optional(),
+  /** Whose memories the agent may see and write, beside its own and those of the session. */
+  userId: z.string().min(1).optional(),
   injectMcpProxy: z.boolean().optional(),
   inject_mcp_proxy: z.boolean().optional(),
 });
@@ -59,6 +61,7 @@ export async function runAgentTask(
   if (asked.taintedBy !== undefined) run.taintedBy = asked.taintedBy;
   if (asked.depth !== undefined) run.depth = asked.depth;
   else if (sessionId !== undefined) run.sessionId = sessionId;
+  if (asked.userId !== undefined) run.userId = asked.userId;
   if (injectMcpProxy || asked.injectMcpProxy || asked.inject_mcp_proxy) run.injectMcpProxy = true;
   const { output } = await runAgent(agent, run, { ...environment, steps, isWatched });
   return output;

@@ -1,13 +1,15 @@
 import {
+  createEmbedder,
   createMcpHost,
   createModelRegistry,
   createSecurityManager,
   environmentSecrets,
   type McpHost,
+  type MemoryOptions,
 } from '@opspawn/agentkit';
 import { scriptedProvider } from '@opspawn/agentkit/testing';
 import type { AgentEnvironment } from '../agents/agent-run.ts';
-import { sessionMemory } from '../agents/session-memory.ts';
+import { storeMemory } from '../agents/store-memory.ts';
 import { configuredMcpServers, mcpCredentials } from '../mcp/configured-servers.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
@@ -33,10 +35,23 @@ export async function openAgentEnvironment(
       providers: { scripted: scriptedProvider(), ...models?.providers },
       environment,
     }),
-    memory: sessionMemory(node.store),
+    memory: storeMemory(node.store, memoryOptions(node, loaded)),
     secrets,
     security,
     ...(mcp === undefined ? {} : { mcp }),
+  };
+}
+
+/** Throws `invalid_argument` for a provider that has no embedding models. */
+function memoryOptions(
+  { settings: { environment }, log }: OpspawnNode,
+  { config: { memory: { embedding = environment.AGENTKIT_EMBEDDING_MODEL } = {} } }: LoadedConfig,
+): MemoryOptions {
+  if (embedding === undefined || embedding === '') return {};
+  return {
+    embedder: typeof embedding === 'string' ? createEmbedder(embedding, environment) : embedding,
+    onEmbeddingFailed: (error) =>
+      log.warn({ err: error }, 'The embedding model failed: memories are found by words alone'),
   };
 }
 

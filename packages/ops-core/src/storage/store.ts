@@ -7,6 +7,7 @@
  * at the moment of the commit. Writes are idempotent by their own key, since the outcome of a COMMIT can be unknown:
  * the same submit, append, finish or post made again answers as the first did.
  */
+import type { MemoryStore } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ToolPinStore } from './tool-pins.ts';
@@ -337,9 +338,13 @@ export interface SessionRun {
   runId: string;
   /** JSON text. */
   messages: string;
+  /** JSON text: what stands for the oldest messages of the session since then. */
+  compaction?: string;
 }
 
 export interface Store extends Housekeeping, ToolPinStore, AsyncDisposable {
+  /** What agents remember for longer than a run. */
+  readonly memories: MemoryStore;
   listen(listener: StoreListener): void;
   /** Answered after the commit. Throws `unavailable` when the database cannot be reached, `payload_too_large`, … */
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]>;

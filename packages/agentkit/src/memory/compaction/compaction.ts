@@ -6,17 +6,22 @@
  *     head (system, prompt) │ summary                │ kept
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { canonicalJson, type Json } from '../../json.ts';
 import { type Message, userMessage } from '../../message.ts';
 
 /** Stands for the first messages of a conversation. */
-export interface Compaction {
+export const compactionSchema = z.object({
   /** How many messages are not sent, those at the head aside: the index of the first one that is kept. */
-  covered: number;
+  covered: z.int().positive(),
   /** Hash of the last covered message: a conversation of others at that place is not compacted by it. */
-  boundary: string;
+  boundary: z.string(),
   /** Absent when it could not be written: then the messages are left out, and the model is told. */
-  summary?: string;
-}
+  summary: z.string().exactOptional(),
+  /** The working memory at that time: the covered messages that changed it are not sent any more. */
+  notes: z.string().exactOptional(),
+});
+export type Compaction = z.infer<typeof compactionSchema>;
 
 /** What of a conversation is kept at its head, word for word. */
 export type IsPinned = (message: Message) => boolean;
@@ -34,7 +39,10 @@ const hashes = new WeakMap<Message, string>();
 export function boundaryOf(message: Message): string {
   const known = hashes.get(message);
   if (known !== undefined) return known;
-  const hash = createHash('sha256').update(JSON.stringify(message)).digest('base64url').slice(0, 22);
+  const hash = createHash('sha256')
+    .update(canonicalJson(message as unknown as Json))
+    .digest('base64url')
+    .slice(0, 22);
   hashes.set(message, hash);
   return hash;
 }
@@ -67,12 +75,12 @@ const made = new WeakMap<Compaction, UserMessage>();
 function summaryMessage(compaction: Compaction, pinned: readonly Message[]): UserMessage {
   const known = made.get(compaction);
   if (known !== undefined) return known;
-  const { summary } = compaction;
+  const { summary, notes } = compaction;
   const text =
     summary === undefined
       ? '[The part of the conversation that stood here is left out: it was too long, and could not be summarised.]'
       : `[The part of the conversation that stood here, summarised. It happened already: do not do it again.]\n\n${summary}`;
-  const message = userMessage(text);
+  const message = userMessage(notes === undefined ? text : `${text}\n\n${notes}`);
   for (const each of pinned) {
     if (each.role !== 'user') continue;
     message.content.push(

@@ -8,8 +8,8 @@ import { prepareDatabase } from './open-store.ts';
 import { toText } from './text.ts';
 
 const rowsPerRead = 200;
-/** Of the processes that were connected, or of the schema. */
-const ownTables = ['migrations', 'workers'];
+/** Of the processes that were connected, of the schema, or made again of what is copied. */
+const ownTables = ['migrations', 'workers', 'memory_vectors'];
 
 interface Column {
   readonly table: string;

@@ -1,8 +1,10 @@
+import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
 import { idSlackMs } from '../sqlite/namespaces.ts';
+import { toSessionRun } from '../sqlite/sessions.ts';
 import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
 import type {
   ClaimedTask,
@@ -31,6 +33,7 @@ import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } f
 import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
 import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
+import { openMemories } from './memories.ts';
 import {
   allNamespaces,
   pendingOfNamespace,
@@ -65,6 +68,7 @@ const rowsPerSweep = 5000;
 
 /** The store over the connections, which it closes at its end. */
 export class PostgresStore implements Store {
+  readonly memories: MemoryStore;
   readonly #connections: Connections;
   readonly #clock = new StoreClock();
   readonly #writes: Writes;
@@ -79,6 +83,7 @@ export class PostgresStore implements Store {
 
   constructor(connections: Connections) {
     this.#connections = connections;
+    this.memories = openMemories((purpose, query, values) => this.#run(purpose, query, values));
     this.#vacuum = new Vacuum(connections);
     this.#writes = new Writes({
       connections,
@@ -202,12 +207,18 @@ export class PostgresStore implements Store {
   }
 
   async appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void> {
-    await this.#run('writes', appendSession, [namespace, toText(sessionId), run.runId, toText(run.messages)]);
+    await this.#run('writes', appendSession, [
+      namespace,
+      toText(sessionId),
+      run.runId,
+      toText(run.messages),
+      run.compaction === undefined ? null : toText(run.compaction),
+    ]);
   }
 
   async session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
     const rows = await this.#run('reads', sessionRuns, [namespace, toText(sessionId)]);
-    return rows.map(([runId, messages]) => ({ runId, messages }));
+    return rows.map(toSessionRun);
   }
 
   async namespaces(): Promise<readonly string[]> {

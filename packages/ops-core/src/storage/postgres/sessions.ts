@@ -3,10 +3,10 @@ import { statement } from './connections.ts';
 /** Adds a run to the end of a session's conversation; a `runId` that is there changes nothing. */
 export const appendSession = statement(
   'append_session',
-  'insert into session_runs (namespace, session_id, run_id, messages) values ($1, $2, $3, $4) on conflict do nothing',
+  'insert into session_runs (namespace, session_id, run_id, messages, compaction) values ($1, $2, $3, $4, $5) on conflict do nothing',
 );
 
-export const sessionRuns = statement<[runId: string, messages: string]>(
+export const sessionRuns = statement<[runId: string, messages: string, compaction: string | null]>(
   'session',
-  'select run_id, messages from session_runs where namespace = $1 and session_id = $2 order by position',
+  'select run_id, messages, compaction from session_runs where namespace = $1 and session_id = $2 order by position',
 );

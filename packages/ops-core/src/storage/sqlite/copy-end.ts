@@ -13,8 +13,9 @@ import { prepareFindGone } from './workers.ts';
 /** How long others may hold the lock, in ms. */
 const lockTimeoutMs = 10_000;
 const rowsPerRead = 200;
-/** Of this engine, or of the processes that had it open. */
-const ownTables = ['blobs', 'clock', 'workers'];
+/** Of this engine, of the processes that had it open, or made again of what is copied. */
+const ownTables = ['blobs', 'clock', 'workers', 'memory_vectors'];
+const ownPrefix = 'memory_words';
 
 interface Column {
   readonly name: string;
@@ -43,7 +44,7 @@ export async function openSqliteEnd(path: string, role: 'source' | 'target'): Pr
 
 class SqliteEnd implements CopyEnd {
   readonly tables: ReadonlyMap<string, readonly string[]>;
-  readonly ownColumns = new Set<string>();
+  readonly ownColumns = new Set(['memories.position']);
   readonly #database: DatabaseSync;
   readonly #columns: ReadonlyMap<string, readonly Column[]>;
   readonly #blobs: Blobs;
@@ -132,7 +133,7 @@ const tablesOf = (database: DatabaseSync): string[] =>
   )
     .all()
     .map(([name]) => name)
-    .filter((name) => !ownTables.includes(name));
+    .filter((name) => !ownTables.includes(name) && !name.startsWith(ownPrefix));
 
 /** `blob_id` holds what is too big for `data`, and `input_blob` for `input`. */
 function columnsOf(database: DatabaseSync, table: string): Column[] {

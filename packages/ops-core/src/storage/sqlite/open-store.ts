@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { loadVectorSearch } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { databaseUnavailable, isBusy, isForeign } from './failure.ts';
 import { hostLeaseClock, type LeaseClock } from './lease.ts';
@@ -40,6 +41,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     now,
     giveUpAfterMs,
     leaseClock: options.leaseClock ?? hostLeaseClock(),
+    hasVectorSearch: await loadVectorSearch(database),
   });
 }
 
@@ -67,6 +69,7 @@ function openDatabase(path: string): DatabaseSync {
     timeout: openTimeoutMs,
     returnArrays: true,
     enableForeignKeyConstraints: false,
+    allowExtension: true,
   });
   try {
     // A larger cache is slower: every commit walks through it. The system caches the file anyway.

@@ -7,24 +7,27 @@ import type { Operation } from './turn.ts';
 export function prepareAppendSession(
   database: DatabaseSync,
 ): Operation<{ namespace: string; sessionId: string; run: SessionRun }, void> {
-  const insert = prepare<[string, string, string, string]>(
+  const insert = prepare<[string, string, string, string, string | null]>(
     database,
-    `insert into session_runs (namespace, session_id, position, run_id, messages)
-     select ?1, ?2, 1 + coalesce(max(position), 0), ?3, ?4 from session_runs where namespace = ?1 and session_id = ?2
+    `insert into session_runs (namespace, session_id, position, run_id, messages, compaction)
+     select ?1, ?2, 1 + coalesce(max(position), 0), ?3, ?4, ?5 from session_runs where namespace = ?1 and session_id = ?2
      on conflict (namespace, session_id, run_id) do nothing`,
   );
   return (_turn, { namespace, sessionId, run }) => {
-    insert.get(namespace, sessionId, run.runId, run.messages);
+    insert.get(namespace, sessionId, run.runId, run.messages, run.compaction ?? null);
   };
 }
 
 export function prepareSession(
   database: DatabaseSync,
 ): (namespace: string, sessionId: string) => SessionRun[] {
-  const find = prepare<[string, string], [runId: string, messages: string]>(
+  const find = prepare<[string, string], [runId: string, messages: string, compaction: string | null]>(
     database,
-    'select run_id, messages from session_runs where namespace = ?1 and session_id = ?2 order by position',
+    'select run_id, messages, compaction from session_runs where namespace = ?1 and session_id = ?2 order by position',
   );
-  return (namespace, sessionId) =>
-    find.all(namespace, sessionId).map(([runId, messages]) => ({ runId, messages }));
+  return (namespace, sessionId) => find.all(namespace, sessionId).map(toSessionRun);
+}
+
+export function toSessionRun([runId, messages, compaction]: [string, string, string | null]): SessionRun {
+  return { runId, messages, ...(compaction !== null && { compaction }) };
 }

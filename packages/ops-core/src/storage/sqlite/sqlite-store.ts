@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MemoryStore } from '@opspawn/agentkit';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type {
   ClaimedTask,
@@ -28,6 +29,7 @@ import { prepareFailures } from './failures.ts';
 import { GroupCommit } from './group-commit.ts';
 import { prepareInboxView, prepareJournalView } from './journal-view.ts';
 import type { LeaseClock } from './lease.ts';
+import { openMemories } from './memories.ts';
 import { prepareNamespaces } from './namespaces.ts';
 import { type Operations, prepareOperations } from './operations.ts';
 import { prepareSession } from './sessions.ts';
@@ -39,6 +41,8 @@ export interface SqliteStoreParts {
   readonly now: () => number;
   readonly giveUpAfterMs: number;
   readonly leaseClock: LeaseClock;
+  /** The extension sqlite-vec is loaded. */
+  readonly hasVectorSearch: boolean;
 }
 
 /** How long a read waits before it tries again when the file is locked, in ms. */
@@ -46,6 +50,7 @@ const readRetryMs = 5;
 
 /** The store over one connection, which it closes at its end. */
 export class SqliteStore implements Store {
+  readonly memories: MemoryStore;
   readonly #database: DatabaseSync;
   readonly #options: SqliteStoreParts;
   readonly #operations: Operations;
@@ -74,6 +79,10 @@ export class SqliteStore implements Store {
       session: prepareSession(database),
       ...prepareToolPins(database),
     };
+    this.memories = openMemories(database, options.hasVectorSearch, {
+      write: (operation) => this.#commit.add(operation, undefined),
+      read: (read) => this.#read(read),
+    });
   }
 
   listen(listener: StoreListener): void {

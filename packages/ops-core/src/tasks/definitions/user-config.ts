@@ -1,6 +1,7 @@
 import {
   type AgentDefinition,
   checkAgent,
+  type Embedder,
   type KnownSecrets,
   type McpServerInput,
   type ModelProvider,
@@ -20,6 +21,8 @@ export interface OpspawnConfig {
   mcp?: { file: string } | { servers: Readonly<Record<string, McpServerInput>> };
   /** Beside the providers that come with agentkit, or in their place. */
   models?: { providers: Readonly<Record<string, ModelProvider>> };
+  /** `embedding`: finds memories by meaning too, `openai/text-embedding-3-small`. Default: `AGENTKIT_EMBEDDING_MODEL`. */
+  memory?: { embedding?: string | Embedder };
   /** What tools may be handed. Default: the environment variables of the worker. */
   secrets?: KnownSecrets;
   /** Beside each agent's own. Default: allows everything, and redacts the secrets that were given out. */
@@ -94,6 +97,16 @@ const configSchema = z.strictObject({
     )
     .optional(),
   models: z.strictObject({ providers: z.record(z.string(), callable) }).optional(),
+  memory: z
+    .strictObject({
+      embedding: z
+        .union(
+          [z.string().regex(/^[^/]+\/.+/), having('an embedder', 'id', 'embed')],
+          'must be provider/model or an object with id and embed',
+        )
+        .optional(),
+    })
+    .optional(),
   secrets: having('an object with get and values', 'get', 'values').optional(),
   security: having('an object with decide and redact', 'decide', 'redact').optional(),
 } satisfies Record<keyof OpspawnConfig, z.ZodType>);

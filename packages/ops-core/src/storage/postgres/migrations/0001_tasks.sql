@@ -127,6 +127,41 @@ create table workers (
   claim_no bigint not null default 0
 );
 
+-- What agents remember. `words` are those of agentkit's indexedWords, each with its namespace, with a blank between.
+create table memories (
+  namespace text collate "C" not null,
+  id text collate "C" not null,
+  agent text collate "C",
+  session_id text collate "C",
+  user_id text collate "C",
+  text text not null,
+  words text collate "C" not null,
+  source text not null,
+  metadata text,
+  created_at bigint not null,
+  expires_at bigint,
+  primary key (namespace, id)
+);
+create index memories_words on memories using gin (string_to_array(words, ' '));
+create index memories_expiry on memories (expires_at) where expires_at is not null;
+
+create table memory_vectors (
+  namespace text collate "C" not null,
+  id text collate "C" not null,
+  kind text collate "C" not null,
+  vector real[] not null,
+  primary key (namespace, id),
+  foreign key (namespace, id) references memories on delete cascade
+);
+
+create table memory_blocks (
+  scope text collate "C" not null,
+  name text collate "C" not null,
+  text text not null,
+  is_from_outside boolean not null,
+  primary key (scope, name)
+);
+
 create table definitions (
   namespace text collate "C" not null,
   kind text collate "C" not null,
@@ -143,6 +178,7 @@ create table session_runs (
   run_id text collate "C" not null,
   position bigint generated always as identity,
   messages text not null,
+  compaction text,
   primary key (namespace, session_id, run_id)
 );
 

@@ -1,0 +1,242 @@
+/** What every memory does, whatever it is kept in: cases without a runner. Each gets an empty store. */
+import assert from 'node:assert/strict';
+import { OpspawnError } from '../errors.ts';
+import type { Message } from '../message.ts';
+import { userMessage } from '../message.ts';
+import { type FakeClock, fakeClock } from '../testing/fake-clock.ts';
+import { scriptedEmbedder } from '../testing/scripted-embedder.ts';
+import type { Memory, MemoryScope, NewMemory } from './memory.ts';
+import type { MemoryOptions } from './memory-over.ts';
+
+export interface MemoryUnderTest {
+  /** A memory over the store of this case; all that are opened share it. */
+  open(options: MemoryOptions): Memory;
+  readonly clock: FakeClock;
+}
+
+export interface MemoryCase {
+  readonly promise: string;
+  run(subject: MemoryUnderTest): Promise<void>;
+}
+
+export const memoryClock = (): FakeClock => fakeClock(1_000);
+
+const source = { by: 'test', isFromOutside: false };
+const namespace = 'a';
+const newMemory = (text: string, changes: Partial<NewMemory> = {}): NewMemory => ({
+  text,
+  scope: { namespace },
+  source,
+  ...changes,
+});
+const textsOf = async (memory: Memory, query: string, scope: MemoryScope = { namespace }, limit = 5) =>
+  (await memory.recall(scope, query, { limit })).map(({ text }) => text);
+const drinks = () =>
+  scriptedEmbedder('drinks', [
+    ['tea', 'beverage', 'drink'],
+    ['car', 'vehicle'],
+  ]);
+const open = ({ open: openMemory, clock }: MemoryUnderTest, options: MemoryOptions = {}): Memory =>
+  openMemory({ clock, ...options });
+
+const wordCases: readonly MemoryCase[] = [
+  {
+    promise: 'recalls the best matches first, and nothing that shares no word',
+    async run(subject) {
+      const memory = open(subject);
+      for (const text of [
+        'The office is closed on Mondays',
+        'Ada prefers tea to coffee, and green tea to black tea',
+        'Tea is bought on Mondays',
+      ])
+        await memory.remember(newMemory(text));
+      const texts = await textsOf(memory, 'which TEA does Ada like?');
+      assert.deepEqual(
+        texts.map((text) => text.slice(0, 3)),
+        ['Ada', 'Tea'],
+      );
+      assert.equal((await textsOf(memory, 'mondays', { namespace }, 1)).length, 1);
+      assert.deepEqual(await textsOf(memory, ''), []);
+      assert.deepEqual(await textsOf(memory, '"*() OR NEAR -'), []);
+    },
+  },
+  {
+    promise: 'finds words of any script, without case and accents, and within texts without blanks',
+    async run(subject) {
+      const memory = open(subject);
+      for (const text of ['Öl im Café', '東京タワーは高い', 'คนไทยชอบชา', 'Ελλάδα'])
+        await memory.remember(newMemory(text));
+      assert.deepEqual(await textsOf(memory, 'ol cafe'), ['Öl im Café']);
+      assert.deepEqual(await textsOf(memory, 'タワー'), ['東京タワーは高い']);
+      assert.deepEqual(await textsOf(memory, 'ชอบ'), ['คนไทยชอบชา']);
+      assert.deepEqual(await textsOf(memory, 'ΕΛΛΆΔΑ'), ['Ελλάδα']);
+    },
+  },
+  {
+    promise: 'keeps any text as it is, U+0000 and quotes among them',
+    async run(subject) {
+      const memory = open(subject);
+      const text = 'tea \u0000\u0001 \'"; drop table memories; -- 🍵';
+      const metadata = { 'a"': ['\u0000', 1, null] };
+      const kept = await memory.remember(newMemory(text, { metadata, source: { ...source, taskId: 't' } }));
+      assert.deepEqual(await memory.recall({ namespace }, 'tea'), [kept]);
+      assert.equal(kept.text, text);
+      assert.deepEqual(kept.metadata, metadata);
+    },
+  },
+];
+
+const scopeCases: readonly MemoryCase[] = [
+  {
+    promise: 'shows an item only to who names every scope that it was stored with',
+    async run(subject) {
+      const memory = open(subject);
+      await memory.remember(newMemory('fact of all'));
+      await memory.remember(newMemory('fact of the agent', { scope: { namespace, agent: 'x' } }));
+      await memory.remember(newMemory('fact of the user', { scope: { namespace, agent: 'x', user: 'u' } }));
+      await memory.remember(newMemory('fact of the session', { scope: { namespace, session: 's' } }));
+      const seen = async (scope: MemoryScope) => (await textsOf(memory, 'fact', scope)).sort();
+      assert.deepEqual(await seen({ namespace }), ['fact of all']);
+      assert.deepEqual(await seen({ namespace, agent: 'x' }), ['fact of all', 'fact of the agent']);
+      assert.equal((await seen({ namespace, agent: 'x', user: 'u', session: 's' })).length, 4);
+      assert.deepEqual(await seen({ namespace: 'b', agent: 'x', user: 'u' }), []);
+      await assert.rejects(memory.recall({ namespace: '' }, 'fact'), { code: 'invalid_argument' });
+      await assert.rejects(memory.remember(newMemory('x', { scope: { namespace: '' } })), {
+        code: 'invalid_argument',
+      });
+    },
+  },
+  {
+    promise: 'is one memory however often the same is remembered in one scope, with its first source',
+    async run(subject) {
+      const memory = open(subject);
+      const first = await memory.remember(newMemory('tea', { expiresAt: 5_000 }));
+      subject.clock.advance(500);
+      const other = { by: 'page', isFromOutside: true };
+      const again = await memory.remember(newMemory('tea', { source: other, expiresAt: 9_000 }));
+      assert.deepEqual(again, { ...first, expiresAt: 9_000 });
+      await memory.remember(newMemory('tea', { expiresAt: 2_000 }));
+      assert.deepEqual(await memory.recall({ namespace }, 'tea'), [again]);
+      const { expiresAt: _, ...forever } = again;
+      assert.deepEqual(await memory.remember(newMemory('tea')), forever);
+      await memory.remember(newMemory('tea', { scope: { namespace, agent: 'x' } }));
+      assert.equal((await memory.recall({ namespace, agent: 'x' }, 'tea')).length, 2);
+    },
+  },
+  {
+    promise: 'forgets on request, within the scope only, and by itself when the time has come',
+    async run(subject) {
+      const memory = open(subject);
+      const { id, createdAt } = await memory.remember(newMemory('tea', { scope: { namespace, user: 'u' } }));
+      assert.equal(createdAt, 1_000);
+      assert.equal(await memory.forget({ namespace }, id), false);
+      assert.equal(await memory.forget({ namespace: 'b', user: 'u' }, id), false);
+      assert.equal(await memory.forget({ namespace, user: 'u' }, id), true);
+      assert.equal(await memory.forget({ namespace, user: 'u' }, id), false);
+      const mortal = await memory.remember(newMemory('tea', { expiresAt: 2_000 }));
+      assert.equal((await textsOf(memory, 'tea')).length, 1);
+      subject.clock.advance(1_000);
+      assert.deepEqual(await textsOf(memory, 'tea'), []);
+      assert.equal(await memory.forget({ namespace }, mortal.id), false);
+      const born = await memory.remember(newMemory('tea', { expiresAt: 9_000 }));
+      assert.equal(born.createdAt, 2_000);
+      assert.equal((await textsOf(memory, 'tea')).length, 1);
+    },
+  },
+];
+
+const vectorCases: readonly MemoryCase[] = [
+  {
+    promise: 'finds by meaning what shares no word, and puts first what both rankings find',
+    async run(subject) {
+      const memory = open(subject, { embedder: drinks() });
+      for (const text of ['Ada likes tea', 'The vehicle is red', 'Ada has a favourite beverage'])
+        await memory.remember(newMemory(text));
+      assert.deepEqual((await textsOf(memory, 'drink')).slice(0, 2).sort(), [
+        'Ada has a favourite beverage',
+        'Ada likes tea',
+      ]);
+      assert.equal((await textsOf(memory, 'a beverage'))[0], 'Ada has a favourite beverage');
+      assert.equal((await textsOf(memory, 'car'))[0], 'The vehicle is red');
+      assert.deepEqual(await textsOf(memory, 'drink', { namespace: 'b' }), []);
+    },
+  },
+  {
+    promise: 'goes on with another embedding model, also one of other dimensions',
+    async run(subject) {
+      const before = open(subject, { embedder: drinks() });
+      await before.remember(newMemory('Ada likes tea'));
+      await before.remember(newMemory('The vehicle is red'));
+      const embedder = scriptedEmbedder('other', [['x'], ['y'], ['tea', 'infusion'], ['vehicle']]);
+      const after = open(subject, { embedder });
+      assert.equal((await textsOf(after, 'infusion'))[0], 'Ada likes tea');
+      const unnamed = { ...scriptedEmbedder('', [['tea', 'chai']]), id: 'scripted/other' };
+      assert.equal((await textsOf(open(subject, { embedder: unnamed }), 'chai'))[0], 'Ada likes tea');
+    },
+  },
+  {
+    promise: 'falls back to words while the embedding model fails, and makes up for it later',
+    async run(subject) {
+      const failures: unknown[] = [];
+      const down = async (): Promise<never> => {
+        throw new OpspawnError('model_failed', 'down');
+      };
+      const failing = open(subject, {
+        embedder: { id: drinks().id, embed: down },
+        onEmbeddingFailed: (error) => failures.push(error),
+      });
+      await failing.remember(newMemory('Ada likes tea'));
+      assert.deepEqual(await textsOf(failing, 'tea'), ['Ada likes tea']);
+      assert.equal(failures.length, 2);
+      assert.deepEqual(await textsOf(open(subject, { embedder: drinks() }), 'drink'), ['Ada likes tea']);
+      const torn = open(subject, {
+        embedder: { id: 'scripted/torn', embed: async () => [new Float32Array([Number.NaN])] },
+      });
+      assert.deepEqual(await textsOf(torn, 'tea'), ['Ada likes tea']);
+    },
+  },
+];
+
+const said = (text: string): Message => userMessage(text);
+
+const sessionCases: readonly MemoryCase[] = [
+  {
+    promise: 'keeps the messages of a session in order, of every run once, and its last compaction',
+    async run(subject) {
+      const memory = open(subject);
+      const scope = { namespace, session: 's' };
+      await memory.append(scope, 'run 1', [said('one')]);
+      const compaction = { covered: 1, boundary: 'b', summary: 'one' };
+      assert.equal(await memory.compaction?.(scope), undefined);
+      await memory.append(scope, 'run 2', [said('two')], { compaction });
+      await memory.append(scope, 'run 1', [said('one again')]);
+      await memory.append(scope, 'run 3', []);
+      assert.deepEqual(await memory.messages(scope), [said('one'), said('two')]);
+      assert.deepEqual(await memory.compaction?.(scope), compaction);
+      assert.deepEqual(await memory.messages({ namespace, session: 't' }), []);
+      assert.deepEqual(await memory.messages({ namespace: 'b', session: 's' }), []);
+      assert.equal(await memory.compaction?.({ namespace: 'b', session: 's' }), undefined);
+    },
+  },
+  {
+    promise: 'keeps the blocks of each scope apart, and of each the last text',
+    async run(subject) {
+      const memory = open(subject);
+      const scope = { namespace, agent: 'x', session: 's' };
+      assert.deepEqual(await memory.blocks(scope), {});
+      await memory.writeBlock(scope, 'notes', { text: 'one', isFromOutside: false });
+      await memory.writeBlock(scope, 'notes', { text: 'two \u0000', isFromOutside: true });
+      await memory.writeBlock({ namespace, agent: 'x' }, 'notes', { text: 'other', isFromOutside: false });
+      assert.deepEqual(await memory.blocks(scope), { notes: { text: 'two \u0000', isFromOutside: true } });
+      assert.deepEqual(await memory.blocks({ ...scope, namespace: 'b' }), {});
+      await assert.rejects(memory.blocks({ namespace: '' }), { code: 'invalid_argument' });
+    },
+  },
+];
+
+export const memoryCases: readonly MemoryCase[] = [
+  ...wordCases,
+  ...scopeCases,
+  ...vectorCases,
+  ...sessionCases,
+];

@@ -1,0 +1,112 @@
+import { type Clock, systemClock } from '../clock.ts';
+import { OpspawnError } from '../errors.ts';
+import type { Embedder } from './embedder.ts';
+import { fuse } from './fusion.ts';
+import type { Memory, MemoryItem, MemoryScope, NewMemory, RecallOptions } from './memory.ts';
+import type { MemoryStore, Visible } from './memory-store.ts';
+import { checkScope, memoryId } from './scope.ts';
+import { checkVectors } from './vectors.ts';
+import { wordsOf } from './word-ranking.ts';
+
+export interface MemoryOptions {
+  /** Finds memories by meaning too. Default: by words alone. */
+  embedder?: Embedder;
+  /** What times are taken from. Default: the system's. */
+  clock?: Clock;
+  /** Told when the embedding model failed, and words alone decided. */
+  onEmbeddingFailed?: (error: unknown) => void;
+}
+
+const defaultRecall = 5;
+/** So many of each ranking are fused. */
+const candidates = 50;
+/** Memories that get the vector that they lack (an embedding model that failed, or another one) within one recall. */
+const healedAtOnce = 64;
+const longestText = 64 * 1024;
+
+type LongTerm = Pick<Memory, 'remember' | 'recall' | 'forget' | 'blocks' | 'writeBlock'>;
+
+/** Long-term and working memory over a store: words always, vectors where there is an embedding model, both fused. */
+export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): LongTerm {
+  const { embedder, clock = systemClock, onEmbeddingFailed } = options;
+  const visibleTo = (scope: MemoryScope): Visible => {
+    checkScope(scope);
+    return { scope, at: clock.now() };
+  };
+
+  /** Undefined without an embedding model, and when it failed: the words still find something. */
+  const vectorsOf = async (
+    texts: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<readonly { kind: string; vector: Float32Array }[] | undefined> => {
+    if (embedder === undefined || texts.length === 0) return undefined;
+    try {
+      const vectors = await embedder.embed(texts, signal === undefined ? {} : { signal });
+      checkVectors(embedder.id, vectors, texts.length);
+      return vectors.map((vector) => ({ kind: `${embedder.id}:${vector.length}`, vector }));
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      onEmbeddingFailed?.(thrown);
+      return undefined;
+    }
+  };
+
+  const embed = async (items: readonly MemoryItem[], signal?: AbortSignal): Promise<void> => {
+    const vectors = await vectorsOf(
+      items.map(({ text }) => text),
+      signal,
+    );
+    const [first] = items;
+    if (vectors === undefined || first === undefined) return;
+    const named = items.flatMap(({ id }, index) => {
+      const vector = vectors[index];
+      return vector === undefined ? [] : [{ id, ...vector }];
+    });
+    await store.putVectors(first.scope.namespace, named);
+  };
+
+  const nearest = async (visible: Visible, query: string, signal?: AbortSignal) => {
+    const [vector] = (await vectorsOf([query], signal)) ?? [];
+    if (vector === undefined) return [];
+    await embed(await store.withoutVector(visible, vector.kind, healedAtOnce), signal);
+    return await store.byVector(visible, vector, candidates);
+  };
+
+  return {
+    async remember(memory) {
+      const { at } = visibleTo(memory.scope);
+      checkMemory(memory);
+      const { item, isNew } = await store.put(
+        { ...memory, id: memoryId(memory.scope, memory.text), createdAt: at },
+        wordsOf(memory.text),
+      );
+      if (isNew) await embed([item]);
+      return item;
+    },
+    async recall(scope, query, { limit = defaultRecall, signal }: RecallOptions = {}) {
+      const visible = visibleTo(scope);
+      if (query.trim() === '') return [];
+      const words = [...new Set(wordsOf(query))];
+      const byWords = words.length === 0 ? [] : await store.byWords(visible, words, candidates);
+      return fuse([byWords, await nearest(visible, query, signal)]).slice(0, limit);
+    },
+    async forget(scope, id) {
+      return await store.remove(visibleTo(scope), id);
+    },
+    async blocks(scope) {
+      checkScope(scope);
+      return await store.blocks(scope);
+    },
+    async writeBlock(scope, name, block) {
+      checkScope(scope);
+      await store.writeBlock(scope, name, block);
+    },
+  };
+}
+
+function checkMemory({ text }: NewMemory): void {
+  if (text.trim() !== '' && text.length <= longestText) return;
+  throw new OpspawnError('invalid_argument', `A memory is a text of 1 to ${longestText} characters`, {
+    details: { path: 'text', length: text.length },
+  });
+}
