@@ -67,11 +67,14 @@ export async function startServices(
 ): Promise<{ readonly variables: Readonly<Record<string, string>> } & AsyncDisposable> {
   const variables: Record<string, string> = {};
   const started: Supervised[] = [];
-  for (const name of wanted) {
-    const { variable } = services[name];
-    const given = process.env[variable];
-    if (given !== undefined && given !== '') variables[variable] = given;
-    else {
+  await Promise.all(
+    wanted.map(async (name) => {
+      const { variable } = services[name];
+      const given = process.env[variable];
+      if (given !== undefined && given !== '') {
+        variables[variable] = given;
+        return;
+      }
       try {
         const service = await supervise(name, { isLeashed: true });
         started.push(service);
@@ -80,8 +83,8 @@ export async function startServices(
         if (!(thrown instanceof ServiceMissing)) throw thrown;
         onMissing(thrown.message);
       }
-    }
-  }
+    }),
+  );
   return {
     variables,
     async [Symbol.asyncDispose]() {

@@ -19,7 +19,7 @@ const startTimeoutMs = 60_000;
 export const postgres: ServiceKind = {
   variable: 'OPSPAWN_TEST_POSTGRES_URL',
   async start(folder) {
-    const binFolder = findBinFolder() ?? install();
+    const binFolder = findBinFolder() ?? (await install());
     if (binFolder !== undefined) return PostgresServer.create(folder, binFolder);
     const port = await findFreePort();
     const url = `postgres://${user}:${password}@127.0.0.1:${port}/postgres`;
@@ -41,10 +41,10 @@ function findBinFolder(): string | undefined {
 
 const versionOf = (path: string): number => Number(path.split('/').at(-2));
 
-function install(): string | undefined {
+async function install(): Promise<string | undefined> {
   if (!canInstallByApt()) return undefined;
   const settings = { '/etc/postgresql-common/createcluster.conf': 'create_main_cluster = false\n' };
-  installByApt(['postgresql'], settings);
+  await installByApt(['postgresql'], settings);
   return findBinFolder();
 }
 

@@ -1,9 +1,27 @@
 /** Carries doorbells, never state: losing one delays work, and the sweep finds what is due. */
 export interface Broker extends AsyncDisposable {
-  /** Tells whoever listens on these queues, in any process, that tasks may be ready. Never throws, never waits. */
+  /** Tells who listens on these queues, in any process, that tasks may be ready. Never throws, never waits. */
   ring(queues: ReadonlySet<string>): void;
-  /** Calls `onRing` when one of the queues rang. Give back: stop listening. */
-  subscribe(queues: readonly string[], onRing: () => void): Disposable;
+  /**
+   * Calls `onRing` when one of the queues rang. A ring reaches at least one listener that is open, not always all of
+   * them; rings that come close together may be heard as one. Dispose: stop listening; what was not answered yet goes to
+   * others.
+   */
+  subscribe(queues: readonly string[], onRing: RingListener): Doorbell;
+}
+
+/**
+ * Resolves when the listener has claimed what it could. `true`: there may be more than that, so that others are to hear
+ * of it too.
+ */
+export type RingListener = () => Promise<boolean> | undefined;
+
+export interface Doorbell extends Disposable {
+  /**
+   * `false`: the listener has no room for tasks, and rings are to go to others. A moment passes before that takes effect,
+   * so that a worker that is full now and then costs nothing. Default: `true`.
+   */
+  open(isOpen: boolean): void;
 }
 
 /**

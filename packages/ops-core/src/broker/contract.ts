@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { LiveMessage } from './broker.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LiveMessage, RingListener } from './broker.ts';
 import type { Bus } from './bus.ts';
 
 /** Two ends of one bus: the same process or two, as the backend has it. */
@@ -31,11 +32,34 @@ class Received<T> {
     if (this.#waiting !== undefined && this.items.length >= this.#waiting.count) this.#waiting.resolve();
   };
 
+  /** Until nothing came for a moment; what came is forgotten. */
+  async settle(): Promise<void> {
+    for (let seen = -1; seen !== this.items.length; await sleep(40)) seen = this.items.length;
+    this.items.length = 0;
+  }
+
   async count(count: number): Promise<void> {
     if (this.items.length >= count) return;
     await new Promise<void>((resolve) => {
       this.#waiting = { count, resolve };
     });
+  }
+}
+
+/** A listener that writes down who it is. */
+const hearing =
+  (rings: Received<string>, name: string, mayBeMore = false): RingListener =>
+  async () => {
+    rings.add(name);
+    return mayBeMore;
+  };
+
+/** Rings until that listener hears it: a link that has just been made may bring a ring of its own, or lose one. */
+async function heard(rings: Received<string>, name: string, ring: () => void): Promise<void> {
+  rings.items.length = 0;
+  while (!rings.items.includes(name)) {
+    ring();
+    await Promise.race([rings.count(rings.items.length + 1), sleep(50)]);
   }
 }
 
@@ -57,26 +81,88 @@ async function watchFrom(ends: BusEnds, taskId: string): Promise<Received<LiveMe
 /** Every backend keeps these promises. */
 export const busCases: readonly BusCase[] = [
   {
-    promise: 'a ring reaches listeners of that queue here and there, once each',
+    promise: 'a ring is heard in another process, and in this one',
     async run({ here, there }) {
       const rings = new Received<string>();
-      using _here = here.broker.subscribe(['a', 'b'], () => rings.add('here'));
-      using _there = there.broker.subscribe(['b'], () => rings.add('there'));
-      here.broker.ring(new Set(['a', 'b']));
-      await rings.count(2);
-      assert.deepEqual(rings.items.toSorted(), ['here', 'there']);
+      {
+        using _there = there.broker.subscribe(['a', 'b'], hearing(rings, 'there'));
+        await heard(rings, 'there', () => here.broker.ring(new Set(['b'])));
+      }
+      using _here = here.broker.subscribe(['b'], hearing(rings, 'here'));
+      await heard(rings, 'here', () => here.broker.ring(new Set(['b'])));
     },
   },
   {
     promise: 'a ring of another queue is not heard, and after disposal none is',
     async run({ here, there }) {
       const rings = new Received<string>();
-      using _other = there.broker.subscribe(['other'], () => rings.add('other'));
-      there.broker.subscribe(['a'], () => rings.add('disposed'))[Symbol.dispose]();
-      using _a = there.broker.subscribe(['a'], () => rings.add('a'));
+      using _other = there.broker.subscribe(['other'], hearing(rings, 'other'));
+      there.broker.subscribe(['a'], hearing(rings, 'disposed'))[Symbol.dispose]();
+      using _a = there.broker.subscribe(['a'], hearing(rings, 'a'));
+      await heard(rings, 'other', () => here.broker.ring(new Set(['other'])));
+      await heard(rings, 'a', () => here.broker.ring(new Set(['a'])));
+      rings.items.length = 0;
       here.broker.ring(new Set(['a']));
       await rings.count(1);
-      assert.deepEqual(rings.items, ['a']);
+      assert.deepEqual(new Set(rings.items), new Set(['a']));
+    },
+  },
+  {
+    promise: 'what rings while a listener claims is heard after that',
+    async run({ here, there }) {
+      const rings = new Received<PromiseWithResolvers<boolean>>();
+      using _listener = there.broker.subscribe(['a'], () => {
+        const claim = Promise.withResolvers<boolean>();
+        rings.add(claim);
+        return claim.promise;
+      });
+      here.broker.ring(new Set(['a']));
+      await rings.count(1);
+      const before = rings.items.length;
+      here.broker.ring(new Set(['a']));
+      for (const claim of rings.items) claim.resolve(false);
+      await rings.count(before + 1);
+      for (const claim of rings.items) claim.resolve(false);
+    },
+  },
+  {
+    promise: 'a ring is not lost in a listener that has no room: one that has hears it',
+    async run({ here, there }) {
+      const rings = new Received<string>();
+      using full = here.broker.subscribe(['a'], () => {
+        full.open(false);
+        // It claims when it has room again, which it never has.
+        return new Promise(() => {});
+      });
+      full.open(false);
+      using _there = there.broker.subscribe(['a'], hearing(rings, 'there'));
+      await rings.settle();
+      here.broker.ring(new Set(['a']));
+      await rings.count(1);
+    },
+  },
+  {
+    promise: 'what one listener could not claim alone, all hear of',
+    async run({ here, there }) {
+      const rings = new Received<string>();
+      using _here = here.broker.subscribe(['a'], hearing(rings, 'here', true));
+      using _there = there.broker.subscribe(['a'], hearing(rings, 'there', true));
+      await rings.settle();
+      here.broker.ring(new Set(['a']));
+      while (new Set(rings.items).size < 2) await rings.count(rings.items.length + 1);
+    },
+  },
+  {
+    promise: 'a listener that has room again hears rings again',
+    async run({ here, there }) {
+      const rings = new Received<string>();
+      using listener = there.broker.subscribe(['a'], hearing(rings, 'there'));
+      listener.open(false);
+      await sleep(60);
+      listener.open(true);
+      await rings.settle();
+      here.broker.ring(new Set(['a']));
+      await rings.count(1);
     },
   },
   {

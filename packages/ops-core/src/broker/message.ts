@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { LiveMessage } from './broker.ts';
 
-const liveMessage = z.discriminatedUnion('type', [
+export const liveMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('changed'), taskId: z.string() }),
   z.object({ type: z.literal('posted'), taskId: z.string() }),
   z.object({ type: z.literal('event'), taskId: z.string(), attempt: z.int(), event: z.unknown() }),
@@ -13,7 +13,7 @@ export const busMessageSchema = z.discriminatedUnion('kind', [
   /** Somebody in the sender's process began, or stopped, to watch the task. */
   z.object({ kind: z.literal('watch'), taskId: z.string() }),
   z.object({ kind: z.literal('unwatch'), taskId: z.string() }),
-  z.object({ kind: z.literal('live'), message: liveMessage }),
+  z.object({ kind: z.literal('live'), message: liveMessageSchema }),
 ]);
 
 export type BusMessage = z.infer<typeof busMessageSchema>;

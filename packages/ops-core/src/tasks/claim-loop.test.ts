@@ -41,22 +41,22 @@ describe('the claim loop', () => {
     const { loop, seen } = loopOver(3, 10);
     await turns();
     assert.deepEqual(seen.limits, []);
-    loop.wake();
-    loop.wake();
+    void loop.wake();
+    void loop.wake();
     await turns();
     assert.deepEqual([seen.limits, seen.started.length], [[10], 3]);
   });
 
   it('goes on while claims come back full, at most 200 at once', async () => {
     const { loop, seen } = loopOver(450, 1000);
-    loop.wake();
+    void loop.wake();
     await turns();
     assert.deepEqual([seen.limits, seen.started.length], [[200, 200, 200], 450]);
   });
 
   it('remembers that it was woken until slots are free, and claims for all that were freed in a turn', async () => {
     const { loop, seen, state } = loopOver(5, 0);
-    loop.wake();
+    void loop.wake();
     await turns();
     assert.deepEqual(seen.limits, []);
     for (let i = 0; i < 2; i += 1) {
@@ -69,13 +69,13 @@ describe('the claim loop', () => {
 
   it('says when nothing was there, and survives a store that fails', async () => {
     const { loop, seen, state } = loopOver(0, 1);
-    loop.wake();
+    void loop.wake();
     await turns();
     state.isBroken = true;
-    loop.wake();
+    void loop.wake();
     await turns();
     state.isBroken = false;
-    loop.wake();
+    void loop.wake();
     await turns();
     assert.deepEqual([seen.empty, seen.errors], [2, 1]);
   });
@@ -90,16 +90,27 @@ describe('the claim loop', () => {
       onError: (error) => assert.fail(String(error)),
       onEmpty: () => {},
     });
-    context.run('another task', () => loop.wake());
+    context.run('another task', () => void loop.wake());
     await turns();
     assert.deepEqual(contexts, [undefined]);
   });
 
+  it('tells who woke it when the next claim has ended, and whether there may be more', async () => {
+    const { loop, state } = loopOver(3, 2);
+    const first = loop.wake();
+    assert.equal(loop.wake(), first);
+    assert.equal(await first, true);
+    state.free = 2;
+    assert.equal(await loop.wake(), false);
+    state.isBroken = true;
+    assert.equal(await loop.wake(), false);
+  });
+
   it('starts nothing after it was stopped', async () => {
     const { loop, seen } = loopOver(5, 5);
-    loop.wake();
+    void loop.wake();
     await loop.stop();
-    loop.wake();
+    void loop.wake();
     await turns();
     assert.deepEqual(seen.started, []);
   });

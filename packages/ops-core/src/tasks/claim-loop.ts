@@ -27,6 +27,8 @@ export class ClaimLoop {
    */
   readonly #outsideTasks = AsyncLocalStorage.snapshot();
   #isWanted = false;
+  /** Who woke it since the last claim began. */
+  #waking: PromiseWithResolvers<boolean> | undefined;
   #isScheduled = false;
   #claiming: Promise<void> | undefined;
   #isStopped = false;
@@ -35,10 +37,15 @@ export class ClaimLoop {
     this.#options = options;
   }
 
-  /** Tasks may be ready. */
-  wake(): void {
+  /**
+   * Tasks may be ready. Resolves when a claim that began after this has ended: true when it took all that it could, so
+   * that there may be more. Never does once the loop is stopped.
+   */
+  wake(): Promise<boolean> {
     this.#isWanted = true;
+    this.#waking ??= Promise.withResolvers();
     this.slotFreed();
+    return this.#waking.promise;
   }
 
   /** Slots freed within one turn are claimed for together. */
@@ -60,21 +67,27 @@ export class ClaimLoop {
   #claim(): void {
     const limit = Math.min(this.#options.free(), maxClaim);
     if (this.#isStopped || limit <= 0) return;
+    const waking = this.#waking;
     this.#isWanted = false;
-    this.#claiming = this.#claimUpTo(limit).finally(() => {
+    this.#waking = undefined;
+    this.#claiming = this.#claimUpTo(limit).then((mayBeMore) => {
+      waking?.resolve(mayBeMore);
       this.#claiming = undefined;
       this.slotFreed();
     });
   }
 
-  async #claimUpTo(limit: number): Promise<void> {
+  /** Whether there may be more. Never rejects. */
+  async #claimUpTo(limit: number): Promise<boolean> {
     try {
       const tasks = await this.#options.claim(limit);
       if (tasks.length === limit) this.#isWanted = true;
       else if (tasks.length === 0) this.#options.onEmpty();
       for (const task of tasks) this.#options.start(task);
+      return tasks.length === limit;
     } catch (error) {
       this.#options.onError(error);
+      return false;
     }
   }
 }

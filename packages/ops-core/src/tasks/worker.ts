@@ -5,6 +5,7 @@
  */
 import { hostname } from 'node:os';
 import { type ChildRequest, encodeJson, OpspawnError, type Steps } from '@opspawn/agentkit';
+import type { Doorbell } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import type { Log } from '../observe/log.ts';
 import type { ClaimedTask, Store } from '../storage/store.ts';
@@ -78,7 +79,7 @@ class TaskWorker implements Worker {
   readonly #pulse: Pulse;
   #membership: Membership | undefined;
   #upkeep: Upkeep | undefined;
-  #doorbell: Disposable | undefined;
+  #doorbell: Doorbell | undefined;
   #clockOffsetMs = 0;
   #draining: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
@@ -119,7 +120,7 @@ class TaskWorker implements Worker {
       leaseThread,
       log,
       onLost: () => this.#stopAll('lease_lost', leaseLost),
-      onRejoined: () => this.#claims.wake(),
+      onRejoined: () => void this.#claims.wake(),
     });
     store.listen({
       ready: () => {},
@@ -132,12 +133,12 @@ class TaskWorker implements Worker {
       store,
       now: () => this.#now(),
       onSwept: () => {
-        this.#claims.wake();
+        void this.#claims.wake();
         this.#catalog.keepFresh(namespace);
       },
       onError: (err) => log.warn({ err }, 'the sweep failed'),
     });
-    this.#claims.wake();
+    void this.#claims.wake();
   }
 
   noteUncaught(taskId: string, error: unknown): void {
@@ -203,10 +204,12 @@ class TaskWorker implements Worker {
       childTask: (parent, request) => this.#childTask(parent, request),
     });
     this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs);
+    if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
     void runAttempt(attempt, { registry, log, durable, wrapSteps }).finally(() => this.#end(attempt));
   }
 
   #end(attempt: Attempt): void {
+    if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(true);
     this.#pulse.remove(attempt);
     this.#claims.slotFreed();
     if (this.#pulse.size === 0) this.#onIdle?.();

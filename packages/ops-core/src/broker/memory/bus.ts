@@ -1,9 +1,9 @@
-import type { Broker, LiveChannel, LiveMessage } from '../broker.ts';
+import type { Broker, Doorbell, LiveChannel, LiveMessage, RingListener } from '../broker.ts';
 import type { Bus } from '../bus.ts';
 
 interface QueueListener {
   readonly queues: readonly string[];
-  readonly onRing: () => void;
+  readonly onRing: RingListener;
 }
 
 type LiveListener = (message: LiveMessage) => void;
@@ -16,18 +16,19 @@ export class MemoryBroker implements Broker {
 
   ring(queues: ReadonlySet<string>): void {
     for (const { queues: wanted, onRing } of this.#listeners) {
-      if (wanted.some((queue) => queues.has(queue))) onRing();
+      if (wanted.some((queue) => queues.has(queue))) void onRing();
     }
   }
 
   ringAll(): void {
-    for (const { onRing } of this.#listeners) onRing();
+    for (const { onRing } of this.#listeners) void onRing();
   }
 
-  subscribe(queues: readonly string[], onRing: () => void): Disposable {
+  /** All hear of everything, also those without room: they claim once they have some. */
+  subscribe(queues: readonly string[], onRing: RingListener): Doorbell {
     const listener = { queues, onRing };
     this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+    return { open: () => {}, [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -81,6 +82,7 @@ export function openMemoryBus(): Bus {
     broker,
     live,
     linked: doNothing,
+    link: { isLinked: true },
     [Symbol.asyncDispose]: async () => {
       await broker[Symbol.asyncDispose]();
       await live[Symbol.asyncDispose]();

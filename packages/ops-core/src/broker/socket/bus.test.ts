@@ -23,8 +23,9 @@ async function openLinked(t: TestContext, folder: string): Promise<Bus> {
 /** Resolves when a ring of one bus is heard by the other. */
 async function ringsReach(from: Bus, to: Bus): Promise<void> {
   let heard = false;
-  using _subscription = to.broker.subscribe(['a'], () => {
+  using _subscription = to.broker.subscribe(['a'], async () => {
     heard = true;
+    return false;
   });
   while (!heard) {
     from.broker.ring(new Set(['a']));

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker, LiveChannel, LiveMessage } from '../broker.ts';
-import type { Bus } from '../bus.ts';
+import type { Bus, BusLink } from '../bus.ts';
 import { MemoryBroker, MemoryLiveChannel } from '../memory/bus.ts';
 import type { BusMessage } from '../message.ts';
 import { Hub } from './hub.ts';
@@ -70,6 +70,10 @@ class SocketBus implements Bus {
     const aborted = Promise.withResolvers<never>();
     using _listener = addAbortListener(signal, () => aborted.reject(signal.reason));
     await Promise.race([this.#linked.promise, aborted.promise]);
+  }
+
+  get link(): BusLink {
+    return { isLinked: this.#link !== undefined };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

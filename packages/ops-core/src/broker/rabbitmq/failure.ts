@@ -1,0 +1,40 @@
+import { OpspawnError } from '@opspawn/agentkit';
+
+/** Answers that trying again does not change. */
+const refusals = new Set([
+  'ACCESS_REFUSED',
+  'NOT_ALLOWED',
+  'VERSION_MISMATCH',
+  'COMMAND_INVALID',
+  'SYNTAX_ERROR',
+  'UNEXPECTED_FRAME',
+  'FRAME_ERROR',
+]);
+/** Errors of TLS and of certificates, as Node and OpenSSL name them. */
+const tlsRefusal = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
+
+/** Whether a broker answered and will answer the same again; not that it could not be reached. */
+export function isRefusal(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && (refusals.has(code) || tlsRefusal.test(code));
+}
+
+export const messageOf = (error: unknown): string =>
+  error instanceof AggregateError
+    ? error.errors.map(messageOf).join('; ')
+    : error instanceof Error
+      ? error.message
+      : String(error);
+
+export const brokerRefused = (url: string, cause: unknown): OpspawnError =>
+  new OpspawnError(
+    'config_invalid',
+    `The broker at ${withoutPassword(url)} refuses: ${messageOf(cause)}. Check OPSPAWN_BROKER_URL`,
+    { cause, details: { variable: 'OPSPAWN_BROKER_URL' } },
+  );
+
+export function withoutPassword(url: string): string {
+  const shown = new URL(url);
+  if (shown.password !== '') shown.password = '***';
+  return shown.href;
+}
