@@ -26,6 +26,7 @@ export {
   type Problem,
   problemSchema,
 } from './schema/problem.ts';
+export { type Readiness, readinessSchema } from './schema/health.ts';
 export { type Resolution, resolutionSchema } from './schema/resolution.ts';
 export {
   type CreateTask,

@@ -101,7 +101,7 @@ export const busCases: readonly BusCase[] = [
       using _a = there.broker.subscribe(['a'], hearing(rings, 'a'));
       await heard(rings, 'other', () => here.broker.ring(new Set(['other'])));
       await heard(rings, 'a', () => here.broker.ring(new Set(['a'])));
-      rings.items.length = 0;
+      await rings.settle();
       here.broker.ring(new Set(['a']));
       await rings.count(1);
       assert.deepEqual(new Set(rings.items), new Set(['a']));

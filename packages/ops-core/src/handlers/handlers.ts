@@ -21,8 +21,5 @@ export const handlers: HandlersOf<OperationId> = {
     body: await engine.setSettings(principal, body),
   }),
   'service.health': async () => ({ body: { status: 'ok' } }),
-  'service.ready': async ({ engine }) => {
-    await engine.ready();
-    return { body: { status: 'ok' } };
-  },
+  'service.ready': async ({ engine }) => ({ body: await engine.ready() }),
 };

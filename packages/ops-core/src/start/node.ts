@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import { OpspawnError } from '@opspawn/agentkit';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
@@ -32,7 +31,7 @@ export interface OpspawnNode extends AsyncDisposable {
 
 /**
  * Opens the database, whose folder is made when there is none, and the bus. Throws `config_invalid` when it cannot be
- * made, and what the store throws.
+ * made or the broker refuses, and what the store throws.
  */
 export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   const { settings, wrapStore = (store) => store } = options;
@@ -55,7 +54,7 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
     log,
     store,
     bus,
-    engine: createEngine({ store, broker: bus.broker, live: bus.live }),
+    engine: createEngine({ store, bus }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -71,8 +70,10 @@ async function openStore(database: DatabaseSetting): Promise<Store> {
 
 /** How this process reaches the others: through the broker where there is one, else through what they share anyhow. */
 async function openBus({ database, brokerUrl }: Settings, log: Log): Promise<Bus> {
-  if (brokerUrl !== undefined)
-    throw new OpspawnError('config_invalid', 'OPSPAWN_BROKER_URL is not supported yet: leave it empty');
+  if (brokerUrl !== undefined) {
+    const { openRabbitBus } = await import('../broker/rabbitmq/bus.ts');
+    return await openRabbitBus({ url: brokerUrl, log });
+  }
   if (database.kind === 'postgres') {
     const { openPostgresBus } = await import('../broker/postgres/bus.ts');
     return openPostgresBus({ url: database.url, log });

@@ -7,6 +7,7 @@ import type {
   Failure,
   McpTool,
   NamespaceSettings,
+  Readiness,
   Resolution,
   Task,
   TaskKind,
@@ -161,5 +162,5 @@ export interface Engine {
   /** Throws `wrong_state` when several definitions of one tool could be meant. */
   decideMcpTools(principal: Principal, decision: DecideMcpTools): Promise<McpTool[]>;
   /** Throws `unavailable` when the store cannot be reached. */
-  ready(): Promise<void>;
+  ready(): Promise<Readiness>;
 }

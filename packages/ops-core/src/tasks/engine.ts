@@ -7,11 +7,12 @@ import type {
   Failure,
   McpTool,
   NamespaceSettings,
+  Readiness,
   Resolution,
   Task,
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
-import type { Broker, LiveChannel } from '../broker/broker.ts';
+import type { Bus } from '../broker/bus.ts';
 import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
 import { storePins } from '../mcp/store-pins.ts';
@@ -39,8 +40,7 @@ import { UsageSum, viewEntry, viewFailure, viewNewTask, viewTask } from './task-
 
 interface EngineOptions {
   store: Store;
-  broker: Broker;
-  live: LiveChannel;
+  bus: Bus;
 }
 
 const journalPage = 1_000;
@@ -52,16 +52,14 @@ export function createEngine(options: EngineOptions): Engine {
 
 class StoreEngine implements Engine {
   readonly #store: Store;
-  readonly #broker: Broker;
-  readonly #live: LiveChannel;
+  readonly #bus: Bus;
   readonly #catalog: DefinitionCatalog;
   readonly #settings: NamespaceSettingsCache;
   readonly #quotas: QuotaGuard;
 
-  constructor({ store, broker, live }: EngineOptions) {
+  constructor({ store, bus }: EngineOptions) {
     this.#store = store;
-    this.#broker = broker;
-    this.#live = live;
+    this.#bus = bus;
     this.#catalog = new DefinitionCatalog(store);
     this.#settings = new NamespaceSettingsCache(store);
     this.#quotas = new QuotaGuard(store);
@@ -197,7 +195,7 @@ class StoreEngine implements Engine {
     taskId: string,
     { after, signal }: { after: number; signal: AbortSignal },
   ): AsyncIterable<Followed> {
-    return followTask({ store: this.#store, live: this.#live, namespace, taskId, after, signal });
+    return followTask({ store: this.#store, live: this.#bus.live, namespace, taskId, after, signal });
   }
 
   definitions({ namespace }: Principal): Promise<Definition[]> {
@@ -221,8 +219,9 @@ class StoreEngine implements Engine {
     return decideMcpTools(storePins(this.#store), principal, decision);
   }
 
-  async ready(): Promise<void> {
+  async ready(): Promise<Readiness> {
     await this.#store.now();
+    return { status: 'ok', broker: this.#bus.link.isLinked ? 'linked' : 'away' };
   }
 
   async #admit<Result>(
@@ -275,7 +274,7 @@ class StoreEngine implements Engine {
 
   /** Nothing becomes ready by this commit, but a worker has to set its timer. */
   #ringForDue({ dueAt, queue }: NewTask): void {
-    if (dueAt !== undefined) this.#broker.ring(new Set([queue]));
+    if (dueAt !== undefined) this.#bus.broker.ring(new Set([queue]));
   }
 }
 

@@ -1,5 +1,5 @@
 import { definitionListSchema } from '../schema/definition.ts';
-import { healthSchema } from '../schema/health.ts';
+import { healthSchema, readinessSchema } from '../schema/health.ts';
 import { bulkOperations } from './bulk-operations.ts';
 import { mcpOperations } from './mcp-operations.ts';
 import type { Operation } from './operation.ts';
@@ -40,8 +40,9 @@ export const operations = {
     rpc: 'GetReadiness',
     scope: 'public',
     summary: 'Whether the server can take work',
-    description: '`unavailable` while the database cannot be reached or the server shuts down.',
-    success: { kind: 'json', statuses: [200], schema: healthSchema },
+    description:
+      '`unavailable` while the database cannot be reached or the server shuts down. `broker` is `away` while other processes are not reached: work goes on, and workers notice it up to a second later.',
+    success: { kind: 'json', statuses: [200], schema: readinessSchema },
     errors: [],
     repeatable: true,
   },

@@ -12,6 +12,7 @@ import type { Bus, BusLink } from '../bus.ts';
 import { DoorbellConsumer } from './doorbell-consumer.ts';
 import { DoorbellPublisher } from './doorbell-publisher.ts';
 import { brokerRefused, isRefusal, messageOf } from './failure.ts';
+import { mayBeAmqp } from './greet.ts';
 import { RabbitLiveChannel } from './live-channel.ts';
 import { Topology } from './topology.ts';
 
@@ -39,9 +40,11 @@ const closeTimeoutMs = 1_000;
  * AMQP 0-9-1 at all.
  */
 export async function openRabbitBus(options: RabbitBusOptions): Promise<Bus> {
+  const { url, openTimeoutMs = 3_000 } = options;
+  if (!(await mayBeAmqp(url, openTimeoutMs))) throw brokerRefused(url, 'it does not speak AMQP 0-9-1');
   const bus = new RabbitBus(options);
   try {
-    await bus.firstVerdict(options.openTimeoutMs ?? 3_000);
+    await bus.firstVerdict(openTimeoutMs);
     return bus;
   } catch (thrown) {
     await bus[Symbol.asyncDispose]();
@@ -192,7 +195,7 @@ class RabbitBus implements Bus {
     if (reason !== this.#reason) this.#log.debug({ err: error }, 'the broker failed');
     this.#reason = reason;
     // A refusal later on may be a restart half-way: it is tried again like any other loss.
-    if (isRefusal(error)) this.#verdict.reject(brokerRefused(this.#url, error));
+    if (isRefusal(error)) this.#verdict.reject(brokerRefused(this.#url, messageOf(error), error));
     else this.#verdict.resolve();
   }
 }

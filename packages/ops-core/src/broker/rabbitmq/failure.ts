@@ -1,4 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit';
+import { withoutPassword } from '../../config.ts';
 
 /** Answers that trying again does not change. */
 const refusals = new Set([
@@ -19,22 +20,17 @@ export function isRefusal(error: unknown): boolean {
   return typeof code === 'string' && (refusals.has(code) || tlsRefusal.test(code));
 }
 
+/** Without what the client puts before the broker's words. */
 export const messageOf = (error: unknown): string =>
   error instanceof AggregateError
     ? error.errors.map(messageOf).join('; ')
     : error instanceof Error
-      ? error.message
+      ? error.message.replace(/^(undefined|\w+): (?=[A-Z_]+ - )/, '').replace(/\.+$/, '')
       : String(error);
 
-export const brokerRefused = (url: string, cause: unknown): OpspawnError =>
+export const brokerRefused = (url: string, reason: string, cause?: unknown): OpspawnError =>
   new OpspawnError(
     'config_invalid',
-    `The broker at ${withoutPassword(url)} refuses: ${messageOf(cause)}. Check OPSPAWN_BROKER_URL`,
+    `The broker at ${withoutPassword(url)} refuses: ${reason}. Check OPSPAWN_BROKER_URL`,
     { cause, details: { variable: 'OPSPAWN_BROKER_URL' } },
   );
-
-export function withoutPassword(url: string): string {
-  const shown = new URL(url);
-  if (shown.password !== '') shown.password = '***';
-  return shown.href;
-}

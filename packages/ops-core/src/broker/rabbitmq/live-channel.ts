@@ -121,18 +121,25 @@ export class RabbitLiveChannel implements LiveChannel {
   #receive(body: unknown): void {
     const message = rabbitMessageSchema.safeParse(body).data;
     if (message === undefined) return;
-    if (message.kind === 'live') return this.#local.publish(message.message);
+    if (message.kind === 'live') this.#local.publish(message.message);
+    else if (message.member !== this.#id) this.#hear(message);
+  }
+
+  #hear(message: Exclude<RabbitMessage, { kind: 'live' }>): void {
     const { member } = message;
-    if (member === this.#id) return;
     switch (message.kind) {
       case 'hello':
-        return this.#tellWatches(keyPrefix + member);
+        this.#tellWatches(keyPrefix + member);
+        break;
       case 'watches':
-        return this.#watchers.replace(member, message.taskIds);
+        this.#watchers.replace(member, message.taskIds);
+        break;
       case 'watch':
-        return this.#watchers.change(member, message);
+        this.#watchers.change(member, message);
+        break;
       case 'bye':
-        return this.#watchers.forget(member);
+        this.#watchers.forget(member);
+        break;
       default:
         message satisfies never;
     }

@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** Passes TCP connections on to another port of this host, until it is told to cut them or to take no more. */
+export class TcpRelay implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isOpen = true;
+
+  private constructor(targetPort: number) {
+    this.#server = createServer((inner) => {
+      const outer = connect(targetPort, '127.0.0.1');
+      for (const [from, to] of [
+        [inner, outer],
+        [outer, inner],
+      ] as const) {
+        this.#sockets.add(from);
+        from.on('error', () => {});
+        from.on('close', () => {
+          this.#sockets.delete(from);
+          to.destroy();
+        });
+        from.pipe(to);
+      }
+      if (!this.#isOpen) this.cut();
+    });
+  }
+
+  static async open(targetPort: number): Promise<TcpRelay> {
+    const relay = new TcpRelay(targetPort);
+    relay.#server.listen(0, '127.0.0.1');
+    await once(relay.#server, 'listening');
+    return relay;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Ends all connections at once, as a network that breaks does. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** `false`: ends all connections, and new ones as soon as they come. */
+  pass(isOpen: boolean): void {
+    this.#isOpen = isOpen;
+    if (!isOpen) this.cut();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.cut();
+  }
+}
