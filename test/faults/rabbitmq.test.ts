@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from 'rabbitmq-client';
+import { localPrincipal } from '../../packages/ops-core/src/auth/principal.ts';
+import { readSettings } from '../../packages/ops-core/src/config.ts';
+import { type OpspawnNode, openNode } from '../../packages/ops-core/src/start/node.ts';
+import { temporaryFolder, untilFinished } from '../../packages/ops-core/test/opspawn.ts';
+import {
+  createTestDatabase,
+  skipWithoutPostgres,
+} from '../../packages/ops-core/test/postgres/test-database.ts';
+import { TcpRelay } from '../../packages/ops-core/test/tcp-relay.ts';
+import { RabbitServer } from '../../scripts/services/rabbitmq.ts';
+import { startChild } from '../crash/child-process.ts';
+import { judgeTask } from '../crash/judge.ts';
+import { readLedger } from '../crash/ledger.ts';
+
+const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
+// The broker of the run cannot be killed: others use it. Where it could not be had, nor can this one.
+const skip =
+  process.env.OPSPAWN_TEST_RABBITMQ_URL === undefined
+    ? 'OPSPAWN_TEST_RABBITMQ_URL is not set'
+    : skipWithoutPostgres;
+const doorbells = 'opspawn.doorbell.default';
+
+/** A broker for this test alone, with its data in a folder that the test removes. */
+async function startBroker(t: TestContext): Promise<RabbitServer> {
+  const folder = temporaryFolder(t);
+  chmodSync(folder, 0o755);
+  return await RabbitServer.create(folder);
+}
+
+interface Fleet extends AsyncDisposable {
+  readonly folder: string;
+  readonly node: OpspawnNode;
+  /** Between the workers and the broker. */
+  readonly relay: TcpRelay;
+  startWorker(): Promise<{ kill(): Promise<void> }>;
+}
+
+async function openFleet(t: TestContext, broker: RabbitServer): Promise<Fleet> {
+  await using opening = new AsyncDisposableStack();
+  const folder = temporaryFolder(t);
+  const database = opening.use(await createTestDatabase());
+  const relay = opening.use(await TcpRelay.open(Number(new URL(broker.url).port)));
+  const relayed = Object.assign(new URL(broker.url), { port: String(relay.port) }).href;
+  const settings = readSettings({
+    OPSPAWN_DATA_DIR: folder,
+    OPSPAWN_DATABASE_URL: database.url,
+    OPSPAWN_BROKER_URL: relayed,
+  });
+  const node = opening.use(await openNode({ settings: { ...settings, logLevel: 'silent' } }));
+  const stack = opening.move();
+  const args = ['--folder', folder, '--database', database.url, '--broker', relayed];
+  return {
+    folder,
+    node,
+    relay,
+    async startWorker() {
+      const worker = startChild(t, new URL('fleet-worker.ts', import.meta.url), args);
+      stack.defer(() => worker.kill());
+      await worker.said('ready');
+      return worker;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Submits until it is told to stop; the tasks that were acknowledged. */
+async function submitUntil({ node }: Fleet, signal: AbortSignal): Promise<string[]> {
+  const taskIds: string[] = [];
+  while (!signal.aborted) {
+    const { task } = await node.engine.submit(localPrincipal, { name: 'five-steps' });
+    taskIds.push(task.id);
+    await sleep(20);
+  }
+  return taskIds;
+}
+
+describe('RabbitMQ that fails under load', { skip, timeout: 180_000 }, () => {
+  it('purged, cut off, killed and restarted, and a worker killed: no task is lost, no recorded step runs again', async (t) => {
+    await using broker = await startBroker(t);
+    await using fleet = await openFleet(t, broker);
+    const victim = await fleet.startWorker();
+    await Promise.all([fleet.startWorker(), fleet.startWorker()]);
+    const stopping = new AbortController();
+    const submitting = submitUntil(fleet, stopping.signal);
+    const admin = new Connection(broker.url);
+    t.after(() => admin.unsafeDestroy());
+    admin.on('error', () => {});
+    for (let fault = 0; fault < Math.ceil(3 * scale); fault += 1) {
+      await sleep(100);
+      await admin.queuePurge(doorbells);
+      await sleep(100);
+      fleet.relay.cut();
+    }
+    await victim.kill();
+    await broker.kill();
+    await sleep(300);
+    await broker.start();
+    stopping.abort();
+    const taskIds = await submitting;
+    const finished = [];
+    for (const taskId of taskIds) finished.push(await untilFinished(t, fleet.node.engine, taskId));
+    const ledger = Map.groupBy(readLedger(join(fleet.folder, 'ledger')), (line) => 'taskId' in line && line.taskId);
+    for (const { task, entries } of finished) {
+      assert.equal(task.output, 10);
+      judgeTask(task.id, entries, ledger.get(task.id) ?? []);
+    }
+    t.diagnostic(`${taskIds.length} tasks`);
+    await fleet.node.bus.linked(t.signal);
+  });
+});
