@@ -105,7 +105,10 @@ describe('RabbitMQ that fails under load', { skip, timeout: 180_000 }, () => {
     const taskIds = await submitting;
     const finished = [];
     for (const taskId of taskIds) finished.push(await untilFinished(t, fleet.node.engine, taskId));
-    const ledger = Map.groupBy(readLedger(join(fleet.folder, 'ledger')), (line) => 'taskId' in line && line.taskId);
+    const ledger = Map.groupBy(
+      readLedger(join(fleet.folder, 'ledger')),
+      (line) => 'taskId' in line && line.taskId,
+    );
     for (const { task, entries } of finished) {
       assert.equal(task.output, 10);
       judgeTask(task.id, entries, ledger.get(task.id) ?? []);

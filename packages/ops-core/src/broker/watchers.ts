@@ -4,34 +4,57 @@ interface Member {
   heardAt: number;
 }
 
-/** Which tasks other processes watch, where each of them says so itself and may end without a word. */
+const nobody: ReadonlySet<string> = new Set();
+
+/** Which other processes watch which tasks, where each of them says so itself and may end without a word. */
 export class Watchers {
   readonly #members = new Map<string, Member>();
-  readonly #counts = new Map<string, number>();
+  readonly #byTask = new Map<string, Set<string>>();
 
   isWatched(taskId: string): boolean {
+    return this.of(taskId).size > 0;
+  }
+
+  /** The members that watch the task. */
+  of(taskId: string): ReadonlySet<string> {
     // Asked for every task of every commit: mostly nobody watches anything.
-    return this.#counts.size > 0 && this.#counts.has(taskId);
+    return this.#byTask.size === 0 ? nobody : (this.#byTask.get(taskId) ?? nobody);
   }
 
   watch(memberId: string, taskId: string): void {
-    const member = this.#heard(memberId);
-    if (member.taskIds.has(taskId)) return;
-    member.taskIds.add(taskId);
-    this.#count(taskId, 1);
+    this.#heard(memberId).taskIds.add(taskId);
+    const members = this.#byTask.get(taskId) ?? new Set();
+    this.#byTask.set(taskId, members.add(memberId));
   }
 
   unwatch(memberId: string, taskId: string): void {
-    if (this.#heard(memberId).taskIds.delete(taskId)) this.#count(taskId, -1);
+    const { taskIds } = this.#heard(memberId);
+    if (taskIds.delete(taskId)) this.#leave(memberId, taskId);
+    if (taskIds.size === 0) this.#members.delete(memberId);
+  }
+
+  /** This is all that the member watches. */
+  replace(memberId: string, taskIds: readonly string[]): void {
+    this.forget(memberId);
+    for (const taskId of taskIds) this.watch(memberId, taskId);
+  }
+
+  /** It is gone. */
+  forget(memberId: string): void {
+    for (const taskId of this.#members.get(memberId)?.taskIds ?? []) this.#leave(memberId, taskId);
+    this.#members.delete(memberId);
   }
 
   /** Forgets the members that did not say for so long that they still watch something. */
   forgetSilent(silentMs: number): void {
-    for (const [memberId, { taskIds, heardAt }] of this.#members) {
-      if (performance.now() - heardAt < silentMs) continue;
-      this.#members.delete(memberId);
-      for (const taskId of taskIds) this.#count(taskId, -1);
+    for (const [memberId, { heardAt }] of this.#members) {
+      if (performance.now() - heardAt >= silentMs) this.forget(memberId);
     }
+  }
+
+  clear(): void {
+    this.#members.clear();
+    this.#byTask.clear();
   }
 
   #heard(memberId: string): Member {
@@ -41,9 +64,9 @@ export class Watchers {
     return member;
   }
 
-  #count(taskId: string, change: 1 | -1): void {
-    const count = (this.#counts.get(taskId) ?? 0) + change;
-    if (count > 0) this.#counts.set(taskId, count);
-    else this.#counts.delete(taskId);
+  #leave(memberId: string, taskId: string): void {
+    const members = this.#byTask.get(taskId);
+    members?.delete(memberId);
+    if (members?.size === 0) this.#byTask.delete(taskId);
   }
 }

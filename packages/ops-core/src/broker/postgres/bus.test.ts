@@ -18,8 +18,9 @@ async function openLinked(t: TestContext, url: string): Promise<Bus> {
 /** Resolves when a ring of one bus is heard by the other. */
 async function ringsReach(from: Bus, to: Bus): Promise<void> {
   let heard = false;
-  using _subscription = to.broker.subscribe(['a'], () => {
+  using _subscription = to.broker.subscribe(['a'], async () => {
     heard = true;
+    return false;
   });
   while (!heard) {
     from.broker.ring(new Set(['a']));
@@ -72,7 +73,7 @@ describe('the bus of processes that share a PostgreSQL database', { skip: skipWi
     await using here = await openLinked(t, database.url);
     await using elsewhere = await openLinked(t, other.url);
     const rings: string[] = [];
-    using _elsewhere = elsewhere.broker.subscribe(['a'], () => rings.push('elsewhere'));
+    using _elsewhere = elsewhere.broker.subscribe(['a'], async () => rings.push('elsewhere') > 0);
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
     for (const payload of ['', 'nonsense', '{}', '{"from":"x","no":1,"messages":[{"kind":"ring"}]}'])
@@ -105,7 +106,10 @@ describe('the bus of processes that share a PostgreSQL database', { skip: skipWi
     const listening = { ...log, warn: (_fields: object, message: string) => void said.push(message) };
     await using bus = openPostgresBus({ url: proxy.url, log: listening, selfTestMs: 100 });
     const { promise: looked, resolve } = Promise.withResolvers<void>();
-    using _subscription = bus.broker.subscribe(['a'], resolve);
+    using _subscription = bus.broker.subscribe(['a'], async () => {
+      resolve();
+      return false;
+    });
     await looked;
     assert.match(said.join(), /NOTIFY does not get through/);
     proxy.isDeaf = false;

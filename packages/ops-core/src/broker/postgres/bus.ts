@@ -7,7 +7,7 @@ import { addAbortListener } from 'node:events';
 import pg from 'pg';
 import { newId } from '../../domain/new-id.ts';
 import type { Broker, LiveChannel, LiveMessage } from '../broker.ts';
-import type { Bus, BusLog } from '../bus.ts';
+import type { Bus, BusLink, BusLog } from '../bus.ts';
 import { MemoryBroker, MemoryLiveChannel } from '../memory/bus.ts';
 import { Watchers } from '../watchers.ts';
 import { Listener } from './listener.ts';
@@ -58,6 +58,7 @@ class PostgresBus implements Bus {
   /** What is to be told of what is watched here; `again` when the others may know already. */
   #watchChanges = new Map<string, 'watch' | 'again' | 'unwatch'>();
   #linked = Promise.withResolvers<void>();
+  #isLinked = false;
   #selfTest: NodeJS.Timeout | undefined;
   #polling: NodeJS.Timeout | undefined;
 
@@ -84,6 +85,10 @@ class PostgresBus implements Bus {
       onLost: (err) => this.#lose(err),
     });
     this.#sayingAgain = setInterval(() => this.#sayAgain(), sayAgainMs).unref();
+  }
+
+  get link(): BusLink {
+    return { isLinked: this.#isLinked };
   }
 
   async linked(signal: AbortSignal): Promise<void> {
@@ -238,6 +243,7 @@ class PostgresBus implements Bus {
   #hearOwn(): void {
     clearTimeout(this.#selfTest);
     this.#linked.resolve();
+    this.#isLinked = true;
     if (this.#polling === undefined) return;
     clearInterval(this.#polling);
     this.#polling = undefined;
@@ -247,6 +253,7 @@ class PostgresBus implements Bus {
   #lose(err: unknown): void {
     clearTimeout(this.#selfTest);
     this.#linked = Promise.withResolvers();
+    this.#isLinked = false;
     this.#log.warn({ err }, 'the bus lost its connection to the database, and tries again');
   }
 }

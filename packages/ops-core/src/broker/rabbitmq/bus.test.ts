@@ -5,14 +5,14 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from 'rabbitmq-client';
 import { TcpRelay } from '../../../test/tcp-relay.ts';
-import type { Bus } from '../bus.ts';
+import type { Bus, BusLog } from '../bus.ts';
 import { busCases } from '../contract.ts';
 import { openRabbitBus } from './bus.ts';
 
 const url = process.env.OPSPAWN_TEST_RABBITMQ_URL ?? '';
 const skip = url === '' ? 'OPSPAWN_TEST_RABBITMQ_URL is not set' : false;
 const ignore = (): void => {};
-const log = { debug: ignore, info: ignore, warn: ignore };
+const log: BusLog = { info: ignore, warn: ignore };
 let prefixes = 0;
 
 const freshPrefix = (): string => `test-${process.pid}-${prefixes++}`;

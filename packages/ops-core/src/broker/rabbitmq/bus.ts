@@ -7,8 +7,7 @@ import { addAbortListener } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from 'rabbitmq-client';
 import type { Broker, Doorbell, LiveChannel, RingListener } from '../broker.ts';
-import type { BrokerLog } from '../broker-log.ts';
-import type { Bus, BusLink } from '../bus.ts';
+import type { Bus, BusLink, BusLog } from '../bus.ts';
 import { DoorbellConsumer } from './doorbell-consumer.ts';
 import { DoorbellPublisher } from './doorbell-publisher.ts';
 import { brokerRefused, isRefusal, messageOf } from './failure.ts';
@@ -19,7 +18,7 @@ import { Topology } from './topology.ts';
 export interface RabbitBusOptions {
   /** `amqp://user:password@host:port/vhost`, or `amqps:`. */
   url: string;
-  log: BrokerLog;
+  log: BusLog;
   /** Begins the names of all queues and exchanges. Deployments that share a virtual host need different ones. */
   prefix?: string;
   /** After so long without the broker's confirmation a doorbell counts as lost. */
@@ -56,7 +55,7 @@ class RabbitBus implements Bus {
   readonly broker: Broker;
   readonly live: LiveChannel;
   readonly #url: string;
-  readonly #log: BrokerLog;
+  readonly #log: BusLog;
   readonly #connection: Connection;
   readonly #topology: Topology;
   readonly #publisher: DoorbellPublisher;
@@ -191,9 +190,7 @@ class RabbitBus implements Bus {
 
   #fail(error: unknown): void {
     if (this.#isClosing) return;
-    const reason = messageOf(error);
-    if (reason !== this.#reason) this.#log.debug({ err: error }, 'the broker failed');
-    this.#reason = reason;
+    this.#reason = messageOf(error);
     // A refusal later on may be a restart half-way: it is tried again like any other loss.
     if (isRefusal(error)) this.#verdict.reject(brokerRefused(this.#url, messageOf(error), error));
     else this.#verdict.resolve();

@@ -1,14 +1,14 @@
 import { addAbortListener } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, ReturnedMessage } from 'rabbitmq-client';
-import type { BrokerLog } from '../broker-log.ts';
+import type { BusLog } from '../bus.ts';
 import { KeptChannel } from './kept-channel.ts';
 import type { Topology } from './topology.ts';
 
 interface DoorbellPublisherOptions {
   connection: Connection;
   topology: Topology;
-  log: BrokerLog;
+  log: BusLog;
   confirmTimeoutMs: number;
   onError: (error: unknown) => void;
   /** Doorbells can be published. */

@@ -2,10 +2,10 @@ import type { Channel, Connection, ReturnedMessage } from 'rabbitmq-client';
 import { newId } from '../../domain/new-id.ts';
 import type { LiveChannel, LiveMessage } from '../broker.ts';
 import { MemoryLiveChannel } from '../memory/bus.ts';
+import { Watchers } from '../watchers.ts';
 import { Announcements } from './announcements.ts';
 import { KeptChannel } from './kept-channel.ts';
 import { type RabbitMessage, rabbitMessageSchema } from './message.ts';
-import { Watchers } from './watchers.ts';
 
 interface RabbitLiveChannelOptions {
   connection: Connection;
@@ -68,7 +68,7 @@ export class RabbitLiveChannel implements LiveChannel {
   }
 
   isWatched(taskId: string): boolean {
-    return this.#local.isWatched(taskId) || this.#watchers.of(taskId).size > 0;
+    return this.#local.isWatched(taskId) || this.#watchers.isWatched(taskId);
   }
 
   publish(message: LiveMessage): void {
@@ -135,7 +135,8 @@ export class RabbitLiveChannel implements LiveChannel {
         this.#watchers.replace(member, message.taskIds);
         break;
       case 'watch':
-        this.#watchers.change(member, message);
+        for (const taskId of message.begun) this.#watchers.watch(member, taskId);
+        for (const taskId of message.ended) this.#watchers.unwatch(member, taskId);
         break;
       case 'bye':
         this.#watchers.forget(member);

@@ -1,5 +1,5 @@
 import type { Connection } from 'rabbitmq-client';
-import type { BrokerLog } from '../broker-log.ts';
+import type { BusLog } from '../bus.ts';
 
 /** A queue without consumers goes after that time, with the doorbells in it. */
 const expiresAfterMs = 6 * 3_600_000;
@@ -14,10 +14,10 @@ const maxDeliveries = 20;
 export class Topology {
   readonly #connection: Connection;
   readonly #prefix: string;
-  readonly #log: BrokerLog;
+  readonly #log: BusLog;
   readonly #declared = new Map<string, Promise<void>>();
 
-  constructor(options: { connection: Connection; prefix: string; log: Log }) {
+  constructor(options: { connection: Connection; prefix: string; log: BusLog }) {
     this.#connection = options.connection;
     this.#prefix = options.prefix;
     this.#log = options.log;
