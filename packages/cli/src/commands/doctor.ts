@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultModelSpec, isolationTiers, toOpspawnError } from '@opspawn/agentkit';
-import { loadConfig } from '@opspawn/ops-core';
+import { checkBroker, loadConfig, withoutPassword } from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput, style } from '../output.ts';
 
@@ -26,6 +26,7 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   const findings = [
     checkNode(),
     checkDataFolder(settings.dataDir),
+    ...(settings.brokerUrl === undefined ? [] : [await checkBrokerAt(settings.brokerUrl)]),
     ...(await checkIsolation()),
     await checkConfig(configPathFrom(options.config, settings)),
     checkModel(),
@@ -78,6 +79,22 @@ async function checkIsolation(): Promise<Finding[]> {
       state: isAvailable ? 'ok' : 'warning',
       detail,
     }));
+}
+
+async function checkBrokerAt(url: string): Promise<Finding> {
+  const place = withoutPassword(url);
+  try {
+    const link = await checkBroker(url);
+    if (link.isLinked) return { check: 'broker', state: 'ok', detail: place };
+    const why = link.reason === undefined ? '' : ` (${link.reason})`;
+    return {
+      check: 'broker',
+      state: 'warning',
+      detail: `${place} is away${why}: workers look for work about once a second`,
+    };
+  } catch (thrown) {
+    return { check: 'broker', state: 'failed', detail: toOpspawnError(thrown).message };
+  }
 }
 
 async function checkConfig(path: string | undefined): Promise<Finding> {
