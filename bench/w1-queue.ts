@@ -16,24 +16,41 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { services } from '../scripts/services/kinds.ts';
+import { type ServiceName, services } from '../scripts/services/kinds.ts';
 import { startServices } from '../scripts/services.ts';
-import { engine } from './queues/engine.ts';
+import { installPeers } from './measuring/install-peers.ts';
+import { engine, postgresEngine, rabbitmqEngine } from './queues/engine.ts';
 import { postgresFloor } from './queues/postgres-floor.ts';
 import { postgresStore } from './queues/postgres-store.ts';
 import type { Queue, QueueAdapter } from './queues/queue.ts';
 import { sqliteFloor } from './queues/sqlite-floor.ts';
 import { sqliteStore } from './queues/sqlite-store.ts';
 
-/** Each is compared with the floor whose name begins as its own does. */
+/** A package of others, imported in the process that measures it. */
+const peer = (module: string, service: ServiceName): QueueAdapter & { isPeer: true } => ({
+  services: [service],
+  isPeer: true,
+  async open(...place) {
+    const { open } = await import(new URL(`queues/${module}`, import.meta.url).href);
+    return await open(...place);
+  },
+});
+
+/** Each is compared with the floor whose name begins as its own does, or with that of PostgreSQL. */
 const adapters: Readonly<Record<string, QueueAdapter>> = {
   'sqlite-floor': sqliteFloor,
   'sqlite-store': sqliteStore,
   'sqlite-engine': engine,
   'postgres-floor': postgresFloor,
   'postgres-store': postgresStore,
+  'postgres-engine': postgresEngine,
+  'rabbitmq-engine': rabbitmqEngine,
+  'graphile-worker': peer('graphile-worker.mjs', 'postgres'),
+  'pg-boss': peer('pg-boss.mjs', 'postgres'),
+  dbos: peer('dbos.mjs', 'postgres'),
+  bullmq: peer('bullmq.mjs', 'redis'),
 };
-const floorOf = (name: string): string => `${name.split('-')[0]}-floor`;
+const floorOf = (name: string): string => (name.startsWith('sqlite') ? 'sqlite-floor' : 'postgres-floor');
 const callers = 50;
 const measures = ['submit', 'drain', 'both'] as const;
 /** Tasks per second. */
@@ -73,8 +90,9 @@ async function withQueue<Result>(
   adapter: QueueAdapter,
   use: (queue: Queue) => Promise<Result>,
 ): Promise<Result> {
-  await using place = await (adapter.service === undefined ? newFile() : newDatabase(adapter.service));
-  await using queue = await adapter.open(place.name);
+  await using place = await (adapter.services?.[0] === 'postgres' ? newDatabase() : newFile());
+  const urls = adapter.services?.filter((name) => name !== 'postgres').map(urlOf) ?? [];
+  await using queue = await adapter.open(place.name, ...urls);
   return await use(queue);
 }
 
@@ -88,8 +106,10 @@ async function newFile(): Promise<Place> {
   };
 }
 
-async function newDatabase(service: NonNullable<QueueAdapter['service']>): Promise<Place> {
-  const serverUrl = process.env[services[service].variable];
+const urlOf = (service: ServiceName): string => process.env[services[service].variable] ?? '';
+
+async function newDatabase(): Promise<Place> {
+  const serverUrl = urlOf('postgres');
   const onServer = async (sql: string): Promise<void> => {
     const client = new pg.Client({ connectionString: serverUrl });
     await client.connect();
@@ -98,7 +118,7 @@ async function newDatabase(service: NonNullable<QueueAdapter['service']>): Promi
   };
   const database = `bench_${process.pid}_${Date.now()}`;
   await onServer(`create database ${database}`);
-  const url = new URL(serverUrl ?? '');
+  const url = new URL(serverUrl);
   url.pathname = `/${database}`;
   return {
     name: url.href,
@@ -162,7 +182,8 @@ export async function run(args: readonly string[]): Promise<void> {
     return;
   }
   const rounds = new Map(values.adapters.split(',').map((name) => [name, [] as Figures[]]));
-  const needed = [...rounds.keys()].flatMap((name) => adapters[name]?.service ?? []);
+  const needed = [...rounds.keys()].flatMap((name) => adapters[name]?.services ?? []);
+  if ([...rounds.keys()].some((name) => adapters[name]?.isPeer)) installPeers();
   await using started = await startServices([...new Set(needed)], (message) => {
     throw new Error(message);
   });

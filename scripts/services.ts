@@ -13,7 +13,9 @@ import { readProcessStart } from '../packages/ops-core/src/storage/sqlite/host.t
 import { type ServiceName, services } from './services/kinds.ts';
 import { ServiceMissing } from './services/service.ts';
 
-const names = Object.keys(services) as ServiceName[];
+const names = (Object.keys(services) as ServiceName[]).filter(
+  (name) => !('isForBenchmarks' in services[name]),
+);
 const supervisor = fileURLToPath(new URL('services/supervise.ts', import.meta.url));
 const stateFolder = fileURLToPath(new URL('../.opspawn/services/', import.meta.url));
 

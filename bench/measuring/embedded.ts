@@ -14,6 +14,10 @@ export interface EmbeddedOptions {
   /** Where the database is. */
   folder: string;
   config: OpspawnConfig;
+  /** Default: SQLite in the folder. */
+  databaseUrl?: string;
+  /** Default: none. */
+  brokerUrl?: string;
   /** Default: as many as a worker runs by default. */
   capacity?: number;
   /** Variables for model providers. Default: none. */
@@ -29,10 +33,15 @@ export interface EmbeddedOptions {
   onClaimed?: (taskIds: readonly string[]) => void;
 }
 
-/** The engine with a worker in this process, on SQLite with `synchronous=FULL`. */
+/** The engine with a worker in this process; SQLite has `synchronous=FULL`. */
 export function openEmbedded(options: EmbeddedOptions): Promise<RunningWorker> {
   const { folder, config, capacity, environment } = options;
-  const settings = readSettings({ ...environment, OPSPAWN_DATA_DIR: folder });
+  const settings = readSettings({
+    ...environment,
+    OPSPAWN_DATA_DIR: folder,
+    OPSPAWN_DATABASE_URL: options.databaseUrl,
+    OPSPAWN_BROKER_URL: options.brokerUrl,
+  });
   return startWorker({
     settings: { ...settings, shutdownGraceMs: 0, ...(capacity === undefined ? {} : { capacity }) },
     log: createLog({ level: 'warn' }),

@@ -6,7 +6,7 @@ import type { Queue, QueueAdapter } from './queue.ts';
  * statements; no history, no owner, no priority. Two batches at most are in flight, and two loops claim 100 tasks each.
  */
 export const postgresFloor: QueueAdapter = {
-  service: 'postgres',
+  services: ['postgres'],
   async open(url) {
     const pool = new pg.Pool({ connectionString: url, max: 5 });
     await pool.query(`

@@ -3,6 +3,6 @@ import type { QueueAdapter } from './queue.ts';
 import { openStoreQueue } from './store-queue.ts';
 
 export const postgresStore: QueueAdapter = {
-  service: 'postgres',
+  services: ['postgres'],
   open: async (url) => openStoreQueue(await openPostgresStore({ url })),
 };

@@ -9,8 +9,10 @@ export interface Queue extends AsyncDisposable {
 }
 
 export interface QueueAdapter {
-  /** The server that it needs; absent for what keeps a file. */
-  readonly service?: ServiceName;
-  /** `place`: a file that does not exist yet, or the URL of an empty database. */
-  open(place: string): Promise<Queue>;
+  /** The servers that it needs; absent for what keeps a file. */
+  readonly services?: readonly ServiceName[];
+  /** It comes from bench/package.json. */
+  readonly isPeer?: true;
+  /** `place`: the URL of an empty database with PostgreSQL, otherwise a file that does not exist yet. `urls`: of its other servers. */
+  open(place: string, ...urls: string[]): Promise<Queue>;
 }

@@ -16,15 +16,16 @@ import {
 } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { answersOn } from './answers-on.ts';
 import { canInstallByApt, installByApt } from './apt.ts';
 import { startByCompose } from './compose.ts';
 import { findFreePort } from './free-port.ts';
 import { type RunningService, type ServiceKind, ServiceMissing } from './service.ts';
-import { speaksAmqp } from './speaks-amqp.ts';
 
 const user = 'opspawn';
 const password = 'opspawn';
 const startTimeoutMs = 90_000;
+const amqpHeader = 'AMQP\0\0\x09\x01';
 
 export const rabbitmq: ServiceKind = {
   variable: 'OPSPAWN_TEST_RABBITMQ_URL',
@@ -160,10 +161,10 @@ export class RabbitServer implements RunningService {
     const server = this.#spawn(join(this.#programs.folder, 'rabbitmq-server'), []);
     this.#server = server;
     await once(server, 'spawn');
-    const { hostname, port } = new URL(this.url);
+    const port = Number(new URL(this.url).port);
     for (
       const giveUpAt = performance.now() + startTimeoutMs;
-      !(await speaksAmqp(hostname, Number(port)));
+      !(await answersOn(port, amqpHeader));
       await sleep(50)
     ) {
       if (server.exitCode === null && performance.now() < giveUpAt) continue;

@@ -7,6 +7,8 @@ export interface RunningService extends AsyncDisposable {
 export interface ServiceKind {
   /** The variable under which tests get its URL. */
   readonly variable: string;
+  /** `npm run services` leaves it out. */
+  readonly isForBenchmarks?: true;
   /**
    * Starts it with its data in `folder`, which is empty and may be given to another user. Throws `ServiceMissing`
    * where it neither is installed nor can be.
