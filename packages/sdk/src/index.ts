@@ -17,6 +17,7 @@ export {
   recordedErrorSchema,
 } from './schema/entry.ts';
 export { type Failure, failureSchema } from './schema/failure.ts';
+export { type Readiness, readinessSchema } from './schema/health.ts';
 export { type DecideMcpTools, type McpTool, mcpToolSchema } from './schema/mcp-tool.ts';
 export { type NamespaceSettings, namespaceSettingsSchema } from './schema/namespace-settings.ts';
 export {
@@ -26,7 +27,6 @@ export {
   type Problem,
   problemSchema,
 } from './schema/problem.ts';
-export { type Readiness, readinessSchema } from './schema/health.ts';
 export { type Resolution, resolutionSchema } from './schema/resolution.ts';
 export {
   type CreateTask,
