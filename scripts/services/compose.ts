@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const file = fileURLToPath(new URL('../../compose.yaml', import.meta.url));
+const file = fileURLToPath(new URL('compose.yaml', import.meta.url));
 
 /**
- * Starts one service of compose.yaml as a project of its own and waits until it is healthy. undefined where no Docker
+ * Starts one service of the compose.yaml beside this file as a project of its own and waits until it is healthy. undefined where no Docker
  * runs. At its end the containers go, with their data.
  */
 export async function startByCompose(
