@@ -10,8 +10,8 @@ export {
 } from './config.ts';
 export { configuredMcpServers, mcpCredentials } from './mcp/configured-servers.ts';
 export { createLog, type Log } from './observe/log.ts';
-export { backUpDatabase, type MoveOptions, moveDatabase } from './start/move-database.ts';
 export { checkBroker } from './start/check-broker.ts';
+export { backUpDatabase, type MoveOptions, moveDatabase } from './start/move-database.ts';
 export { type NodeOptions, type OpspawnNode, openNode } from './start/node.ts';
 export {
   type RunningOpspawn,
