@@ -1,7 +1,10 @@
 /**
  * W1, queue: no-op tasks with a 200-byte JSON payload, submitted one by one by 50 callers, run by one worker.
  *
- *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters postgres-floor,postgres-store]
+ *     npm run bench -- w1-queue [--tasks 20000] [--rounds 3] [--adapters postgres-floor,rabbitmq-engine,pg-boss]
+ *
+ * BullMQ and graphile-worker keep no history here, and BullMQ can lose the last second; a floor has no retries, leases or
+ * history. graphile-worker and pg-boss are faster at bulks, which this does not measure.
  *
  * `submit`: only submitted, each caller waiting until its task is durable. `drain`: all were submitted before.
  * `both`: submitted and run at the same time, until all are recorded as done. Each figure is a median over the rounds;
@@ -15,10 +18,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { type ServiceName, services } from '../scripts/services/kinds.ts';
 import { startServices } from '../scripts/services.ts';
 import { installPeers } from './measuring/install-peers.ts';
+import { newDatabase, type Place } from './measuring/new-database.ts';
 import { engine, postgresEngine, rabbitmqEngine } from './queues/engine.ts';
 import { postgresFloor } from './queues/postgres-floor.ts';
 import { postgresStore } from './queues/postgres-store.ts';
@@ -90,13 +93,13 @@ async function withQueue<Result>(
   adapter: QueueAdapter,
   use: (queue: Queue) => Promise<Result>,
 ): Promise<Result> {
-  await using place = await (adapter.services?.[0] === 'postgres' ? newDatabase() : newFile());
+  await using place = await (adapter.services?.[0] === 'postgres'
+    ? newDatabase(urlOf('postgres'))
+    : newFile());
   const urls = adapter.services?.filter((name) => name !== 'postgres').map(urlOf) ?? [];
   await using queue = await adapter.open(place.name, ...urls);
   return await use(queue);
 }
-
-type Place = { readonly name: string } & AsyncDisposable;
 
 async function newFile(): Promise<Place> {
   const folder = mkdtempSync(join(tmpdir(), 'opspawn-bench-'));
@@ -107,28 +110,6 @@ async function newFile(): Promise<Place> {
 }
 
 const urlOf = (service: ServiceName): string => process.env[services[service].variable] ?? '';
-
-async function newDatabase(): Promise<Place> {
-  const serverUrl = urlOf('postgres');
-  const onServer = async (sql: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: serverUrl });
-    await client.connect();
-    await client.query(sql);
-    await client.end();
-  };
-  const database = `bench_${process.pid}_${Date.now()}`;
-  await onServer(`create database ${database}`);
-  const url = new URL(serverUrl);
-  url.pathname = `/${database}`;
-  return {
-    name: url.href,
-    async [Symbol.asyncDispose]() {
-      await onServer(`drop database ${database} with (force)`);
-      // What this round left to write must not be written during the next one.
-      await onServer('checkpoint');
-    },
-  };
-}
 
 async function measure(adapter: QueueAdapter, tasks: number): Promise<Figures> {
   const apart = await withQueue(adapter, async (queue) => ({

@@ -1,10 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
+import type { PickupFloor } from './pickup-floor.ts';
 
 /**
  * The least that a durable pickup in SQLite can do: a transaction that inserts the task, one that claims it, no history
  * and no owner.
  */
-export class SqlitePickup implements Disposable {
+export class SqlitePickup implements PickupFloor, Disposable {
   readonly #database: DatabaseSync;
   readonly #insert;
   readonly #claim;
