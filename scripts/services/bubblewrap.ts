@@ -6,7 +6,7 @@ import { type ServiceKind, ServiceMissing } from './service.ts';
 export const bubblewrap: ServiceKind = {
   variable: 'OPSPAWN_TEST_BUBBLEWRAP',
   async start() {
-    if (!isThere() && canInstallByApt()) installByApt(['bubblewrap'], {});
+    if (!isThere() && canInstallByApt()) await installByApt(['bubblewrap']);
     if (isThere()) return { url: 'bwrap', [Symbol.asyncDispose]: async () => {} };
     throw new ServiceMissing(
       'bubblewrap was not found. Install it (Debian and Ubuntu: apt-get install bubblewrap)',
