@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Entry, Task, WatchEvent } from '@opspawn/sdk';
@@ -12,7 +12,7 @@ const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
 const cwd = mkdtempSync(join(tmpdir(), 'opspawn-cli-'));
 const uuid = /^[0-9a-f]{8}-[0-9a-f-]{27}$/;
 
-let server: Service<{ url: string; pid: number; dataDir: string }>;
+let server: Service<{ url: string; pid: number; database: string }>;
 let worker: Service<{ workerId: string; pid: number }>;
 const startWorker = () =>
   startOpspawn<{ workerId: string; pid: number }>(['worker', '--config', config], { cwd });
@@ -246,7 +246,7 @@ describe('an effect in doubt', () => {
 describe('on a data folder', () => {
   it('tasks can be read without the server that wrote them', async () => {
     const [first] = await json<Task>('task', 'list', '--limit', '1');
-    const { code, stdout } = await opspawn(['task', 'journal', first!.id, '--data', server.facts.dataDir], {
+    const { code, stdout } = await opspawn(['task', 'journal', first!.id, '--data', dirname(server.facts.database)], {
       cwd,
     });
     assert.equal(code, 0);
@@ -255,7 +255,7 @@ describe('on a data folder', () => {
 
   it('--data goes before OPSPAWN_URL', async () => {
     const env = { OPSPAWN_URL: 'http://127.0.0.1:9' };
-    const { code, stderr } = await opspawn(['task', 'list', '--data', server.facts.dataDir], { cwd, env });
+    const { code, stderr } = await opspawn(['task', 'list', '--data', dirname(server.facts.database)], { cwd, env });
     assert.equal(code, 0, stderr);
   });
 

@@ -6,9 +6,17 @@ export const defaultUrl = 'http://127.0.0.1:7070';
 export interface ConnectOptions {
   /** A server. */
   url?: string;
+  /** The key that it needs. */
+  apiKey?: string;
   /** A data folder, without a server. */
   data?: string;
+  /** The URL of a database, without a server. */
+  database?: string;
 }
+
+/** Whether this process itself works on a database. */
+export const isLocal = ({ data, database }: ConnectOptions): boolean =>
+  data !== undefined || database !== undefined;
 
 /** The server that was named, on the command line or by the environment. */
 export const namedUrl = ({ url }: ConnectOptions): string | undefined =>
@@ -19,12 +27,13 @@ export interface Connection extends AsyncDisposable {
   readonly client: Client;
 }
 
-/** To the server at `url`. Throws `invalid_argument` for what is no URL. */
-export function connectTo(url: string): Connection {
+/** To the server at `url`, with the key that was given here or by the environment. Throws `invalid_argument` for what is no URL. */
+export function connectTo(url: string, apiKey = process.env.OPSPAWN_API_KEY || undefined): Connection {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new OpspawnError('invalid_argument', `${url} is no http or https URL`);
   }
-  return { client: createClient({ baseUrl: url, maxRetries: 1 }), [Symbol.asyncDispose]: async () => {} };
+  const client = createClient({ baseUrl: url, maxRetries: 1, ...(apiKey === undefined ? {} : { apiKey }) });
+  return { client, [Symbol.asyncDispose]: async () => {} };
 }
 
 /** Whether a server answers there. */
@@ -37,13 +46,16 @@ export async function isServing(url: string): Promise<boolean> {
   }
 }
 
-/** An error as it is, or with what to do when nobody answered. */
+/** An error as it is, or with what to do when nobody answered or a key is needed. */
 export function addHint(thrown: unknown, options: ConnectOptions): unknown {
-  const gotNoAnswer =
-    thrown instanceof OpspawnError && thrown.code === 'unavailable' && thrown.details.status === undefined;
-  if (!gotNoAnswer || options.data !== undefined) return thrown;
+  if (!(thrown instanceof OpspawnError) || isLocal(options)) return thrown;
+  if (thrown.code === 'unauthenticated') {
+    const hint = 'Give the key in OPSPAWN_API_KEY, or with --api-key.';
+    return new OpspawnError(thrown.code, thrown.message, { cause: thrown, details: { hint } });
+  }
+  if (thrown.code !== 'unavailable' || thrown.details.status !== undefined) return thrown;
   const hint =
-    'Start one with "opspawn start", say where it is with --url or OPSPAWN_URL, or use --data FOLDER to work without one.';
+    'Start one with "opspawn start", say where it is with --url or OPSPAWN_URL, or use --data FOLDER or --database URL to work without one.';
   return new OpspawnError('unavailable', `No Opspawn server answers at ${namedUrl(options) ?? defaultUrl}`, {
     cause: thrown,
     details: { hint },

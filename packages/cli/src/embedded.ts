@@ -1,7 +1,9 @@
-/** Commands that do their work in this process, on a data folder. */
+/** Commands that do their work in this process, on a database. */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import {
+  describeDatabase,
   findConfig,
   type LoadedConfig,
   loadConfig,
@@ -16,6 +18,7 @@ import { type Connection, connectTo } from './connect.ts';
 /** What the command line says of the settings; what it does not say comes from the environment. */
 export interface SettingOptions {
   data?: string;
+  database?: string;
   host?: string;
   port?: number;
   capacity?: number;
@@ -23,12 +26,16 @@ export interface SettingOptions {
   logLevel?: Settings['logLevel'];
 }
 
-export function settingsFrom({ data, host, port, capacity, logLevel }: SettingOptions): Settings {
+export function settingsFrom(options: SettingOptions): Settings {
+  const { data, database, host, port, capacity, logLevel } = options;
   const { env } = process;
   return readSettings({
     ...env,
     // The folder that was asked for, whatever database the environment names.
-    ...(data === undefined ? {} : { OPSPAWN_DATA_DIR: data, OPSPAWN_DATABASE_URL: '' }),
+    ...(data === undefined
+      ? {}
+      : { OPSPAWN_DATA_DIR: data, OPSPAWN_DATABASE_URL: '', OPSPAWN_BROKER_URL: '' }),
+    ...(database === undefined ? {} : { OPSPAWN_DATABASE_URL: database }),
     ...(host === undefined ? {} : { OPSPAWN_HOST: host }),
     ...(port === undefined ? {} : { OPSPAWN_PORT: String(port) }),
     ...(capacity === undefined ? {} : { OPSPAWN_CAPACITY: String(capacity) }),
@@ -41,42 +48,52 @@ export function configPathFrom(config: string | undefined, settings: Settings): 
   return config ?? settings.configPath ?? findConfig(process.cwd());
 }
 
-/** Serves an existing data folder to this process alone; nothing is run. Throws `not_found` when there is none. */
-export async function openDataFolder(data: string): Promise<Connection> {
-  const settings = settingsFrom({ data, port: 0, host: '127.0.0.1', logLevel: 'silent' });
+/** For a server that is meant for this process alone. */
+const embeddedSettings = { port: 0, host: '127.0.0.1', logLevel: 'silent' } as const;
+
+export type DatabaseOptions = Pick<SettingOptions, 'data' | 'database'>;
+
+/** Serves an existing database to this process alone; nothing is run. Throws `not_found` when there is no such folder. */
+export async function openDatabase({ data, database: url }: DatabaseOptions): Promise<Connection> {
+  const settings = settingsFrom({ ...named(data, url), ...embeddedSettings });
   const { database } = settings;
   if (database.kind === 'sqlite' && !existsSync(database.path)) {
     throw new OpspawnError('not_found', `There is no Opspawn data in ${settings.dataDir}`);
   }
-  return asConnection(await startServer({ settings }));
+  const ownKey = randomUUID();
+  return asConnection(await startServer({ settings, ownKey }), ownKey);
 }
+
+const named = (data: string | undefined, database: string | undefined): DatabaseOptions => ({
+  ...(data === undefined ? {} : { data }),
+  ...(database === undefined ? {} : { database }),
+});
 
 export interface EmbeddedOptions extends Omit<WorkerStartOptions, 'settings' | 'loaded'> {
   configPath: string;
   data?: string;
+  database?: string;
 }
 
 export interface Embedded extends Connection {
   readonly loaded: LoadedConfig;
-  readonly dataDir: string;
+  /** Where the database is, for people. */
+  readonly place: string;
 }
 
 /** A server and a worker in this process, reachable by it alone. */
-export async function openEmbedded({ configPath, data, ...options }: EmbeddedOptions): Promise<Embedded> {
-  const settings = settingsFrom({
-    ...(data === undefined ? {} : { data }),
-    port: 0,
-    host: '127.0.0.1',
-    logLevel: 'silent',
-  });
+export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { configPath, data, database, ...rest } = options;
+  const settings = settingsFrom({ ...named(data, database), ...embeddedSettings });
   const loaded = await loadConfig(configPath);
-  const running = await startDev({ ...options, settings, loaded });
-  return { ...asConnection(running), loaded, dataDir: settings.dataDir };
+  const ownKey = randomUUID();
+  const running = await startDev({ ...rest, settings, loaded, ownKey });
+  return { ...asConnection(running, ownKey), loaded, place: describeDatabase(settings.database) };
 }
 
-function asConnection(running: AsyncDisposable & { url: string }): Connection {
+function asConnection(running: AsyncDisposable & { url: string }, ownKey: string): Connection {
   return {
-    client: connectTo(running.url).client,
+    client: connectTo(running.url, ownKey).client,
     [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
   };
 }

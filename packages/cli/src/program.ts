@@ -38,6 +38,7 @@ function addServing(program: Command): void {
     .alias('dev')
     .addOption(configOption())
     .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(databaseOption())
     .addOption(hostOption())
     .addOption(portOption())
     .addOption(capacityOption())
@@ -49,12 +50,14 @@ function addServing(program: Command): void {
     .action(async (options) => (await import('./commands/start.ts')).start(options));
   command(program, 'server', 'Serve the API; tasks are run by workers of their own')
     .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(databaseOption())
     .addOption(hostOption())
     .addOption(portOption())
     .action(async (options) => (await import('./commands/start.ts')).start({ ...options, worker: false }));
   command(program, 'worker', 'Run tasks in a process of its own, on the same data as a server')
     .addOption(configOption())
     .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(databaseOption())
     .addOption(capacityOption())
     .action(async (options) => (await import('./commands/worker.ts')).work(options));
 }
@@ -329,6 +332,7 @@ function addDoctor(program: Command): void {
   command(program, 'doctor', 'Check that everything is here that Opspawn needs')
     .addOption(configOption())
     .addOption(dataOption('folder of the database (default: .opspawn)'))
+    .addOption(databaseOption())
     .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
 }
 
@@ -343,11 +347,17 @@ function command(parent: Command, nameAndArgs: string, description: string): Com
 const connecting = (to: Command): Command =>
   to
     .addOption(new Option('--url <url>', 'the server (default: OPSPAWN_URL, or http://127.0.0.1:7070)'))
-    .addOption(dataOption('work on this data folder, without a server').conflicts('url'));
+    .addOption(new Option('--api-key <key>', 'that the server needs (better in OPSPAWN_API_KEY: others see this one)'))
+    .addOption(dataOption('work on this data folder, without a server').conflicts('url'))
+    .addOption(
+      new Option('--database <url>', 'work on this database, without a server').conflicts(['url', 'data']),
+    );
 
 const configOption = () =>
   new Option('--config <file>', 'what can be run (default: opspawn.config.ts if there is one)');
 const dataOption = (description: string) => new Option('--data <folder>', description);
+const databaseOption = () =>
+  new Option('--database <url>', 'sqlite:FILE or postgres://… (default: OPSPAWN_DATABASE_URL)').conflicts('data');
 const hostOption = () => new Option('--host <address>', 'where to listen (default: 127.0.0.1)');
 const portOption = () =>
   new Option('--port <number>', 'where to listen; 0 takes any free one (default: 7070)').argParser(

@@ -1,5 +1,5 @@
 import type { Client } from '@opspawn/sdk';
-import { addHint, type Connection, type ConnectOptions, connectTo, defaultUrl, namedUrl } from './connect.ts';
+import { addHint, type Connection, type ConnectOptions, connectTo, defaultUrl, isLocal, namedUrl } from './connect.ts';
 
 /** Runs a command over a connection. When nobody answers, the error says how to start a server. */
 export async function withClient<T>(
@@ -14,9 +14,9 @@ export async function withClient<T>(
   }
 }
 
-/** To the server at `url`, or in this process to the data folder `data`. */
+/** To the server at `url`, or in this process to the database that was named. */
 async function connect(options: ConnectOptions): Promise<Connection> {
-  if (options.data === undefined) return connectTo(namedUrl(options) ?? defaultUrl);
-  const { openDataFolder } = await import('./embedded.ts');
-  return await openDataFolder(options.data);
+  if (!isLocal(options)) return connectTo(namedUrl(options) ?? defaultUrl, options.apiKey);
+  const { openDatabase } = await import('./embedded.ts');
+  return await openDatabase(options);
 }

@@ -17,6 +17,7 @@ export {
   type RunningOpspawn,
   type RunningServer,
   type RunningWorker,
+  type ServerStartOptions,
   startDev,
   startServer,
   startWorker,

@@ -1,6 +1,6 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { Client, CreateTask, Task, TaskKind } from '@opspawn/sdk';
-import { addHint, type Connection, connectTo, defaultUrl, isServing, namedUrl } from '../connect.ts';
+import { addHint, type Connection, connectTo, defaultUrl, isLocal, isServing, namedUrl } from '../connect.ts';
 import { createOutput, type Output } from '../output.ts';
 import { readTaskInput } from '../read-input.ts';
 import { exitCodeOf, watchTask } from '../watch-task.ts';
@@ -47,10 +47,10 @@ interface Place extends Connection {
 
 /** The server that was named, or that runs here; without one this process itself, when it knows what to run. */
 async function choosePlace(options: RunOptions, output: Output): Promise<Place> {
-  const { data, config, embedded = data !== undefined, detach } = options;
+  const { data, database, config, embedded = isLocal(options), detach } = options;
   const url = namedUrl(options);
-  if (url !== undefined && !embedded) return connectTo(url);
-  if (!embedded && (await isServing(defaultUrl))) return connectTo(defaultUrl);
+  if (url !== undefined && !embedded) return connectTo(url, options.apiKey);
+  if (!embedded && (await isServing(defaultUrl))) return connectTo(defaultUrl, options.apiKey);
   const { configPathFrom, openEmbedded, settingsFrom } = await import('../embedded.ts');
   const configPath = configPathFrom(config, settingsFrom({}));
   if (configPath === undefined) throw nothingToRun(embedded);
@@ -60,13 +60,17 @@ async function choosePlace(options: RunOptions, output: Output): Promise<Place> 
       '--detach needs a server: this process would end before the task does',
     );
   }
-  const place = await openEmbedded({ configPath, ...(data === undefined ? {} : { data }) });
+  const place = await openEmbedded({
+    configPath,
+    ...(data === undefined ? {} : { data }),
+    ...(database === undefined ? {} : { database }),
+  });
   output.talk(
-    `${embedded ? '' : `No server answers at ${defaultUrl}: `}running in this process on ${place.dataDir}`,
+    `${embedded ? '' : `No server answers at ${defaultUrl}: `}running in this process on ${place.place}`,
   );
   return {
     ...place,
-    stopped: `Stopping: the task is kept in ${place.dataDir} and goes on when a worker runs on it.`,
+    stopped: `Stopping: the task is kept in ${place.place} and goes on when a worker runs on it.`,
   };
 }
 

@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { loadConfig, startDev, startServer, untilStopped } from '@opspawn/ops-core';
+import { describeDatabase, loadConfig, startDev, startServer, untilStopped } from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput } from '../output.ts';
 
@@ -7,6 +7,7 @@ export interface StartOptions {
   json?: boolean;
   config?: string;
   data?: string;
+  database?: string;
   host?: string;
   port?: number;
   capacity?: number;
@@ -28,12 +29,18 @@ export async function start(options: StartOptions): Promise<void> {
     configPath === undefined
       ? await startServer({ settings })
       : await startDev({ settings, loaded: await loadConfig(configPath) });
-  const facts = { url: running.url, dataDir: settings.dataDir, config: configPath ?? null, pid: process.pid };
-  output.record(facts, () => `Opspawn serves ${running.url}`);
+  const { url, firstKey } = running;
+  const place = describeDatabase(settings.database);
+  const facts = { url, database: place, config: configPath ?? null, pid: process.pid };
+  output.record(firstKey === undefined ? facts : { ...facts, firstKey }, () => `Opspawn serves ${url}`);
+  if (firstKey !== undefined) output.talk(`${firstKeyIs}\n\n  ${firstKey}\n`);
   const works = configPath === undefined ? '' : `, runs what ${shown(configPath)} defines`;
-  output.talk(`Data is in ${shown(settings.dataDir)}${works}. Ctrl-C stops it; a second one at once.`);
+  output.talk(`Data is in ${settings.database.kind === 'sqlite' ? shown(place) : place}${works}. Ctrl-C stops it; a second one at once.`);
   output.talk(`${await stopped}: finishing what runs, for at most ${settings.shutdownGraceMs / 1000} s …`);
 }
+
+const firstKeyIs =
+  'Others reach this server, so that every caller needs a key. This is the first, and it is shown only now:';
 
 /** Lines of JSON are for machines: in a terminal only what went wrong is shown. */
 export const quietInTerminal = (): { logLevel: 'warn' } | Record<never, never> =>

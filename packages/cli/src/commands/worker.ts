@@ -1,4 +1,4 @@
-import { loadConfig, startWorker, untilStopped } from '@opspawn/ops-core';
+import { describeDatabase, loadConfig, startWorker, untilStopped } from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput } from '../output.ts';
 import { quietInTerminal } from './start.ts';
@@ -7,6 +7,7 @@ interface WorkerOptions {
   json?: boolean;
   config?: string;
   data?: string;
+  database?: string;
   capacity?: number;
 }
 
@@ -19,7 +20,7 @@ export async function work(options: WorkerOptions): Promise<void> {
   await using running = await startWorker({ settings, loaded });
   const facts = {
     workerId: running.workerId,
-    dataDir: settings.dataDir,
+    database: describeDatabase(settings.database),
     config: loaded.path,
     pid: process.pid,
   };

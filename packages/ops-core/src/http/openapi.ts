@@ -57,9 +57,20 @@ export function createOpenApi(): JsonObject {
       { name: 'definitions', description: 'What work can be made of' },
       { name: 'service', description: 'The server itself' },
     ],
-    security: [],
+    security: [{}, { key: [] }],
     paths,
-    components: { schemas: components, responses },
+    components: {
+      schemas: components,
+      responses,
+      securitySchemes: {
+        key: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'A key of the API. A server that only its own host reaches needs none until the first is made.',
+        },
+      },
+    },
   };
 }
 
@@ -81,6 +92,7 @@ function describeOperation(id: string, operation: Operation, shared: Shared): Js
     tags: [id.slice(0, id.indexOf('.'))],
     summary: operation.summary,
     description: operation.description,
+    ...(operation.scope === 'public' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(operation.body === undefined
       ? {}

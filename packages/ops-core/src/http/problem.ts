@@ -42,6 +42,7 @@ export function describeProblem(error: OpspawnError, context: ProblemContext): P
   } else if (error.code === 'quota_exceeded' && error.retryAfterMs !== undefined) {
     headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000));
   }
+  if (error.code === 'unauthenticated') headers['www-authenticate'] = 'Bearer';
   if (error.code === 'internal') return { problem, headers };
   if (Array.isArray(errors)) problem.errors = errors;
   else if (typeof path === 'string') problem.errors = [{ in: context.place, path, message: error.message }];

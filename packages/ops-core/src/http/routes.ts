@@ -14,6 +14,7 @@ import type { HandlerContext, Reply } from '../handlers/handler.ts';
 import { handlers } from '../handlers/handlers.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
 import { writeEventStream } from './event-stream.ts';
+import type { Gate } from './gate.ts';
 import { createRequestReader, type ParsedRequest } from './request.ts';
 
 declare module 'fastify' {
@@ -25,21 +26,30 @@ declare module 'fastify' {
 
 export interface RouteOptions {
   engine: Engine;
-  authenticate: (request: FastifyRequest) => Principal | Promise<Principal>;
+  gate: Gate;
   heartbeatMs: number;
   handlerTimeoutMs: number;
   /** Fires when the server shuts down. */
   closing: AbortSignal;
 }
 
+/** Who asks for what is public. */
+const nobody: Principal = { namespace: '', name: 'nobody' };
+
 /** All handlers have this shape; that each fits its operation is checked where they are defined. */
 type AnyHandler = (context: HandlerContext, request: ParsedRequest) => Promise<unknown>;
 
 /** Adds a route for every operation and alias of the table. */
 export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
+  const principals = new WeakMap<FastifyRequest, Principal>();
+  // Before a byte of the body is read.
+  const authenticate = async (request: FastifyRequest) => {
+    principals.set(request, await options.gate.authenticate(request.headers.authorization));
+  };
+  const principalOf = (request: FastifyRequest) => principals.get(request) ?? nobody;
   for (const id of Object.keys(operations) as OperationId[]) {
     const operation: Operation = operations[id];
-    const handle = createRouteHandler(operation, handlers[id] as AnyHandler, options);
+    const handle = createRouteHandler(operation, handlers[id] as AnyHandler, { ...options, principalOf });
     for (const path of [operation.path, ...(operation.aliases ?? [])]) {
       app.route({
         method: operation.method,
@@ -47,6 +57,7 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
         exposeHeadRoute: operation.method === 'GET' && operation.success.kind === 'json',
         ...(operation.body === undefined ? {} : { bodyLimit: operation.body.limitBytes }),
         config: { place: operation.body === undefined ? 'query' : 'body' },
+        ...(operation.scope === 'public' ? {} : { onRequest: authenticate }),
         handler: handle,
       });
     }
@@ -55,13 +66,17 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
 
 export const routeOf = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
-function createRouteHandler(operation: Operation, handler: AnyHandler, options: RouteOptions) {
+function createRouteHandler(
+  operation: Operation,
+  handler: AnyHandler,
+  options: RouteOptions & { principalOf: (request: FastifyRequest) => Principal },
+) {
   const read = createRequestReader(operation);
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const parsed = read(request);
     const context: HandlerContext = {
       engine: options.engine,
-      principal: await options.authenticate(request),
+      principal: options.principalOf(request),
       signal: signalOf(reply, operation.success, options.closing),
     };
     const result = await inTime(handler(context, parsed), options.handlerTimeoutMs);

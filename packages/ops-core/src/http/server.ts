@@ -1,16 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import { OpspawnError } from '@opspawn/sdk';
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyRequest,
-  fastify,
-  LogController,
-} from 'fastify';
-import { localPrincipal, type Principal } from '../auth/principal.ts';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Engine } from '../tasks/engine-interface.ts';
-import { checkListenHost, checkSameHost, securityHeaders } from './guard.ts';
+import { type Gate, openGate } from './gate.ts';
+import { checkSource, isLoopback, securityHeaders } from './guard.ts';
 import { createOpenApi } from './openapi.ts';
 import { createRequestId } from './request-id.ts';
 import { addRoutes } from './routes.ts';
@@ -18,8 +12,8 @@ import { refuseBytes, refuseRoute, sendProblem } from './send-problem.ts';
 
 export interface HttpServerOptions {
   engine: Engine;
-  /** Who asks. Default: the local principal, which is right on loopback only. */
-  authenticate?: (request: FastifyRequest) => Principal | Promise<Principal>;
+  /** Who may ask. Default: everybody who can reach it, which is right on loopback only. */
+  gate?: Gate;
   /** Gets the errors that are ours. Default: nobody. */
   log?: FastifyBaseLogger;
   /** How long an event stream is quiet before a comment is sent. Default 15,000. */
@@ -39,6 +33,7 @@ export interface HttpServerOptions {
  * it ends event streams and waits for the answers that are being made.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { gate = openGate } = options;
   const closing = new AbortController();
   // One listener per open event stream.
   setMaxListeners(0, closing.signal);
@@ -46,7 +41,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.addHook('preClose', async () => closing.abort());
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...securityHeaders, 'x-request-id': request.id });
-    checkSameHost(request);
+    checkSource(request, gate);
     if (!closing.signal.aborted) return;
     reply.header('connection', 'close');
     throw new OpspawnError('unavailable', 'The server shuts down');
@@ -60,7 +55,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   takeBodiesAsBytes(app);
   addRoutes(app, {
     engine: options.engine,
-    authenticate: options.authenticate ?? (() => localPrincipal),
+    gate,
     heartbeatMs: options.heartbeatMs ?? 15_000,
     handlerTimeoutMs: options.handlerTimeoutMs ?? 30_000,
     closing: closing.signal,
@@ -73,12 +68,18 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return app;
 }
 
-/** Listens and gives the URL. Throws `config_invalid` for a host that is not loopback or a port that is taken. */
+/** Listens and gives the URL. Throws `config_invalid` for a port that is taken, or where others may come in without a key. */
 export async function listen(
   app: FastifyInstance,
-  { host, port }: { host: string; port: number },
+  { host, port, gate = openGate }: { host: string; port: number; gate?: Gate },
 ): Promise<string> {
-  checkListenHost(host);
+  if (!gate.isKeyed && !isLoopback(host)) {
+    throw new OpspawnError(
+      'config_invalid',
+      `Opspawn does not listen on ${host}: without API keys everybody there could run tasks. Use 127.0.0.1, ::1 or localhost`,
+      { details: { host } },
+    );
+  }
   try {
     return await app.listen({ host, port });
   } catch (cause) {

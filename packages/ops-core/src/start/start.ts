@@ -9,8 +9,14 @@ import { Registry } from '../tasks/definitions/registry.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
 import { createWorker, type Worker, type WorkerOptions } from '../tasks/worker.ts';
 import { openAgentEnvironment } from './agent-environment.ts';
+import { makeFirstKey } from './first-key.ts';
 import { type NodeOptions, type OpspawnNode, openNode } from './node.ts';
 import { ownUncaught } from './uncaught.ts';
+
+export interface ServerStartOptions extends NodeOptions {
+  /** Takes requests with this key alone, for a server that is meant for this process. Default: keys of the store. */
+  ownKey?: string;
+}
 
 export interface WorkerStartOptions extends NodeOptions {
   /** User code. Default: the file that the settings name, or the nearest one from the working directory upwards. */
@@ -22,6 +28,8 @@ export interface WorkerStartOptions extends NodeOptions {
 export interface RunningServer extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:7070`. */
   readonly url: string;
+  /** The first key of the API, which this server made because others reach it and there was none. Not to be had again. */
+  readonly firstKey: string | undefined;
   readonly engine: Engine;
 }
 
@@ -37,12 +45,12 @@ export type RunningOpspawn = RunningServer & RunningWorker;
  * Serves the API over the database. Needs no user code. Disposing it ends open streams and waits for the answers
  * that are being made. Throws `config_invalid` when the port cannot be had, and what the store throws.
  */
-export async function startServer(options: NodeOptions): Promise<RunningServer> {
+export async function startServer(options: ServerStartOptions): Promise<RunningServer> {
   await using opening = new AsyncDisposableStack();
   const node = opening.use(await openNode(options));
-  const url = await serve(node, opening);
+  const served = await serve(node, options, opening);
   const stack = opening.move();
-  return { url, engine: node.engine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { ...served, engine: node.engine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /**
@@ -59,14 +67,14 @@ export async function startWorker(options: WorkerStartOptions): Promise<RunningW
 }
 
 /** Both in one process. */
-export async function startDev(options: WorkerStartOptions): Promise<RunningOpspawn> {
+export async function startDev(options: ServerStartOptions & WorkerStartOptions): Promise<RunningOpspawn> {
   await using opening = new AsyncDisposableStack();
   const loaded = options.loaded ?? (await loadConfig(options.settings.configPath));
   const node = opening.use(await openNode(options));
   const worker = await work(node, { ...options, loaded }, opening);
-  const url = await serve(node, opening);
+  const served = await serve(node, options, opening);
   const stack = opening.move();
-  return { url, ...runningWorker(node, worker, stack) };
+  return { ...served, ...runningWorker(node, worker, stack) };
 }
 
 function runningWorker({ engine }: OpspawnNode, worker: Worker, stack: AsyncDisposableStack): RunningWorker {
@@ -79,13 +87,21 @@ function runningWorker({ engine }: OpspawnNode, worker: Worker, stack: AsyncDisp
   };
 }
 
-async function serve({ engine, log, settings }: OpspawnNode, stack: AsyncDisposableStack): Promise<string> {
+async function serve(
+  { engine, log, settings, store }: OpspawnNode,
+  { ownKey }: ServerStartOptions,
+  stack: AsyncDisposableStack,
+): Promise<{ url: string; firstKey: string | undefined }> {
   const { createHttpServer, listen } = await import('../http/server.ts');
-  const server = createHttpServer({ engine, log });
+  const { createGate } = await import('../http/gate.ts');
+  const gate = createGate({ store, host: settings.host, ownKey });
+  const server = createHttpServer({ engine, log, gate });
   stack.defer(() => server.close());
-  const url = await listen(server, settings);
+  const url = await listen(server, { ...settings, gate });
+  // Once it surely serves: a key that nobody is told of would lock everybody out.
+  const firstKey = gate.isKeyed && ownKey === undefined ? await makeFirstKey(store) : undefined;
   log.info({ url }, 'the server listens');
-  return url;
+  return { url, firstKey };
 }
 
 async function work(

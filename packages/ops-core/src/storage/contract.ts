@@ -1,3 +1,4 @@
+import { apiKeyCases } from './contract/api-keys.ts';
 import { claimCases } from './contract/claim.ts';
 import { controlCases } from './contract/control.ts';
 import { failureCases } from './contract/failures.ts';
@@ -28,4 +29,5 @@ export const storeCases: readonly StoreCase[] = [
   ...valueCases,
   ...failureCases,
   ...purgeCases,
+  ...apiKeyCases,
 ];

@@ -9,6 +9,7 @@
  */
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
+import type { ApiKeyStore } from './api-keys.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ToolPinStore } from './tool-pins.ts';
 
@@ -342,7 +343,7 @@ export interface SessionRun {
   compaction?: string;
 }
 
-export interface Store extends Housekeeping, ToolPinStore, AsyncDisposable {
+export interface Store extends ApiKeyStore, Housekeeping, ToolPinStore, AsyncDisposable {
   /** What agents remember for longer than a run. */
   readonly memories: MemoryStore;
   listen(listener: StoreListener): void;

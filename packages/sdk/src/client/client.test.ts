@@ -58,7 +58,7 @@ test('a list is asked for with the query that its filters make', async () => {
   await using server = await serve(json(200, { items: [] }));
   const client = createClient({
     baseUrl: server.baseUrl,
-    token: 'secret',
+    apiKey: 'secret',
     headers: { 'x-request-id': 'r-1' },
   });
   assert.deepEqual(await client.tasks.list({ status: ['failed', 'paused'], limit: 10, sessionId: 'a&b=ü' }), {

@@ -5,8 +5,8 @@ export interface ClientOptions {
   baseUrl: string | URL;
   /** Default: the global `fetch`. */
   fetch?: typeof fetch;
-  /** Sent as `Authorization: Bearer …`. */
-  token?: string;
+  /** A key of the API, where the server needs one. Sent as `Authorization: Bearer …`. */
+  apiKey?: string;
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
   /** How often a repeatable call is tried again while the server is unavailable. Default 3. */
@@ -37,7 +37,7 @@ export async function send(options: ClientOptions, request: WireRequest): Promis
 async function exchange(options: ClientOptions, request: WireRequest): Promise<Response> {
   const headers = new Headers(options.headers);
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
-  if (options.token !== undefined) headers.set('authorization', `Bearer ${options.token}`);
+  if (options.apiKey !== undefined) headers.set('authorization', `Bearer ${options.apiKey}`);
   const init: RequestInit = { method: request.method, headers, signal: request.signal, redirect: 'error' };
   if (request.body !== undefined) {
     headers.set('content-type', 'application/json');

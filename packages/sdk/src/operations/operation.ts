@@ -61,6 +61,7 @@ const bodyErrors = ['payload_too_large', 'unsupported_media_type'] as const sati
 /** Every code that a call of the operation may answer with. */
 export const errorsOf = (operation: Operation): readonly ErrorCode[] => [
   ...commonErrors,
+  ...(operation.scope === 'public' ? [] : (['unauthenticated'] as const)),
   ...(operation.body === undefined ? [] : bodyErrors),
   ...operation.errors,
 ];

@@ -1,5 +1,6 @@
 import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import type { ApiKeyRow } from '../api-keys.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
@@ -26,6 +27,7 @@ import type {
   WriteResults,
 } from '../store.ts';
 import { type NewToolPins, type ToolPinChoice, toToolPin, toToolPinState } from '../tool-pins.ts';
+import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './api-keys.ts';
 import { claimedTasks, claimStatement, earlierClaim, encodeClaim, wasClaimedBefore } from './claim.ts';
 import { StoreClock } from './clock.ts';
 import { type Connections, type Statement, statement } from './connections.ts';
@@ -170,6 +172,22 @@ export class PostgresStore implements Store {
   async inbox(taskId: string): Promise<readonly InboxRow[]> {
     if (!isUuid(taskId)) return [];
     return (await this.#run('reads', inboxOf, [taskId])).map(toInboxRow);
+  }
+
+  async addApiKey(
+    { id, namespace, name, digest }: Omit<ApiKeyRow, 'createdAt'>,
+    { onlyFirst }: { onlyFirst: boolean },
+  ): Promise<boolean> {
+    const rows = await this.#run('writes', addApiKey, [id, namespace, toText(name), digest, onlyFirst]);
+    return rows.length === 1;
+  }
+
+  async apiKey(id: string): Promise<ApiKeyRow | undefined> {
+    return (await this.#run('reads', apiKeyById, [id])).map(toApiKey)[0];
+  }
+
+  async hasApiKeys(): Promise<boolean> {
+    return (await this.#run('reads', anyApiKey, [])).length > 0;
   }
 
   async registerWorker(

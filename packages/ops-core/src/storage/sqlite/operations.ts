@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { NewTask, SubmitResult, Write, WriteResults } from '../store.ts';
+import { prepareAddApiKey } from './api-keys.ts';
 import { prepareAppend, prepareEffects, prepareFindOwned } from './append.ts';
 import { prepareBlobs } from './blobs.ts';
 import { prepareClaim } from './claim.ts';
@@ -58,6 +59,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     submitMany,
     claim: prepareClaim(database, prepareHoldsLease(database, clock)),
     promoteDue: preparePromoteDue(database, transitions),
+    addApiKey: prepareAddApiKey(database),
     registerWorker: prepareRegisterWorker(database, clock),
     renewLease: renew,
     removeWorker: prepareRemoveWorker(database, { delivery, transitions }),

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryStore } from '@opspawn/agentkit';
+import type { ApiKeyRow } from '../api-keys.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type {
   ClaimedTask,
@@ -22,6 +23,7 @@ import type {
   WriteResults,
 } from '../store.ts';
 import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
+import { prepareApiKeys } from './api-keys.ts';
 import { StoreClock } from './clock.ts';
 import { prepareDefinitions } from './definitions.ts';
 import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
@@ -72,6 +74,7 @@ export class SqliteStore implements Store {
     this.#views = {
       ...prepareTaskView(database),
       ...prepareNamespaces(database),
+      ...prepareApiKeys(database),
       failures: prepareFailures(database),
       journal: prepareJournalView(database),
       inbox: prepareInboxView(database),
@@ -128,6 +131,18 @@ export class SqliteStore implements Store {
 
   inbox(taskId: string): Promise<readonly InboxRow[]> {
     return this.#read(() => this.#views.inbox(taskId));
+  }
+
+  addApiKey(key: Omit<ApiKeyRow, 'createdAt'>, { onlyFirst }: { onlyFirst: boolean }): Promise<boolean> {
+    return this.#commit.add(this.#operations.addApiKey, { key, onlyFirst });
+  }
+
+  apiKey(id: string): Promise<ApiKeyRow | undefined> {
+    return this.#read(() => this.#views.apiKey(id));
+  }
+
+  hasApiKeys(): Promise<boolean> {
+    return this.#read(() => this.#views.hasApiKeys());
   }
 
   registerWorker(worker: WorkerInfo, leaseTtlMs: number): Promise<void> {

@@ -162,6 +162,17 @@ create table memory_blocks (
   primary key (scope, name)
 );
 
+-- Keys of the API: of the secret only a digest. is_first: made because there was none.
+create table api_keys (
+  id text collate "C" primary key,
+  namespace text collate "C" not null,
+  name text not null,
+  digest text not null,
+  is_first boolean not null,
+  created_at bigint not null
+);
+create unique index api_keys_first on api_keys (is_first) where is_first;
+
 create table definitions (
   namespace text collate "C" not null,
   kind text collate "C" not null,

@@ -171,6 +171,15 @@ create table memory_blocks (
   primary key (scope, name)
 ) without rowid;
 
+-- Keys of the API: of the secret only a digest.
+create table api_keys (
+  id text primary key,
+  namespace text not null,
+  name text not null,
+  digest text not null,
+  created_at integer not null
+) without rowid;
+
 create table definitions (
   namespace text not null,
   kind text not null,

@@ -1,0 +1,96 @@
+import { OpspawnError } from '@opspawn/sdk';
+import { isSameDigest, readApiKey } from '../auth/api-key.ts';
+import { localPrincipal, type Principal } from '../auth/principal.ts';
+import type { ApiKeyRow, ApiKeyStore } from '../storage/api-keys.ts';
+import { isLoopback } from './guard.ts';
+
+/** Decides who may ask. */
+export interface Gate {
+  /** Whether callers need a key, as far as is known. Where they need none, only programs of this host may ask. */
+  readonly isKeyed: boolean;
+  /** Who sends this header. Throws `unauthenticated`, and `unavailable` when the store cannot be asked. */
+  authenticate(authorization: string | undefined): Promise<Principal>;
+}
+
+/** For everybody who reaches it: right on loopback only. */
+export const openGate: Gate = { isKeyed: false, authenticate: async () => localPrincipal };
+
+/** How a server that listens on `host` lets in, with `ownKey` only who has that. */
+export function createGate(options: { store: ApiKeyStore; host: string; ownKey: string | undefined }): Gate {
+  const { store, host, ownKey } = options;
+  return ownKey === undefined ? new KeyGate(store, { isLoopback: isLoopback(host) }) : privateGate(ownKey);
+}
+
+/** For who started the server, and nobody else: a key that this process alone knows. */
+function privateGate(token: string): Gate {
+  return {
+    isKeyed: true,
+    async authenticate(authorization) {
+      const given = tokenOf(authorization) ?? '';
+      if (!isSameDigest(given, token)) throw unauthenticated('This server belongs to another process');
+      return localPrincipal;
+    },
+  };
+}
+
+/** How old what is known of a key may be, in ms: so long one that was taken away is still good. */
+const freshMs = 5_000;
+const maxRemembered = 1_000;
+
+interface Remembered {
+  readonly row: ApiKeyRow;
+  /** `performance.now()` */
+  readonly at: number;
+}
+
+/** For who has a key of the store. On loopback nobody needs one until the first is made, by whatever process. */
+export class KeyGate implements Gate {
+  readonly #store: ApiKeyStore;
+  readonly #remembered = new Map<string, Remembered>();
+  #isKeyed: boolean;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(store: ApiKeyStore, { isLoopback }: { isLoopback: boolean }) {
+    this.#store = store;
+    this.#isKeyed = !isLoopback;
+  }
+
+  get isKeyed(): boolean {
+    return this.#isKeyed;
+  }
+
+  async authenticate(authorization: string | undefined): Promise<Principal> {
+    if (!(await this.#needsKey())) return localPrincipal;
+    const token = tokenOf(authorization);
+    if (token === undefined) throw unauthenticated('A key is needed: send it as "Authorization: Bearer KEY"');
+    const key = readApiKey(token);
+    const row = key === undefined ? undefined : await this.#find(key.id);
+    if (key === undefined || row === undefined || !isSameDigest(row.digest, key.digest))
+      throw unauthenticated('The key is not valid');
+    return { namespace: row.namespace, name: row.name };
+  }
+
+  async #needsKey(): Promise<boolean> {
+    const now = performance.now();
+    if (this.#isKeyed || now - this.#lookedAt < freshMs) return this.#isKeyed;
+    this.#isKeyed = await this.#store.hasApiKeys();
+    this.#lookedAt = now;
+    return this.#isKeyed;
+  }
+
+  async #find(id: string): Promise<ApiKeyRow | undefined> {
+    const now = performance.now();
+    const known = this.#remembered.get(id);
+    if (known !== undefined && now - known.at < freshMs) return known.row;
+    const row = await this.#store.apiKey(id);
+    if (this.#remembered.size >= maxRemembered) this.#remembered.clear();
+    if (row === undefined) this.#remembered.delete(id);
+    else this.#remembered.set(id, { row, at: now });
+    return row;
+  }
+}
+
+const tokenOf = (authorization: string | undefined): string | undefined =>
+  /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+
+const unauthenticated = (message: string): OpspawnError => new OpspawnError('unauthenticated', message);

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import type { StoreCase } from './scenario.ts';
+
+const key = { id: 'k1', namespace: 'default', name: 'bootstrap', digest: 'd1' };
+
+export const apiKeyCases: readonly StoreCase[] = [
+  {
+    promise: 'a key is found by its id, and nothing of it is changed by adding it again',
+    async run({ store }) {
+      assert.equal(await store.hasApiKeys(), false);
+      assert.equal(await store.addApiKey(key, { onlyFirst: false }), true);
+      assert.equal(await store.addApiKey(key, { onlyFirst: false }), true);
+      assert.equal(await store.addApiKey({ ...key, digest: 'other' }, { onlyFirst: false }), false);
+      const { createdAt, ...found } = (await store.apiKey('k1')) ?? assert.fail();
+      assert.deepEqual(found, key);
+      assert.ok(createdAt > 0);
+      assert.equal(await store.apiKey('k2'), undefined);
+      assert.equal(await store.hasApiKeys(), true);
+    },
+  },
+  {
+    promise: 'of many first keys at the same time one is kept, and later none',
+    async run({ store }) {
+      const keys = Array.from({ length: 5 }, (_, index) => ({ ...key, id: `k${index}` }));
+      const added = await Promise.all(keys.map((each) => store.addApiKey(each, { onlyFirst: true })));
+      assert.equal(added.filter(Boolean).length, 1);
+      assert.equal(await store.addApiKey({ ...key, id: 'late' }, { onlyFirst: true }), false);
+      const first = keys[added.indexOf(true)] ?? assert.fail();
+      assert.equal(await store.addApiKey(first, { onlyFirst: true }), true, 'the same again is no other');
+      assert.equal(await store.addApiKey({ ...key, id: 'more' }, { onlyFirst: false }), true);
+    },
+  },
+];
