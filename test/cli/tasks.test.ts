@@ -246,16 +246,22 @@ describe('an effect in doubt', () => {
 describe('on a data folder', () => {
   it('tasks can be read without the server that wrote them', async () => {
     const [first] = await json<Task>('task', 'list', '--limit', '1');
-    const { code, stdout } = await opspawn(['task', 'journal', first!.id, '--data', dirname(server.facts.database)], {
-      cwd,
-    });
+    const { code, stdout } = await opspawn(
+      ['task', 'journal', first!.id, '--data', dirname(server.facts.database)],
+      {
+        cwd,
+      },
+    );
     assert.equal(code, 0);
     assert.match(stdout, /^SEQ /);
   });
 
   it('--data goes before OPSPAWN_URL', async () => {
     const env = { OPSPAWN_URL: 'http://127.0.0.1:9' };
-    const { code, stderr } = await opspawn(['task', 'list', '--data', dirname(server.facts.database)], { cwd, env });
+    const { code, stderr } = await opspawn(['task', 'list', '--data', dirname(server.facts.database)], {
+      cwd,
+      env,
+    });
     assert.equal(code, 0, stderr);
   });
 

@@ -22,8 +22,8 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addTask(program);
   addSettings(program);
   addMcp(program);
-  addDatabase(program);
   addCrashTest(program);
+  addDatabase(program);
   addDoctor(program);
   return program;
 }
@@ -266,11 +266,6 @@ Examples:
     .action(async (server, options) => (await import('./commands/mcp-login.ts')).login(server, options));
 }
 
-function addDatabase(program: Command): void {
-  const db = program.command('db').description('Look after the database');
-  addMoves(db);
-}
-
 function addMoves(db: Command): void {
   const load = () => import('./commands/db-move.ts');
   command(db, 'copy', 'Move all tasks to another database, which must be empty')
@@ -328,6 +323,22 @@ Examples:
     );
 }
 
+function addDatabase(program: Command): void {
+  const db = program.command('db').description('Look after the database');
+  const load = () => import('./commands/db.ts');
+  onDatabase(command(db, 'status', 'Schema, size and counts of tasks; changes nothing')).action(
+    async (options) => (await load()).status(options),
+  );
+  onDatabase(command(db, 'migrate', 'Bring the schema up to date, as every start does')).action(
+    async (options) => (await load()).migrate(options),
+  );
+  addMoves(db);
+  const key = program.command('key').description('Keys of the API');
+  onDatabase(command(key, 'create', 'Make a key, by working on the database itself'))
+    .requiredOption('--name <name>', 'whose it is')
+    .action(async (options) => (await import('./commands/key.ts')).create(options));
+}
+
 function addDoctor(program: Command): void {
   command(program, 'doctor', 'Check that everything is here that Opspawn needs')
     .addOption(configOption())
@@ -343,11 +354,17 @@ function command(parent: Command, nameAndArgs: string, description: string): Com
     .option('--json', 'machine-readable: JSON, one line for each record');
 }
 
+/** Options of the commands that work on a database themselves. */
+const onDatabase = (to: Command): Command =>
+  to.addOption(dataOption('folder of the database (default: .opspawn)')).addOption(databaseOption());
+
 /** Options of the commands that talk to a server, or work on a data folder themselves. */
 const connecting = (to: Command): Command =>
   to
     .addOption(new Option('--url <url>', 'the server (default: OPSPAWN_URL, or http://127.0.0.1:7070)'))
-    .addOption(new Option('--api-key <key>', 'that the server needs (better in OPSPAWN_API_KEY: others see this one)'))
+    .addOption(
+      new Option('--api-key <key>', 'that the server needs (better in OPSPAWN_API_KEY: others see this one)'),
+    )
     .addOption(dataOption('work on this data folder, without a server').conflicts('url'))
     .addOption(
       new Option('--database <url>', 'work on this database, without a server').conflicts(['url', 'data']),
@@ -357,7 +374,9 @@ const configOption = () =>
   new Option('--config <file>', 'what can be run (default: opspawn.config.ts if there is one)');
 const dataOption = (description: string) => new Option('--data <folder>', description);
 const databaseOption = () =>
-  new Option('--database <url>', 'sqlite:FILE or postgres://… (default: OPSPAWN_DATABASE_URL)').conflicts('data');
+  new Option('--database <url>', 'sqlite:FILE or postgres://… (default: OPSPAWN_DATABASE_URL)').conflicts(
+    'data',
+  );
 const hostOption = () => new Option('--host <address>', 'where to listen (default: 127.0.0.1)');
 const portOption = () =>
   new Option('--port <number>', 'where to listen; 0 takes any free one (default: 7070)').argParser(

@@ -1,5 +1,13 @@
 import type { Client } from '@opspawn/sdk';
-import { addHint, type Connection, type ConnectOptions, connectTo, defaultUrl, isLocal, namedUrl } from './connect.ts';
+import {
+  addHint,
+  type Connection,
+  type ConnectOptions,
+  connectTo,
+  defaultUrl,
+  isLocal,
+  namedUrl,
+} from './connect.ts';
 
 /** Runs a command over a connection. When nobody answers, the error says how to start a server. */
 export async function withClient<T>(

@@ -11,6 +11,7 @@ export {
 export { configuredMcpServers, mcpCredentials } from './mcp/configured-servers.ts';
 export { createLog, type Log } from './observe/log.ts';
 export { checkBroker } from './start/check-broker.ts';
+export { addApiKey, migrateDatabase, readDatabaseStatus } from './start/database.ts';
 export { backUpDatabase, type MoveOptions, moveDatabase } from './start/move-database.ts';
 export { type NodeOptions, type OpspawnNode, openNode } from './start/node.ts';
 export {
@@ -24,6 +25,7 @@ export {
   type WorkerStartOptions,
 } from './start/start.ts';
 export { untilStopped } from './start/until-stopped.ts';
+export type { DatabaseStatus } from './storage/status.ts';
 export {
   type DurableDefinition,
   defineFunction,

@@ -1,7 +1,14 @@
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultModelSpec, isolationTiers, toOpspawnError } from '@opspawn/agentkit';
-import { checkBroker, loadConfig, withoutPassword } from '@opspawn/ops-core';
+import {
+  checkBroker,
+  describeDatabase,
+  loadConfig,
+  readDatabaseStatus,
+  type Settings,
+  withoutPassword,
+} from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput, style } from '../output.ts';
 
@@ -9,6 +16,7 @@ interface DoctorOptions {
   json?: boolean;
   config?: string;
   data?: string;
+  database?: string;
 }
 
 interface Finding {
@@ -25,7 +33,7 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   const settings = settingsFrom(options);
   const findings = [
     checkNode(),
-    checkDataFolder(settings.dataDir),
+    await checkDatabase(settings),
     ...(settings.brokerUrl === undefined ? [] : [await checkBrokerAt(settings.brokerUrl)]),
     ...(await checkIsolation()),
     await checkConfig(configPathFrom(options.config, settings)),
@@ -53,6 +61,24 @@ function checkNode(): Finding {
     state: isNew ? 'ok' : 'failed',
     detail: `${process.version} (${process.execPath})`,
   };
+}
+
+async function checkDatabase({ database }: Settings): Promise<Finding> {
+  if (database.kind === 'sqlite') return checkDataFolder(dirname(database.path));
+  const place = describeDatabase(database);
+  try {
+    const { engine, schema } = await readDatabaseStatus(database);
+    if (schema.version > schema.known)
+      return { check: 'database', state: 'failed', detail: `${place}: its schema is of a later version` };
+    const pending = schema.pending.length === 0 ? '' : ', and every start brings it up to date';
+    return {
+      check: 'database',
+      state: 'ok',
+      detail: `${place}: ${engine}, schema ${schema.version}${pending}`,
+    };
+  } catch (thrown) {
+    return { check: 'database', state: 'failed', detail: `${place}: ${toOpspawnError(thrown).message}` };
+  }
 }
 
 function checkDataFolder(folder: string): Finding {

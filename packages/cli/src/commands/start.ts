@@ -35,7 +35,9 @@ export async function start(options: StartOptions): Promise<void> {
   output.record(firstKey === undefined ? facts : { ...facts, firstKey }, () => `Opspawn serves ${url}`);
   if (firstKey !== undefined) output.talk(`${firstKeyIs}\n\n  ${firstKey}\n`);
   const works = configPath === undefined ? '' : `, runs what ${shown(configPath)} defines`;
-  output.talk(`Data is in ${settings.database.kind === 'sqlite' ? shown(place) : place}${works}. Ctrl-C stops it; a second one at once.`);
+  output.talk(
+    `Data is in ${settings.database.kind === 'sqlite' ? shown(place) : place}${works}. Ctrl-C stops it; a second one at once.`,
+  );
   output.talk(`${await stopped}: finishing what runs, for at most ${settings.shutdownGraceMs / 1000} s …`);
 }
 

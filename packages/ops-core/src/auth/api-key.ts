@@ -24,7 +24,9 @@ export function createApiKey(): KeyFacts & { readonly text: string } {
 /** undefined for what cannot be a key. */
 export function readApiKey(text: string): KeyFacts | undefined {
   const [, head = '', id = '', secret = '', checksum] = pattern.exec(text) ?? [];
-  return checksum !== undefined && checksumOf(head) === checksum ? { id, digest: digestOf(secret) } : undefined;
+  return checksum !== undefined && checksumOf(head) === checksum
+    ? { id, digest: digestOf(secret) }
+    : undefined;
 }
 
 /** Takes as long for any two. */

@@ -59,7 +59,8 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   };
 }
 
-async function openStore(database: DatabaseSetting): Promise<Store> {
+/** Brings the database up to date first. */
+export async function openStore(database: DatabaseSetting): Promise<Store> {
   if (database.kind === 'postgres') {
     const { openPostgresStore } = await import('../storage/postgres/open-store.ts');
     return await openPostgresStore({ url: database.url });

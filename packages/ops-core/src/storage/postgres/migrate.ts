@@ -65,7 +65,8 @@ async function isUpToDate(client: ClientBase, known: number, digest: string): Pr
   return rowCount === 1 && (await versionOf(client, known)) === known;
 }
 
-async function versionOf(client: ClientBase, known: number): Promise<number> {
+/** Of the tables; 0 when there are none. Throws `config_invalid` for a database that is not ours. */
+export async function readVersion(client: ClientBase): Promise<number> {
   const { rows } = await client.query<{ holds_schema: boolean; holds_migrations: boolean }>(
     `select to_regnamespace('${tables}') is not null as holds_schema,
        to_regclass('${tables}.migrations') is not null as holds_migrations`,
@@ -77,7 +78,11 @@ async function versionOf(client: ClientBase, known: number): Promise<number> {
   const found = await client.query<{ version: number }>(
     `select coalesce(max(version), 0) as version from ${tables}.migrations`,
   );
-  const version = found.rows[0]?.version ?? 0;
+  return found.rows[0]?.version ?? 0;
+}
+
+async function versionOf(client: ClientBase, known: number): Promise<number> {
+  const version = await readVersion(client);
   if (version > known) throw schemaTooNew(version, known);
   return version;
 }

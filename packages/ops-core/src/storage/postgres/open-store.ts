@@ -28,15 +28,25 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 
 /** Brings the database up to date. Gives the search path of the connections that use it. */
 export async function prepareDatabase(url: string): Promise<string> {
+  return await withClient(url, async (client) => {
+    await checkServer(client);
+    await checkNotMoved(client);
+    return await migrate(client);
+  });
+}
+
+/** Over one connection, without a store. Throws as `openPostgresStore` does. */
+export async function withClient<Result>(
+  url: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
   checkUrl(url);
   const client = new pg.Client(clientOptions(url));
   // A connection that breaks also rejects what runs on it.
   client.on('error', () => {});
   try {
     await client.connect();
-    await checkServer(client);
-    await checkNotMoved(client);
-    return await migrate(client);
+    return await work(client);
   } catch (thrown) {
     throw openingFailure(thrown);
   } finally {

@@ -14,8 +14,8 @@ export interface AddApiKey {
 export function prepareAddApiKey(database: DatabaseSync): Operation<AddApiKey, boolean> {
   const insert = prepare<[...Row, number]>(
     database,
-    `insert into api_keys (id, namespace, name, digest, created_at)
-     select ?1, ?2, ?3, ?4, ?5 where ?6 = 0 or not exists (select 1 from api_keys) on conflict do nothing`,
+    `insert into api_keys (id, namespace, name, digest, created_at, is_first)
+     select ?1, ?2, ?3, ?4, ?5, ?6 where ?6 = 0 or not exists (select 1 from api_keys) on conflict do nothing`,
   );
   const find = prepare<[string, string], [number]>(
     database,

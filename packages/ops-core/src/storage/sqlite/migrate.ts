@@ -6,7 +6,7 @@ import { prepare } from './statement.ts';
 const folder = new URL('./migrations/', import.meta.url);
 
 /** The numbered files, in order; the number of the last one is the version of the schema. */
-function readMigrations(upTo: number): { version: number; file: string }[] {
+export function readMigrations(upTo = Number.POSITIVE_INFINITY): { version: number; file: string }[] {
   return readdirSync(folder)
     .filter((file) => file.endsWith('.sql'))
     .map((file) => ({ version: Number.parseInt(file, 10), file }))
@@ -37,7 +37,7 @@ export function migrate(database: DatabaseSync, upTo = Number.POSITIVE_INFINITY)
   }
 }
 
-const versionOf = (database: DatabaseSync): number =>
+export const versionOf = (database: DatabaseSync): number =>
   prepare<[], [number]>(database, 'pragma user_version').get()?.[0] ?? 0;
 
 /** Asked under the lock only: between two looks another process may have made the schema. */

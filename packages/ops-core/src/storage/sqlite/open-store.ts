@@ -55,9 +55,7 @@ async function openWhenFree(path: string): Promise<DatabaseSync> {
     try {
       return openDatabase(path);
     } catch (thrown) {
-      if (thrown instanceof OpspawnError) throw thrown;
-      if (isForeign(thrown)) throw notADatabase(path, thrown);
-      if (!isBusy(thrown) || performance.now() > giveUpAt) throw databaseUnavailable(thrown);
+      if (!isBusy(thrown) || performance.now() > giveUpAt) throw openingFailure(path, thrown);
     }
     await delay(1 + Math.random() * maxRetryDelayMs);
   }
@@ -88,6 +86,12 @@ function openDatabase(path: string): DatabaseSync {
     database.close();
     throw thrown;
   }
+}
+
+/** Why a file could not be opened, as openSqliteStore says it. */
+export function openingFailure(path: string, thrown: unknown): OpspawnError {
+  if (thrown instanceof OpspawnError) return thrown;
+  return isForeign(thrown) ? notADatabase(path, thrown) : databaseUnavailable(thrown);
 }
 
 const notADatabase = (path: string, cause: unknown): OpspawnError =>

@@ -171,14 +171,16 @@ create table memory_blocks (
   primary key (scope, name)
 ) without rowid;
 
--- Keys of the API: of the secret only a digest.
+-- Keys of the API: of the secret only a digest. is_first: made because there was none.
 create table api_keys (
   id text primary key,
   namespace text not null,
   name text not null,
   digest text not null,
+  is_first integer not null,
   created_at integer not null
 ) without rowid;
+create unique index api_keys_first on api_keys (is_first) where is_first = 1;
 
 create table definitions (
   namespace text not null,

@@ -1,0 +1,30 @@
+/** What can be done with a database beside running on it. */
+import { createApiKey } from '../auth/api-key.ts';
+import { defaultNamespace } from '../auth/principal.ts';
+import type { DatabaseSetting } from '../config.ts';
+import type { DatabaseStatus } from '../storage/status.ts';
+import { openStore } from './node.ts';
+
+/** Looks, and changes nothing. Throws `not_found` for a file that is not there, and what the store throws. */
+export async function readDatabaseStatus(database: DatabaseSetting): Promise<DatabaseStatus> {
+  if (database.kind === 'postgres') {
+    const { readPostgresStatus } = await import('../storage/postgres/status.ts');
+    return await readPostgresStatus(database.url);
+  }
+  const { readSqliteStatus } = await import('../storage/sqlite/status.ts');
+  return readSqliteStatus(database.path);
+}
+
+/** Brings the schema up to this program's, as every start does. Gives what the database is then. */
+export async function migrateDatabase(database: DatabaseSetting): Promise<DatabaseStatus> {
+  await (await openStore(database))[Symbol.asyncDispose]();
+  return await readDatabaseStatus(database);
+}
+
+/** Adds a key of the API, and gives its text, which nobody can find again. */
+export async function addApiKey(database: DatabaseSetting, name: string): Promise<string> {
+  await using store = await openStore(database);
+  const { text, id, digest } = createApiKey();
+  await store.addApiKey({ id, digest, name, namespace: defaultNamespace }, { onlyFirst: false });
+  return text;
+}
