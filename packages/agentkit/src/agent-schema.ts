@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentDefinition, AgentMemory, CompactionOptions } from './agent.ts';
+import type { AgentDefinition, AgentMemory, CompactionOptions, ModelOptions } from './agent.ts';
 import { OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
@@ -24,6 +24,11 @@ const callable = z.custom<(...args: never[]) => unknown>(
   (value) => typeof value === 'function',
   'must be a function',
 );
+
+const modelSchema = z.union([
+  z.string().regex(/^[^/]+\/.+|^default$/, 'must be provider/model'),
+  having<Model>('id', 'call'),
+]);
 
 const guardrailList = z
   .array(
@@ -108,8 +113,14 @@ const agentSchema = z.strictObject({
   version: z.string().min(1).optional(),
   description: z.string().optional(),
   instructions: z.string().min(1),
-  model: z
-    .union([z.string().regex(/^[^/]+\/.+|^default$/, 'must be provider/model'), having<Model>('id', 'call')])
+  model: z.union([modelSchema, z.array(modelSchema).min(1)]).optional(),
+  modelOptions: z
+    .strictObject({
+      temperature: z.number().nonnegative().optional(),
+      maxOutputTokens: count.optional(),
+      reasoningEffort: z.enum(['none', 'low', 'medium', 'high']).optional(),
+      timeoutMs: count.optional(),
+    } satisfies Record<keyof ModelOptions, z.ZodType>)
     .optional(),
   tools: z
     .record(

@@ -1,7 +1,7 @@
 import type { Guardrails } from './guardrail.ts';
 import type { Limits } from './limits.ts';
 import type { BlockDefinition } from './memory/blocks.ts';
-import type { Model } from './model/model.ts';
+import type { Model, ModelRequest } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
@@ -38,6 +38,12 @@ export interface AgentMemory {
   blocks?: Readonly<Record<string, BlockDefinition>>;
 }
 
+export interface ModelOptions
+  extends Pick<ModelRequest, 'temperature' | 'maxOutputTokens' | 'reasoningEffort'> {
+  /** For one try, in ms, waiting for the key's budget included; then it is asked again. Default 600,000. */
+  timeoutMs?: number;
+}
+
 export interface AgentDefinition {
   /** `[a-z0-9][a-z0-9_-]{0,62}` */
   name: string;
@@ -45,8 +51,13 @@ export interface AgentDefinition {
   version?: string;
   description?: string;
   instructions: string;
-  /** `provider/model`, or a model of your own. Default: `AGENTKIT_LLM_PROVIDER`/`AGENTKIT_LLM_MODEL`. */
-  model?: string | Model;
+  /**
+   * `provider/model`, or a model of your own; of a list the next one is asked when one fails. Default:
+   * `AGENTKIT_LLM_PROVIDER`/`AGENTKIT_LLM_MODEL`.
+   */
+  model?: string | Model | readonly (string | Model)[];
+  /** Said with every call of the model; a planner may say otherwise. */
+  modelOptions?: ModelOptions;
   tools?: Tools;
   mcp?: McpAccess;
   /** Makes the manager of a run's tools, those of MCP servers among them. Default `createToolManager`. */

@@ -1,5 +1,11 @@
 /** Builds AI agents. Three things are enough to begin with: `defineAgent`, `defineTool` and `run`. */
-export type { AgentDefinition, AgentMemory, CompactionOptions, McpAccess } from './agent.ts';
+export type {
+  AgentDefinition,
+  AgentMemory,
+  CompactionOptions,
+  McpAccess,
+  ModelOptions,
+} from './agent.ts';
 export { checkAgent } from './agent-schema.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Agent, type AgentStream, defineAgent } from './define-agent.ts';
@@ -101,7 +107,20 @@ export {
   type Usage,
   usageSchema,
 } from './message.ts';
-export { type AiSdkModelOptions, aiSdkModel } from './model/ai-sdk-model.ts';
+export { type AiSdkModelOptions, aiSdkModel, type KeyBudget } from './model/ai-sdk-model.ts';
+export {
+  type MemoryProviderBudgetOptions,
+  memoryProviderBudget,
+} from './model/budget/memory-provider-budget.ts';
+export type { MinuteBounds } from './model/budget/minute-window.ts';
+export type {
+  ProviderBudget,
+  ProviderCall,
+  ProviderPermit,
+  ProviderRefusal,
+  ToldBound,
+  ToldBounds,
+} from './model/budget/provider-budget.ts';
 export { type CassetteProviderOptions, cassetteProvider } from './model/cassette/cassette-provider.ts';
 export { type CassetteMode, type CassetteOptions, openCassette } from './model/cassette/open-cassette.ts';
 export { fallbackModel } from './model/fallback-model.ts';

@@ -27,7 +27,8 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   }
   const turn = state.turns + 1;
   const step = modelStep(turn);
-  const maxOutputTokens = await reserveAnswer(run, step, decision.options?.maxOutputTokens);
+  const longest = decision.options?.maxOutputTokens ?? run.agent.modelOptions?.maxOutputTokens;
+  const maxOutputTokens = await reserveAnswer(run, step, longest);
   const remainingMs = limits.remainingMs();
   run.emitLive({ type: 'turn.started', turn });
   const request: ModelCall = {
@@ -38,7 +39,7 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
     deadlineAt: performance.now() + remainingMs,
   };
   const startedAt = performance.now();
-  const timeoutMs = Math.min(modelTimeoutMs, remainingMs);
+  const timeoutMs = Math.min(run.agent.modelOptions?.timeoutMs ?? modelTimeoutMs, remainingMs);
   const options: StepOptions<RecordedTurn> = { kind: 'llm', effect: 'read', retry: modelRetry, timeoutMs };
   const answer = turnOf(await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout));
   state.addTurn(answer);
@@ -108,6 +109,8 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
       checkReply(request, reply);
       return recordable(run, reply, call.repair);
     } catch (thrown) {
+      const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;
+      if (performance.now() + waitMs > call.deadlineAt) throw run.limits.wallTimeExceeded();
       const clean = redactError(run.security, thrown);
       resetReason = clean instanceof Error ? clean.message : String(clean);
       throw clean;
@@ -121,7 +124,9 @@ async function requestFor(
   signal: AbortSignal,
 ): Promise<{ request: ModelRequest; endOfStream: () => void }> {
   const { decision, repair, turn, maxOutputTokens } = call;
+  const { timeoutMs: _, ...modelOptions } = run.agent.modelOptions ?? {};
   const request: ModelRequest = {
+    ...modelOptions,
     ...decision.options,
     messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
     tools: decision.offerTools === false ? [] : await run.tools.list(),

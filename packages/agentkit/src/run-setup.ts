@@ -2,6 +2,7 @@ import type { AgentDefinition } from './agent.ts';
 import { OpspawnError } from './errors.ts';
 import { defaultMaxToolTokens, isOverCeiling } from './mcp/tool-ceiling.ts';
 import type { Message } from './message.ts';
+import { fallbackModel } from './model/fallback-model.ts';
 import type { Model } from './model/model.ts';
 import { settleCompaction } from './run-compaction.ts';
 import type { EventSinks, RunContext } from './run-context.ts';
@@ -56,7 +57,11 @@ export async function openRun(
 
 async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Promise<Model> {
   const { model = 'default' } = agent;
-  return typeof model === 'string' ? await models.resolve(model) : model;
+  const chain = (Array.isArray(model) ? model : [model]) as readonly (string | Model)[];
+  const [first, ...others] = await Promise.all(
+    chain.map(async (each) => (typeof each === 'string' ? await models.resolve(each) : each)),
+  );
+  return others.length === 0 ? (first as Model) : fallbackModel(first as Model, ...others);
 }
 
 function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {

@@ -20,6 +20,8 @@ export interface WireProxy extends AsyncDisposable {
   readonly bodies: { [key: string]: Json }[];
   /** What goes wrong with all requests from now on. */
   fault: Fault | undefined;
+  /** What goes wrong with the next requests, one each. */
+  readonly nextFaults: Fault[];
 }
 
 /** A server that hands requests on to `target`, keeps what was said, and lets things go wrong. */
@@ -30,7 +32,7 @@ export async function openWireProxy(target: string): Promise<WireProxy> {
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(request);
     proxy.bodies.push(JSON.parse(body));
-    const { fault } = proxy;
+    const fault = proxy.nextFaults.shift() ?? proxy.fault;
     if (fault === 'hang') return;
     if (fault === 'reset') return void response.destroy();
     if (fault !== undefined && 'status' in fault) {
@@ -50,6 +52,7 @@ export async function openWireProxy(target: string): Promise<WireProxy> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     bodies: [],
     fault: undefined,
+    nextFaults: [],
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();

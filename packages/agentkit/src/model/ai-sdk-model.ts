@@ -1,14 +1,27 @@
 import type { JSONSchema7, LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider';
+import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { Usage } from '../message.ts';
 import { PromptConverter } from './ai-sdk-prompt.ts';
 import { type AiSdkReply, readGenerated, readStreamed } from './ai-sdk-reply.ts';
+import type { ProviderBudget, ProviderPermit, ProviderRefusal } from './budget/provider-budget.ts';
+import { toldBounds } from './budget/told-bounds.ts';
+import { estimateTokens } from './estimate-tokens.ts';
 import type { Model, ModelPrice, ModelReply, ModelRequest } from './model.ts';
 import { modelError } from './model-error.ts';
 import { costOf } from './prices.ts';
 
 type ProviderOptions = NonNullable<LanguageModelV4CallOptions['providerOptions']>;
 type ReasoningEffort = NonNullable<ModelRequest['reasoningEffort']>;
+
+/** A key, and the budget that it shares with others of its kind. */
+export interface KeyBudget {
+  budget: ProviderBudget;
+  key: string;
+}
+
+/** Answers are as a rule far shorter than they may be: a budget that held back the whole cap would stand idle. */
+const expectedAnswerTokens = 1_000;
 
 export interface AiSdkModelOptions {
   /** What cost is computed from. Default: unknown, and usage then says no cost. */
@@ -20,6 +33,8 @@ export interface AiSdkModelOptions {
   /** Size of the context window. Default: unknown, and then long conversations are not compacted. */
   contextTokens?: number | undefined;
   maxOutputTokens?: number;
+  /** What its calls wait for. Default: nothing. */
+  budget?: KeyBudget | undefined;
   /** The provider always says why it stopped, so that a stream without it broke off. Default false. */
   alwaysSaysWhyItStopped?: boolean;
 }
@@ -36,21 +51,22 @@ export function aiSdkModel(
   const converter = new PromptConverter();
   const call = async (request: ModelRequest): Promise<ModelReply> => {
     request.signal.throwIfAborted();
+    const permit = await admit(id, request, options);
     try {
-      const reply = await ask(
-        languageModel,
-        callOptions(request, converter, options),
-        request.onDelta,
-        options,
-      );
-      return {
-        message: { role: 'assistant', content: reply.content },
-        usage: usageOf(reply, options.price),
-        finishReason: reply.finishReason,
-        model: id,
-      };
+      const reply = await ask(languageModel, callOptions(request, converter, options), {
+        ...options,
+        onDelta: request.onDelta,
+        onHeaders: (headers) => permit?.accepted(toldBounds(headers)),
+      });
+      const usage = usageOf(reply, options.price);
+      const { content, finishReason } = reply;
+      const tokens = usage.inputTokens + usage.outputTokens;
+      permit?.settle({ tokens: tokens > 0 ? tokens : undefined });
+      return { message: { role: 'assistant', content }, usage, finishReason, model: id };
     } catch (thrown) {
-      throw modelError(thrown, id, request.signal);
+      const error = modelError(thrown, id, request.signal);
+      permit?.settle({ refused: refusalOf(error) });
+      throw error;
     }
   };
   const { price, contextTokens, maxOutputTokens } = options;
@@ -63,15 +79,47 @@ export function aiSdkModel(
   };
 }
 
+/** Waits for the key's budget. What aborted the wait is reported as if it had aborted the call. */
+async function admit(
+  model: string,
+  request: ModelRequest,
+  { budget, maxOutputTokens: mostPossible }: AiSdkModelOptions,
+): Promise<ProviderPermit | undefined> {
+  const { signal, maxOutputTokens = mostPossible ?? 0, maxWaitMs } = request;
+  const tokens = estimateTokens(request) + Math.min(maxOutputTokens, expectedAnswerTokens);
+  try {
+    return await budget?.budget.admit({ key: budget.key, model, tokens, maxWaitMs, signal });
+  } catch (thrown) {
+    throw modelError(thrown, model, signal);
+  }
+}
+
+interface Asking extends Pick<AiSdkModelOptions, 'alwaysSaysWhyItStopped'> {
+  onDelta: ModelRequest['onDelta'];
+  onHeaders(headers: Record<string, string> | undefined): void;
+}
+
 async function ask(
   languageModel: LanguageModelV4,
   callOptions: LanguageModelV4CallOptions,
-  onDelta: ModelRequest['onDelta'],
-  { alwaysSaysWhyItStopped = false }: AiSdkModelOptions,
+  { onDelta, onHeaders, alwaysSaysWhyItStopped = false }: Asking,
 ): Promise<AiSdkReply> {
-  if (onDelta === undefined) return readGenerated(await languageModel.doGenerate(callOptions));
-  const { stream } = await languageModel.doStream(callOptions);
+  if (onDelta === undefined) {
+    const result = await languageModel.doGenerate(callOptions);
+    onHeaders(result.response?.headers);
+    return readGenerated(result);
+  }
+  const { stream, response } = await languageModel.doStream(callOptions);
+  onHeaders(response?.headers);
   return await readStreamed(stream, { onDelta, alwaysSaysWhyItStopped });
+}
+
+/** 429, and 529 as Anthropic says it, also in a stream. */
+function refusalOf(error: Error): ProviderRefusal | undefined {
+  if (!(error instanceof OpspawnError) || error.code !== 'model_failed') return undefined;
+  const { status } = error.details;
+  const isRefusal = status === 429 || status === 529 || (status === 503 && error.retryAfterMs !== undefined);
+  return isRefusal ? { retryAfterMs: error.retryAfterMs } : undefined;
 }
 
 function callOptions(

@@ -17,6 +17,9 @@ export function fallbackModel(first: Model, ...others: readonly Model[]): Model 
   };
 }
 
+/** While another model could answer, a key whose budget is used up for longer is passed over. */
+const patienceMs = 5_000;
+
 async function callInOrder(models: readonly Model[], request: ModelRequest): Promise<ModelReply> {
   let hasSpoken = false;
   const { onDelta } = request;
@@ -27,9 +30,14 @@ async function callInOrder(models: readonly Model[], request: ModelRequest): Pro
       onDelta(delta);
     });
   let failure: unknown;
-  for (const model of models) {
+  for (const [index, model] of models.entries()) {
+    const isLast = index === models.length - 1;
     try {
-      return await model.call(onFirstDelta === undefined ? request : { ...request, onDelta: onFirstDelta });
+      return await model.call({
+        ...request,
+        ...(onFirstDelta && { onDelta: onFirstDelta }),
+        ...(!isLast && { maxWaitMs: Math.min(request.maxWaitMs ?? Infinity, patienceMs) }),
+      });
     } catch (thrown) {
       if (hasSpoken || request.signal.aborted || !isModelError(thrown)) throw thrown;
       failure = thrown;
@@ -38,8 +46,9 @@ async function callInOrder(models: readonly Model[], request: ModelRequest): Pro
   throw failure;
 }
 
+const modelErrors: ReadonlySet<string> = new Set(['model_failed', 'model_rejected', 'rate_limited']);
 const isModelError = (thrown: unknown): boolean =>
-  thrown instanceof OpspawnError && (thrown.code === 'model_failed' || thrown.code === 'model_rejected');
+  thrown instanceof OpspawnError && modelErrors.has(thrown.code);
 
 /** A request must fit whichever model answers it. */
 function smallest<Key extends 'contextTokens' | 'maxOutputTokens'>(

@@ -8,6 +8,7 @@ interface ProviderFailure {
   code?: string | number | null;
   statusCode?: number;
   responseHeaders?: Record<string, string>;
+  responseBody?: string;
 }
 
 /** Statuses below 500 after which trying again can help: time-out, conflict, too early, too many. */
@@ -50,7 +51,7 @@ export function modelError(thrown: unknown, model: string, signal: AbortSignal):
     typeof thrown === 'object' && thrown !== null ? thrown : { message: String(thrown) };
   const status = failure.statusCode;
   const isFinal = isRejection(failure);
-  const retryAfterMs = isFinal ? undefined : readRetryAfter(failure.responseHeaders);
+  const retryAfterMs = isFinal ? undefined : saidToWait(failure);
   const said = status === undefined ? '' : ` (HTTP ${status})`;
   return new OpspawnError(
     isFinal ? 'model_rejected' : 'model_failed',
@@ -77,6 +78,15 @@ function abortError(reason: unknown, model: string): Error {
     });
   }
   return reason instanceof Error ? reason : new CancelledError(String(reason));
+}
+
+/** Gemini says it in the body (`google.rpc.RetryInfo`), all others in a header. */
+function saidToWait({ responseHeaders, responseBody = '' }: ProviderFailure): number | undefined {
+  const [, seconds] = /"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"/.exec(responseBody) ?? [];
+  return (
+    readRetryAfter(responseHeaders) ??
+    (seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1_000))
+  );
 }
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3), in ms from now; never negative. */

@@ -18,6 +18,8 @@ export interface ModelRequest {
   temperature?: number;
   maxOutputTokens?: number;
   reasoningEffort?: 'none' | 'low' | 'medium' | 'high';
+  /** The longest wait for the budget of the provider's key, in ms; `rate_limited` when it is longer. Default: any. */
+  maxWaitMs?: number;
   signal: AbortSignal;
   /** Called with each piece as it arrives. Absent: the model need not stream. */
   onDelta?: (delta: { kind: 'text' | 'reasoning'; text: string }) => void;

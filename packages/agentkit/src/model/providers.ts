@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { OpspawnError } from '../errors.ts';
 import type { AiSdkModelOptions } from './ai-sdk-model.ts';
@@ -9,6 +10,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface BuiltInProvider {
   /** The variable that holds the key; undefined when a key is optional. */
   keyVariable: string | undefined;
+  /** What bounds are kept apart by: the key, or the address of a server that may want none. */
+  boundBy: readonly string[];
   /** Used when this provider is chosen and no model is named. */
   defaultModel: string | undefined;
   load(modelName: string, environment: Environment): Promise<LanguageModelV4>;
@@ -24,6 +27,7 @@ export interface BuiltInProvider {
 export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   openai: {
     keyVariable: 'OPENAI_API_KEY',
+    boundBy: ['OPENAI_API_KEY', 'OPENAI_BASE_URL'],
     defaultModel: 'gpt-5.4-mini',
     // The conversation is ours and complete: nothing may depend on what the vendor stored (and deletes) of it.
     options: { providerOptions: { openai: { store: false } } },
@@ -42,6 +46,7 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   },
   anthropic: {
     keyVariable: 'ANTHROPIC_API_KEY',
+    boundBy: ['ANTHROPIC_API_KEY', 'ANTHROPIC_BASE_URL'],
     defaultModel: 'claude-sonnet-4-6',
     async load(modelName, environment) {
       const { createAnthropic } = await import('@ai-sdk/anthropic');
@@ -52,6 +57,7 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   },
   google: {
     keyVariable: 'GOOGLE_GENERATIVE_AI_API_KEY',
+    boundBy: ['GOOGLE_GENERATIVE_AI_API_KEY', 'GOOGLE_GENERATIVE_AI_BASE_URL'],
     defaultModel: 'gemini-3.5-flash',
     async load(modelName, environment) {
       const { createGoogle } = await import('@ai-sdk/google');
@@ -70,6 +76,7 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   },
   openrouter: {
     keyVariable: 'OPENROUTER_API_KEY',
+    boundBy: ['OPENROUTER_API_KEY', 'OPENROUTER_BASE_URL'],
     defaultModel: 'openai/gpt-5.4-mini',
     options: {
       alwaysSaysWhyItStopped: true,
@@ -85,6 +92,7 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   /** Any server that speaks OpenAI's chat completions: Ollama, vLLM, LM Studio, LiteLLM. */
   compatible: {
     keyVariable: undefined,
+    boundBy: ['AGENTKIT_LLM_API_KEY', 'AGENTKIT_LLM_BASE_URL'],
     defaultModel: undefined,
     async load(modelName, environment) {
       const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
@@ -102,6 +110,12 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
     },
   },
 };
+
+/** Names a key without telling it, and is the same in every process that holds it. */
+export function keyName(provider: string, { boundBy }: BuiltInProvider, environment: Environment): string {
+  const values = boundBy.map((variable) => environment[variable] ?? '');
+  return `${provider}:${createHash('sha256').update(values.join('\n')).digest('hex').slice(0, 16)}`;
+}
 
 function required(environment: Environment, variable: string): string {
   const value = environment[variable];

@@ -1,9 +1,11 @@
 import { OpspawnError } from '../errors.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
+import { processProviderBudget } from './budget/memory-provider-budget.ts';
+import type { ProviderBudget } from './budget/provider-budget.ts';
 import { cassetteProvider, cassetteSettings } from './cassette/cassette-provider.ts';
 import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
 import { findContextTokens, findPrice } from './prices.ts';
-import { builtInProviders, type Environment } from './providers.ts';
+import { builtInProviders, type Environment, keyName } from './providers.ts';
 
 export interface ModelRegistryOptions {
   /** More providers by name (`scripted`), or others in place of the built-in ones. */
@@ -16,6 +18,8 @@ export interface ModelRegistryOptions {
   prices?: Readonly<Record<string, ModelPrice>>;
   /** Context windows in tokens by `provider/model`, added to or in place of `modelContextTokens`. */
   contextTokens?: Readonly<Record<string, number>>;
+  /** What the calls of the built-in providers wait for, by key. Default: one that this process shares. */
+  budget?: ProviderBudget;
 }
 
 /**
@@ -24,7 +28,13 @@ export interface ModelRegistryOptions {
  * `cassette/NAME` records `AGENTKIT_CASSETTE_MODEL`, or the default model, and replays it (`AGENTKIT_CASSETTE_MODE`).
  */
 export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRegistry {
-  const { providers = {}, environment = process.env, prices, contextTokens } = options;
+  const {
+    providers = {},
+    environment = process.env,
+    prices,
+    contextTokens,
+    budget = processProviderBudget(),
+  } = options;
   const models = new Map<string, Promise<Model>>();
 
   const open = async (spec: string): Promise<Model> => {
@@ -41,6 +51,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
       ...builtIn.options,
       price: findPrice(spec, prices),
       contextTokens: findContextTokens(spec, contextTokens),
+      budget: { budget, key: keyName(provider, builtIn, environment) },
     });
   };
 

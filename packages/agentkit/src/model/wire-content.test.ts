@@ -244,7 +244,7 @@ suite('usage', () => {
   });
 });
 
-test('a message is converted once, however often it is sent', async () => {
+test('a message is measured once and converted once, however often it is sent', async () => {
   const model = await registry.resolve('compatible/llama');
   let reads = 0;
   const watched = new Proxy(say('hello'), {
@@ -256,5 +256,5 @@ test('a message is converted once, however often it is sent', async () => {
   for (let turn = 0; turn < 3; turn += 1) {
     await model.call({ messages: [watched], tools: [], signal: new AbortController().signal });
   }
-  assert.equal(reads, 1);
+  assert.equal(reads, 2);
 });

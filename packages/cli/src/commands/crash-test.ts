@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { defaultModelSpec, OpspawnError } from '@opspawn/agentkit';
+import { defaultModelSpec, type Model, OpspawnError } from '@opspawn/agentkit';
 import { loadConfig, type OpspawnConfig } from '@opspawn/ops-core';
 import type { CreateTask, Task, TaskKind } from '@opspawn/sdk';
 import { type CampaignOptions, killsOf, runBaseline, runCrashes } from '../crash-test/campaign.ts';
@@ -97,13 +97,16 @@ function findKind(config: OpspawnConfig, name: string, asked: TaskKind | undefin
   );
 }
 
-/** The agent's model, unless it is known to cost nothing. */
+/** The first of the agent's models that is not known to cost nothing. */
 function paidModel({ agents = [] }: OpspawnConfig, name: string): string | undefined {
   const model = agents.find((agent) => agent.name === name)?.model ?? 'default';
-  const id = typeof model === 'string' ? model : model.id;
-  const isFree =
-    typeof model !== 'string' && model.price?.inputMicroUsd === 0 && model.price.outputMicroUsd === 0;
-  if (isFree || /^(?:scripted|cassette)\//.test(id)) return undefined;
+  const models = (Array.isArray(model) ? model : [model]) as readonly (string | Model)[];
+  const isFree = (each: string | Model): boolean =>
+    typeof each === 'string'
+      ? /^(?:scripted|cassette)\//.test(each)
+      : each.price?.inputMicroUsd === 0 && each.price.outputMicroUsd === 0;
+  const paid = models.find((each) => !isFree(each));
+  const id = typeof paid === 'string' ? paid : paid?.id;
   return id === 'default' ? defaultModelSpec(process.env) : id;
 }
 

@@ -34,6 +34,8 @@ export async function openAgentEnvironment(
     models: createModelRegistry({
       providers: { scripted: scriptedProvider(), ...models?.providers },
       environment,
+      ...(models?.prices && { prices: models.prices }),
+      ...(models?.bounds && { budget: memoryProviderBudget({ bounds: models.bounds }) }),
     }),
     memory: storeMemory(node.store, memoryOptions(node, loaded)),
     secrets,

@@ -4,6 +4,8 @@ import {
   type Embedder,
   type KnownSecrets,
   type McpServerInput,
+  type MinuteBounds,
+  type ModelPrice,
   type ModelProvider,
   OpspawnError,
   type SecurityManager,
@@ -19,8 +21,14 @@ export interface OpspawnConfig {
   workflows?: readonly DurableDefinition[];
   /** MCP servers: a YAML or JSON file, relative to the config file, or the servers themselves by name. */
   mcp?: { file: string } | { servers: Readonly<Record<string, McpServerInput>> };
-  /** Beside the providers that come with agentkit, or in their place. */
-  models?: { providers: Readonly<Record<string, ModelProvider>> };
+  models?: {
+    /** Beside the providers that come with agentkit, or in their place. */
+    providers?: Readonly<Record<string, ModelProvider>>;
+    /** By `provider/model`, beside those that agentkit knows, or in their place. */
+    prices?: Readonly<Record<string, ModelPrice>>;
+    /** What each key of a provider may send in a minute, by the provider's name. */
+    bounds?: Readonly<Record<string, MinuteBounds>>;
+  };
   /** `embedding`: finds memories by meaning too, `openai/text-embedding-3-small`. Default: `AGENTKIT_EMBEDDING_MODEL`. */
   memory?: { embedding?: string | Embedder };
   /** What tools may be handed. Default: the environment variables of the worker. */
@@ -83,6 +91,18 @@ const agentSchema = having('made by defineAgent', 'name', 'instructions').superR
   }
 });
 
+const amount = z.number().nonnegative();
+const price = {
+  inputMicroUsd: amount,
+  cachedInputMicroUsd: amount.optional(),
+  cacheWriteMicroUsd: amount.optional(),
+  outputMicroUsd: amount,
+};
+const priceSchema = z.strictObject({
+  ...price,
+  longContext: z.strictObject({ ...price, aboveTokens: z.int().positive() }).optional(),
+} satisfies Record<keyof ModelPrice, z.ZodType>);
+
 const configSchema = z.strictObject({
   agents: z.array(agentSchema).optional(),
   functions: z.array(definitionSchema('function')).optional(),
@@ -96,13 +116,27 @@ const configSchema = z.strictObject({
       'must be { file } or { servers }',
     )
     .optional(),
-  models: z.strictObject({ providers: z.record(z.string(), callable) }).optional(),
   memory: z
     .strictObject({
       embedding: z
         .union(
           [z.string().regex(/^[^/]+\/.+/), having('an embedder', 'id', 'embed')],
           'must be provider/model or an object with id and embed',
+        )
+        .optional(),
+    })
+    .optional(),
+  models: z
+    .strictObject({
+      providers: z.record(z.string(), callable).optional(),
+      prices: z.record(z.string(), priceSchema).optional(),
+      bounds: z
+        .record(
+          z.string(),
+          z.strictObject({
+            requestsPerMinute: z.int().positive().optional(),
+            tokensPerMinute: z.int().positive().optional(),
+          } satisfies Record<keyof MinuteBounds, z.ZodType>),
         )
         .optional(),
     })
