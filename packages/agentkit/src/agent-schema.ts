@@ -62,6 +62,7 @@ const toolKeys: Record<
   reuse: z.enum(['call', 'always']).optional(),
   execute: callable.optional(),
   ask: callable.optional(),
+  handoff: callable.optional(),
   agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
   memory: z.boolean().optional(),
   module: z.instanceof(URL).optional(),

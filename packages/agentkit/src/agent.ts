@@ -44,6 +44,9 @@ export interface ModelOptions
   timeoutMs?: number;
 }
 
+export const isAgent = (value: object): value is AgentDefinition =>
+  'name' in value && 'instructions' in value;
+
 export interface AgentDefinition {
   /** `[a-z0-9][a-z0-9_-]{0,62}` */
   name: string;

@@ -25,7 +25,7 @@ export interface Agent<Output = Json> extends AgentDefinition {
 }
 
 /** Without a schema the output is the text of the last answer. */
-type OutputOf<Definition> = Definition extends { output: infer Schema extends StandardSchemaV1 }
+export type OutputOf<Definition> = Definition extends { output: infer Schema extends StandardSchemaV1 }
   ? SchemaOutput<Schema>
   : string;
 

@@ -39,6 +39,8 @@ export const agentEventSchema = z.discriminatedUnion('type', [
     isError: z.boolean(),
     durationMs: z.number(),
   }),
+  /** The conversation was handed to another agent. */
+  z.object({ type: z.literal('agent.changed'), turn, from: z.string(), to: z.string() }),
   /** The plan of a planner that makes one, as a whole. */
   z.object({
     type: z.literal('plan.updated'),

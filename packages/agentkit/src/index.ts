@@ -146,6 +146,7 @@ export { direct } from './planner/direct.ts';
 export { type PlanExecuteOptions, planExecute } from './planner/plan-execute.ts';
 export type { Planner, PlannerDecision, PlanStep, RunState } from './planner/planner.ts';
 export { react } from './planner/react.ts';
+export { type PlannedCall, type ScriptLine, scripted } from './planner/scripted.ts';
 export { defaultRetry, retryDelayMs } from './retry.ts';
 export { runAgent } from './run-agent.ts';
 export type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
@@ -175,6 +176,7 @@ export type {
   Steps,
   WaitRequest,
 } from './steps.ts';
+export { type SupervisorDefinition, supervisor } from './supervisor.ts';
 export type { SchemaIssue } from './tool/ajv-validator.ts';
 export { add, subtract } from './tool/builtin/arithmetic.ts';
 export { type AskHumanOptions, askHuman } from './tool/builtin/ask-human.ts';
@@ -186,6 +188,7 @@ export {
   readFileTool,
   writeFileTool,
 } from './tool/builtin/file-tools.ts';
+export { type HandoffOptions, handoff } from './tool/builtin/handoff.ts';
 export { type HttpFetchOptions, httpFetch } from './tool/builtin/http-fetch.ts';
 export {
   forgetTool,

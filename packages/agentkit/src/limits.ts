@@ -20,12 +20,16 @@ export const limitsSchema = z.strictObject({
    * `no_progress`. Default 3.
    */
   repeatedCalls: z.int().min(2).optional(),
+  /** `pause`: under ops-core a task without progress pauses, with the evidence, until it is resumed. Default `fail`. */
+  noProgress: z.enum(['fail', 'pause']).optional(),
   /** So many turns in a row that bring nothing new end the run with `no_progress`. Default 10. */
   idleTurns: z.int().min(2).optional(),
   /** Child tasks that this run may start; more are refused, and the model is told. Default 20. */
   children: z.int().nonnegative().optional(),
   /** How many levels of child agents there may be below the first run. Default 3. */
   childDepth: z.int().nonnegative().optional(),
+  /** How often the conversation may be handed to another agent; more are refused, and the model is told. Default 10. */
+  handoffs: z.int().nonnegative().optional(),
 });
 
 export type Limits = z.infer<typeof limitsSchema>;
@@ -36,5 +40,6 @@ export const defaultLimits = {
   repeatedCalls: 3,
   idleTurns: 10,
   children: 20,
+  handoffs: 10,
   childDepth: 3,
 } as const satisfies Limits;

@@ -13,7 +13,7 @@ import { withinWindow } from './run-compaction.ts';
 import { eventSinks, type RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 import { guardInput, guardOutput } from './run-guardrails.ts';
-import { callModel } from './run-model.ts';
+import { callModel, takeTurn } from './run-model.ts';
 import { checkOutput, outputRefused, repairRequest } from './run-output.ts';
 import { openRun } from './run-setup.ts';
 import type { RecordedCompaction } from './run-state.ts';
@@ -35,7 +35,7 @@ export async function runAgent(
     const { state, model } = run;
     run.emitLive({ type: 'run.started', agent: agent.name, model: model.id });
     await guardInput(run);
-    const output = await advance(run, agent.planner ?? react);
+    const output = await advance(run);
     await guardOutput(run, output);
     if (input.sessionId !== undefined) await appendToSession(run, environment, input.sessionId);
     const { turns, toolCalls, usage } = state;
@@ -50,13 +50,18 @@ export async function runAgent(
 }
 
 /** One decision after another, until the planner's result is one that the agent's output schema takes. */
-async function advance(run: RunContext, planner: Planner): Promise<Json> {
+async function advance(run: RunContext): Promise<Json> {
   for (;;) {
+    if (run.state.speaker !== run.agent) await handOver(run, run.state.speaker);
+    const { planner = react } = run.agent;
     const decision = await planner.next(run.state);
     if (decision.plan !== undefined) showPlan(run, decision.plan);
     switch (decision.do) {
       case 'call_model':
         await callModel(run, await withinWindow(run, decision));
+        break;
+      case 'take_turn':
+        await takeTurn(run, planner.name, decision);
         break;
       case 'call_tools':
         checkCalls(run, planner, decision.calls);
@@ -71,6 +76,14 @@ async function advance(run: RunContext, planner: Planner): Promise<Json> {
         throw decision satisfies never;
     }
   }
+}
+
+/** From now on another agent speaks, within the limits of the first. */
+async function handOver(run: RunContext, to: AgentDefinition): Promise<void> {
+  const from = run.agent.name;
+  Object.assign(run, await run.openSpeaker(to));
+  run.limits.useModel(run.model);
+  run.emitLive({ type: 'agent.changed', turn: run.state.turns, from, to: to.name });
 }
 
 /** Told again after a resume, to whoever watches then. */
@@ -90,9 +103,9 @@ function checkCalls({ state }: RunContext, planner: Planner, calls: readonly Too
 
 /** The checked output, or undefined after the model was told what is wrong with it. That happens once in a run. */
 async function finish(run: RunContext, answer: Json): Promise<Json | undefined> {
-  const { agent, state } = run;
-  if (agent.output === undefined) return answer;
-  const checked = await checkOutput(agent.output, answer);
+  const { first, state } = run;
+  if (first.output === undefined) return answer;
+  const checked = await checkOutput(first.output, answer);
   if (checked.ok) return checked.value;
   if (state.repairs > 0) throw outputRefused(checked.problems);
   const decision = { do: 'call_model', messages: state.messages, offerTools: false } as const;

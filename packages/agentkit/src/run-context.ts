@@ -17,13 +17,21 @@ export interface EventSinks {
   emitRecorded: EventSink;
 }
 
-/** What the functions of one run share. Only `state` changes. */
-export interface RunContext extends EventSinks {
-  readonly agent: AgentDefinition;
+/** Whoever speaks for the agent's side, and what comes with it. */
+export interface Speaker {
+  agent: AgentDefinition;
+  model: Model;
+  tools: ToolManager;
+  security: SecurityManager;
+}
+
+/** What the functions of one run share. `state` changes, and the speaker when the conversation is handed on. */
+export interface RunContext extends EventSinks, Speaker {
+  /** The agent that the run began with: its limits, output schema and guardrails hold to the end. */
+  readonly first: AgentDefinition;
+  /** Brings together what an agent needs that the conversation is handed to. */
+  readonly openSpeaker: (agent: AgentDefinition) => Promise<Speaker>;
   readonly steps: Steps;
-  readonly model: Model;
-  readonly tools: ToolManager;
-  readonly security: SecurityManager;
   readonly limits: RunLimits;
   readonly state: RunProgress;
   /** JSON Schema of the agent's output. */

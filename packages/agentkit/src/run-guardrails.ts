@@ -5,11 +5,11 @@ import { type RunContext, redactError } from './run-context.ts';
 
 /** Throws `GuardrailError` when one of the agent's guardrails objects to the prompt. */
 export const guardInput = (run: RunContext): Promise<void> =>
-  guard(run, 'input', run.agent.guardrails?.input, run.state.goal);
+  guard(run, 'input', run.first.guardrails?.input, run.state.goal);
 
 /** Throws `GuardrailError` when one of the agent's guardrails objects to the output. */
 export const guardOutput = (run: RunContext, output: Json): Promise<void> =>
-  guard(run, 'output', run.agent.guardrails?.output, output);
+  guard(run, 'output', run.first.guardrails?.output, output);
 
 /** All are asked side by side; of those that object the first one in the list counts. */
 async function guard<Subject>(

@@ -1,7 +1,7 @@
 /** Runs in this process: the steps live and die with it, and so do the runs of agents that work is handed on to. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { AgentDefinition } from './agent.ts';
+import { type AgentDefinition, isAgent } from './agent.ts';
 import { OpspawnError } from './errors.ts';
 import type { EventSink } from './event.ts';
 import type { Json } from './json.ts';
@@ -106,9 +106,6 @@ function agentNamed(name: string, sources: readonly Tools[]): AgentDefinition | 
     .filter(isAgent)
     .find((agent) => agent.name === name);
 }
-
-/** What `defineAgent` checks of the agents that a tool brings. */
-const isAgent = (agent: object): agent is AgentDefinition => 'name' in agent && 'instructions' in agent;
 
 function budgetOf({ limits: { tokens, costMicroUsd } = {} }: AgentDefinition): BudgetAmount {
   return { ...(tokens !== undefined && { tokens }), ...(costMicroUsd !== undefined && { costMicroUsd }) };

@@ -12,7 +12,7 @@ export class RunLimits {
   readonly #limits: Limits & Record<keyof typeof defaultLimits | 'wallTimeMs', number>;
   readonly #steps: Steps;
   readonly #state: RunProgress;
-  readonly #price: ModelPrice | undefined;
+  #price: ModelPrice | undefined;
   #startedAt: number | undefined;
 
   constructor(limits: Limits | undefined, steps: Steps, state: RunProgress, model: Model) {
@@ -24,13 +24,19 @@ export class RunLimits {
       idleTurns: limits?.idleTurns ?? defaultLimits.idleTurns,
       children: limits?.children ?? defaultLimits.children,
       childDepth: limits?.childDepth ?? defaultLimits.childDepth,
+      handoffs: limits?.handoffs ?? defaultLimits.handoffs,
       wallTimeMs: limits?.wallTimeMs ?? Number.POSITIVE_INFINITY,
     };
     this.#steps = steps;
     this.#state = state;
     this.#startedAt = steps.history()[0]?.startedAt;
-    this.#price = model.price;
-    if (limits?.costMicroUsd !== undefined && model.price === undefined) throw unknownPrice(model.id);
+    this.useModel(model);
+  }
+
+  /** What is reckoned with from now on. Throws `config_invalid` for a model without a price in a run with a cost limit. */
+  useModel({ id, price }: Model): void {
+    this.#price = price;
+    if (this.#limits.costMicroUsd !== undefined && price === undefined) throw unknownPrice(id);
   }
 
   /** Asked before each model call. Gives how long the answer may be, in tokens, where a limit of the run bounds it. */
@@ -38,7 +44,6 @@ export class RunLimits {
     const { turns, tokens, costMicroUsd } = this.#limits;
     const { usage } = this.#state;
     this.remainingMs();
-    this.#state.repetition.check(this.#limits);
     within('turns', turns, this.#state.turns, 1);
     const caps: number[] = [];
     if (tokens !== undefined) {
@@ -58,6 +63,16 @@ export class RunLimits {
     if (this.#price === undefined) return { tokens: maxOutputTokens };
     const costMicroUsd = Math.ceil((maxOutputTokens * this.#price.outputMicroUsd) / 1_000_000);
     return { tokens: maxOutputTokens, costMicroUsd };
+  }
+
+  /** The evidence that the run goes in circles, if it does. */
+  get circling(): OpspawnError | undefined {
+    return this.#state.repetition.evidence(this.#limits);
+  }
+
+  /** Whether a run in circles pauses, where that is possible, in place of failing. */
+  get pausesInCircles(): boolean {
+    return this.#limits.noProgress === 'pause';
   }
 
   beforeCalls(count: number): void {
@@ -89,6 +104,14 @@ export class RunLimits {
     const { childDepth, children } = this.#limits;
     if (depth >= childDepth) return `Work may be handed on ${childDepth} levels deep at most: do it here`;
     return ordinal > children ? `This run may start ${children} child tasks at most` : undefined;
+  }
+
+  /** Why the conversation may not be handed on, as the call number `ordinal` of this turn that would, from 1. */
+  handoffRefusal(ordinal: number): string | undefined {
+    const { handoffs } = this.#limits;
+    if (ordinal > 1) return 'The conversation can be handed to one agent at a time';
+    if (this.#state.handoffs < handoffs) return undefined;
+    return `The conversation may be handed on ${handoffs} times at most: go on yourself`;
   }
 
   /** At least one token: what does not fit is refused by the budget itself, which knows the figures. */

@@ -4,7 +4,7 @@ import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMes
 import type { ModelReply, ModelRequest } from './model/model.ts';
 import type { PlannerDecision } from './planner/planner.ts';
 import { type RunContext, redactError } from './run-context.ts';
-import { modelStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
+import { modelStep, noProgressStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
 import type { RedactedStream } from './security/security.ts';
 import { streamOf } from './security/strictest.ts';
 import type { BudgetAmount, RetryPolicy, StepContext, StepOptions } from './steps.ts';
@@ -22,9 +22,8 @@ export const modelTimeoutMs = 600_000;
  */
 export async function callModel(run: RunContext, decision: CallModel, repair?: string): Promise<void> {
   const { state, steps, limits } = run;
-  if (state.pendingCalls.length > 0) {
-    throw new OpspawnError('internal', 'The planner called the model while tool calls have no result');
-  }
+  assertNoPending(run);
+  await checkProgress(run);
   const turn = state.turns + 1;
   const step = modelStep(turn);
   const longest = decision.options?.maxOutputTokens ?? run.agent.modelOptions?.maxOutputTokens;
@@ -47,6 +46,51 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   const { model, message, usage } = answer;
   const durationMs = performance.now() - startedAt;
   run.emitRecorded({ type: 'model.finished', turn, model, message, usage, durationMs });
+}
+
+type TakeTurn = Extract<PlannerDecision, { do: 'take_turn' }>;
+
+/** One turn without the model: what the planner says and calls is taken in like an answer that cost nothing. */
+export async function takeTurn(
+  run: RunContext,
+  planner: string,
+  { say = '', calls }: TakeTurn,
+): Promise<void> {
+  const { state, steps, limits, security } = run;
+  assertNoPending(run);
+  await checkProgress(run);
+  limits.beforeModel();
+  const turn = state.turns + 1;
+  run.emitLive({ type: 'turn.started', turn });
+  const content: AssistantMessage['content'] = calls.map(({ tool, input }, index) => {
+    return { type: 'tool-call', callId: `planned_${turn}_${index + 1}`, tool, input };
+  });
+  if (say !== '') content.unshift({ type: 'text', text: say });
+  const message = security.redact({ role: 'assistant', content } as Json) as AssistantMessage;
+  const usage: RecordedUsage = { inputTokens: 0, outputTokens: 0, costMicroUsd: 0 };
+  const recorded: RecordedTurn = { message, usage, model: `planner/${planner}` };
+  const answer = turnOf(await steps.run(modelStep(turn), () => recorded, { kind: 'llm', effect: 'read' }));
+  state.addTurn(answer);
+  run.emitRecorded({ type: 'model.finished', turn, ...answer, durationMs: 0 });
+}
+
+function assertNoPending({ state }: RunContext): void {
+  if (state.pendingCalls.length === 0) return;
+  throw new OpspawnError('internal', 'The planner took the next turn while tool calls have no result');
+}
+
+/**
+ * Throws `no_progress` for a run that goes in circles. Where it is to pause the evidence is recorded first: a run that goes on
+ * afterwards counts from there.
+ */
+async function checkProgress({ state, steps, limits }: RunContext): Promise<void> {
+  const { circling } = limits;
+  if (circling === undefined) return;
+  if (!limits.pausesInCircles) throw circling;
+  const { message, details } = circling;
+  const evidence = { message, ...details } as Json;
+  await steps.run(noProgressStep(state.turns), () => evidence, { effect: 'read' });
+  throw new OpspawnError('no_progress', message, { details: { ...details, pause: true } });
 }
 
 /**

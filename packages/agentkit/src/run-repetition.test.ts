@@ -114,3 +114,19 @@ describe('a run that comes on does not end', () => {
       assert.throws(() => checkAgent(agentWith([], { limits })), withCode('config_invalid'));
   });
 });
+
+describe('a run that is to pause in circles', () => {
+  const pausing: Partial<AgentDefinition> = { limits: { noProgress: 'pause' } };
+
+  it('records the evidence, and counts from there when it goes on', async () => {
+    const steps = [one, one, one, one, one, one, 'never'];
+    const first = await endOf(steps, pausing);
+    assert.deepEqual([first.code, first.details.times, first.details.pause], ['no_progress', 3, true]);
+    assert.equal(first.history.at(-1)?.name, 'no_progress:3');
+    const second = await endOf(steps, pausing, first.history);
+    assert.deepEqual([second.code, second.details.times], ['no_progress', 3]);
+    assert.equal(second.history.at(-1)?.name, 'no_progress:6');
+    const third = await endOf([one, one, one, 'better'], pausing, first.history);
+    assert.equal(third.output, 'better');
+  });
+});

@@ -24,7 +24,7 @@ export class RunRepetition {
 
   addTurn(message: AssistantMessage): void {
     this.#idleTurns += 1;
-    if (callsOf(message).length === 0 && this.#isNew(keyOf(['', textOf(message)]))) this.#startAnew();
+    if (callsOf(message).length === 0 && this.#isNew(keyOf(['', textOf(message)]))) this.startAnew();
   }
 
   /** All calls of a turn with their results, in call order. */
@@ -38,18 +38,24 @@ export class RunRepetition {
       });
     }
     const fresh = [...pairs.keys()].filter((key) => this.#isNew(key));
-    if (fresh.length > 0) this.#startAnew();
+    if (fresh.length > 0) this.startAnew();
     for (const [key, pair] of pairs) {
       this.#sinceNew.set(key, { ...pair, times: (this.#sinceNew.get(key)?.times ?? 0) + 1 });
     }
   }
 
-  /** Throws `no_progress` with the evidence when the same call came so often, or so many turns brought nothing new. */
-  check({ repeatedCalls, idleTurns }: { repeatedCalls: number; idleTurns: number }): void {
+  /** `no_progress` when the same call came so often, or so many turns brought nothing new. */
+  evidence({
+    repeatedCalls,
+    idleTurns,
+  }: {
+    repeatedCalls: number;
+    idleTurns: number;
+  }): OpspawnError | undefined {
     for (const repeated of this.#sinceNew.values())
-      if (repeated.times >= repeatedCalls) throw inCircles(repeated);
-    if (this.#idleTurns < idleTurns) return;
-    throw new OpspawnError(
+      if (repeated.times >= repeatedCalls) return inCircles(repeated);
+    if (this.#idleTurns < idleTurns) return undefined;
+    return new OpspawnError(
       'no_progress',
       `${this.#idleTurns} turns brought nothing that was not there before`,
       {
@@ -62,7 +68,8 @@ export class RunRepetition {
     return this.#seen.size < this.#seen.add(key).size;
   }
 
-  #startAnew(): void {
+  /** Counts from here on: something new came, or somebody has looked at it and lets the run go on. */
+  startAnew(): void {
     this.#idleTurns = 0;
     this.#sinceNew.clear();
   }

@@ -5,13 +5,14 @@ import type { Message } from './message.ts';
 import { fallbackModel } from './model/fallback-model.ts';
 import type { Model } from './model/model.ts';
 import { settleCompaction } from './run-compaction.ts';
-import type { EventSinks, RunContext } from './run-context.ts';
+import type { EventSinks, RunContext, Speaker } from './run-context.ts';
 import type { RunEnvironment, RunInput } from './run-environment.ts';
 import { RunLimits } from './run-limits.ts';
 import { recallEarlier, withMemory } from './run-memory.ts';
 import { settleTurn } from './run-model.ts';
 import { foldHistory, RunProgress } from './run-state.ts';
 import { strictest } from './security/strictest.ts';
+import type { Steps } from './steps.ts';
 import { jsonSchemaOf } from './tool/json-schema.ts';
 import type { Tools } from './tool/tool.ts';
 import { createToolManager } from './tool/tool-manager.ts';
@@ -26,24 +27,31 @@ export async function openRun(
   environment: RunEnvironment,
   sinks: EventSinks,
 ): Promise<RunContext> {
-  const { steps, secrets } = environment;
-  const model = await modelOf(agent, environment);
-  const { toolManager = createToolManager } = agent;
-  const sources = await toolsOf(agent, input, environment);
+  const { steps } = environment;
   const earlier = await recallEarlier(agent, input, environment);
-  const bound = withMemory(sources, { agent, input, environment, state: () => state });
-  const tools = toolManager({ tools: mergeTools(bound), secrets });
-  const state = new RunProgress(earlier, promptOf(input), (tool) => tools.bringsOutside?.(tool) ?? true);
+  const opened = new Map<AgentDefinition, Speaker>();
+  const openSpeaker = async (next: AgentDefinition): Promise<Speaker> => {
+    const speaker =
+      opened.get(next) ?? (await speakerFor(next, { agent, input, environment, state: () => state }));
+    opened.set(next, speaker);
+    return speaker;
+  };
+  const begin = (): RunProgress =>
+    new RunProgress(agent, earlier, promptOf(input), (speaker, tool) => {
+      return opened.get(speaker)?.tools.bringsOutside?.(tool) ?? true;
+    });
+  for (const speaker of rehearse(begin(), steps)) await openSpeaker(speaker);
+  const state = begin();
   for (const tool of input.taintedBy ?? []) state.taintedBy.add(tool);
   const lastTurn = foldHistory(state, steps.history());
+  const speaker = await openSpeaker(state.speaker);
   const run: RunContext = {
     ...sinks,
-    agent,
+    ...speaker,
+    first: agent,
     steps,
-    model,
-    tools,
-    security: strictest(environment.security, agent.security),
-    limits: new RunLimits(agent.limits, steps, state, model),
+    openSpeaker,
+    limits: new RunLimits(agent.limits, steps, state, speaker.model),
     state,
     outputSchema: agent.output === undefined ? undefined : jsonSchemaOf(agent.output),
     depth: input.depth ?? 0,
@@ -53,6 +61,27 @@ export async function openRun(
   if (lastTurn !== undefined) await settleTurn(run, lastTurn);
   await settleCompaction(run);
   return run;
+}
+
+/** All who speak in what is recorded. Their tools have to be open before it is taken in, to know what came from outside. */
+function rehearse(state: RunProgress, steps: Steps): Iterable<AgentDefinition> {
+  if (Object.values(state.speaker.tools ?? {}).some((tool) => 'handoff' in tool))
+    foldHistory(state, steps.history());
+  return state.speakers;
+}
+
+/** What an agent needs to take its turn. The memory is that of the agent which the run began with. */
+async function speakerFor(speaker: AgentDefinition, run: Parameters<typeof withMemory>[1]): Promise<Speaker> {
+  const { input, environment } = run;
+  const { secrets, security } = environment;
+  const { toolManager = createToolManager } = speaker;
+  const bound = withMemory(await toolsOf(speaker, input, environment), run);
+  return {
+    agent: speaker,
+    model: await modelOf(speaker, environment),
+    tools: toolManager({ tools: mergeTools(bound), secrets }),
+    security: strictest(security, speaker.security),
+  };
 }
 
 async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Promise<Model> {

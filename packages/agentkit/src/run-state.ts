@@ -2,6 +2,7 @@
  * What a run has come to. It is folded from recorded steps by the same functions that take in live results, so that a
  * resumed run and one that never stopped are in the same state.
  */
+import type { AgentDefinition } from './agent.ts';
 import type { RecordedError } from './errors.ts';
 import type { Json } from './json.ts';
 import { type BlockEdit, type Blocks, blockEditOf, isBlocksMessage, isBlockTool } from './memory/blocks.ts';
@@ -22,6 +23,7 @@ import {
   userMessage,
 } from './message.ts';
 import type { PlanStep, RunState } from './planner/planner.ts';
+import { speakerAfter, speakerOf } from './run-handoff.ts';
 import { RunRepetition } from './run-repetition.ts';
 import type { StepRecord } from './steps.ts';
 
@@ -60,6 +62,9 @@ export interface Before {
   sessionOffset: number;
 }
 
+/** Whether what a tool of this agent gives may hold content from outside. */
+export type BringsOutside = (speaker: AgentDefinition, tool: string) => boolean;
+
 export class RunProgress implements RunState {
   readonly goal: string;
   /** Grows in place: a copy at every turn would make long runs quadratic. */
@@ -78,6 +83,12 @@ export class RunProgress implements RunState {
   /** Tools whose output stands in the conversation and may hold content from outside, which may steer the model. */
   readonly taintedBy = new Set<string>();
   readonly repetition = new RunRepetition();
+  /** The agent whose turn it is. */
+  speaker: AgentDefinition;
+  /** All whose turn it was in this run, and is. */
+  readonly speakers = new Set<AgentDefinition>();
+  /** How often the conversation was handed on. */
+  handoffs = 0;
   plan: readonly PlanStep[] | undefined;
   /** What takes the place of the oldest messages when they are sent. */
   compaction: RecordedCompaction | undefined;
@@ -91,7 +102,7 @@ export class RunProgress implements RunState {
   readonly #results = new Map<string, ToolResult>();
   readonly #added: number;
   readonly #pinned: ReadonlySet<Message>;
-  readonly #bringsOutside: (tool: string) => boolean;
+  readonly #bringsOutside: BringsOutside;
   /** What is added to an index within the session to have it within `messages`. */
   readonly sessionOffset: number;
 
@@ -99,15 +110,18 @@ export class RunProgress implements RunState {
   blocks: Record<string, MemoryBlock>;
   hasEditedBlocks = false;
 
-  /** `bringsOutside`: of a tool by its name. */
   constructor(
+    first: AgentDefinition,
     before: Before,
     prompt: Extract<Message, { role: 'user' }>,
-    bringsOutside: (tool: string) => boolean = () => true,
+    bringsOutside: BringsOutside = () => true,
   ) {
     this.#bringsOutside = bringsOutside;
     this.goal = textOf(prompt);
     this.messages = [...before.messages, prompt];
+    this.speaker = speakerOf(first, before.messages);
+    this.speakers.add(this.speaker);
+    if (this.speaker !== first) this.messages[0] = instructionsOf(this.speaker);
     this.#added = before.messages.length;
     this.#pinned = new Set([prompt, ...before.messages.slice(0, 2).filter(isBlocksMessage)]);
     this.blocks = { ...before.blocks };
@@ -164,12 +178,21 @@ export class RunProgress implements RunState {
     this.messages.push({ role: 'tool', content });
     this.repetition.addResults(this.#calls, content);
     this.#taint(content);
+    this.#hearHandoff(speakerAfter(this.speaker, this.#calls, content));
     this.#calls = [];
     this.#results.clear();
   }
 
   #taint(results: readonly ToolResult[]): void {
-    for (const { tool } of results) if (this.#bringsOutside(tool)) this.taintedBy.add(tool);
+    for (const { tool } of results) if (this.#bringsOutside(this.speaker, tool)) this.taintedBy.add(tool);
+  }
+
+  #hearHandoff(speaker: AgentDefinition): void {
+    if (speaker === this.speaker) return;
+    this.speaker = speaker;
+    this.speakers.add(speaker);
+    this.handoffs += 1;
+    this.messages[0] = instructionsOf(speaker);
   }
 
   /** Edits are worked out from here: the text of the record, not of the store, so that a resumed run works out the same. */
@@ -182,6 +205,11 @@ export class RunProgress implements RunState {
   }
 }
 
+const instructionsOf = ({ instructions }: AgentDefinition): Message => ({
+  role: 'system',
+  content: instructions,
+});
+
 export const modelStep = (turn: number): string => `model:${turn}`;
 
 /** The summary that is written before that turn. */
@@ -189,6 +217,10 @@ export const compactionStep = (turn: number): string => `compact:${turn}`;
 export const isCompactionStep = (name: string): boolean => /^compact:\d+$/.test(name);
 /** The decision to leave out messages without a summary. */
 export const windowStep = (turn: number): string => `window:${turn}`;
+
+const noProgressPrefix = 'no_progress:';
+/** Holds the evidence that the run went in circles after so many turns, and pauses there. */
+export const noProgressStep = (turns: number): string => `${noProgressPrefix}${turns}`;
 
 /** `TOOL:TURN:CALL_ID`. The call id alone would not do: providers give the same one again in another turn. */
 export const toolStep = (turn: number, call: ToolCall): string =>
@@ -202,7 +234,9 @@ export function foldHistory(state: RunProgress, history: readonly StepRecord[]):
   const outcomes = new Map<string, CallOutcome>();
   const turns: Turn[] = [];
   const compactions = new Map<string, StepRecord['outcome']>();
+  const lookedAt = new Set<string>();
   for (const record of history) {
+    if (record.name.startsWith(noProgressPrefix)) lookedAt.add(record.name);
     if (isCompactionStep(record.name) || record.name.startsWith('window:'))
       compactions.set(record.name, record.outcome);
     if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
@@ -216,6 +250,7 @@ export function foldHistory(state: RunProgress, history: readonly StepRecord[]):
       const outcome = outcomes.get(toolStep(state.turns, call));
       if (outcome !== undefined) state.addResult(call, outcome);
     }
+    if (lookedAt.has(noProgressStep(state.turns))) state.repetition.startAnew();
   }
   foldCompactions(state, compactions);
   return turns.at(-1);

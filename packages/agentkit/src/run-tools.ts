@@ -4,6 +4,7 @@ import { OpspawnError, recordError, StepError } from './errors.ts';
 import { canonicalJson, type Json } from './json.ts';
 import type { ToolCall } from './message.ts';
 import { type RunContext, redactError } from './run-context.ts';
+import { isHandoff } from './run-handoff.ts';
 import { type CallOutcome, endsRun, toolStep } from './run-state.ts';
 import type { Verdict } from './security/security.ts';
 import type { ChildRequest, Decision, StepContext, StepOptions, WaitRequest } from './steps.ts';
@@ -19,7 +20,7 @@ export async function callTools(run: RunContext, calls: readonly ToolCall[]): Pr
   const turn = state.turns;
   run.limits.beforeCalls(calls.length);
   const prepared = await Promise.all(calls.map((call) => tools.prepare(call)));
-  const admitted = admitChildren(run, prepared);
+  const admitted = admitHandoffs(run, calls, admitChildren(run, prepared));
   const ended = await Promise.all(
     calls.map(async (call, index) => ({
       call,
@@ -43,6 +44,21 @@ function admitChildren(
     started += 1;
     const refusal = limits.childRefusal(depth, started);
     return refusal === undefined ? call : { refused: true, message: refusal };
+  });
+}
+
+/** One handoff of a turn at most, and so many of a run. */
+function admitHandoffs(
+  { agent, limits }: RunContext,
+  calls: readonly ToolCall[],
+  admitted: readonly (Prepared | RefusedCall)[],
+): readonly (Prepared | RefusedCall)[] {
+  let handoffs = 0;
+  return admitted.map((each, index) => {
+    if (isRefused(each) || !isHandoff(agent, (calls[index] as ToolCall).tool)) return each;
+    handoffs += 1;
+    const refusal = limits.handoffRefusal(handoffs);
+    return refusal === undefined ? each : { refused: true, message: refusal };
   });
 }
 

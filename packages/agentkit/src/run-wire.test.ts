@@ -115,15 +115,19 @@ const faults: Record<string, Fault> = {
   'a closed connection': 'reset',
 };
 
-suite('the run asks again, to the same end, after', { concurrency: true }, () => {
+const impatient: Partial<AgentDefinition> = { modelOptions: { timeoutMs: 2_000 } };
+
+suite('the run asks again, to the same end, after', { concurrency: 4 }, () => {
   for (const [name, fault] of Object.entries(faults)) {
     for (const spec of ['openai/gpt-5.4-mini', 'anthropic/claude-sonnet-4-6', 'google/gemini-2.5-flash'])
       test(`${name} of ${spec}`, () =>
         within(async ({ run, of, proxy }) => {
           proxy.nextFaults.push(fault);
-          const { output, turns } = await run(spec, { modelOptions: { timeoutMs: 2_000 } });
-          assert.deepEqual([output, turns, proxy.bodies.length], ['It is 3, I am sure.', 2, 3]);
-          assert.equal(of('step.reset').length, 1);
+          const { output, turns } = await run(spec, fault === 'hang' ? impatient : {});
+          assert.deepEqual([output, turns], ['It is 3, I am sure.', 2]);
+          // A busy machine may miss the short time more than once.
+          assert.ok(fault === 'hang' || proxy.bodies.length === 3, `${proxy.bodies.length} requests`);
+          assert.equal(of('step.reset').length, proxy.bodies.length - 2);
           assert.equal(of('model.finished').length, 2, 'what failed is no turn');
         }));
   }

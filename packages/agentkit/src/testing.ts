@@ -15,6 +15,12 @@ export {
 } from './model/scripted/scripted-model.ts';
 export { scriptedProvider } from './model/scripted/scripted-models.ts';
 export { type CollectedEvents, collectEvents } from './testing/collect-events.ts';
+export {
+  type EventPattern,
+  type ExpectEventsOptions,
+  expectEvents,
+  expectNoEvent,
+} from './testing/expect-events.ts';
 export { type FakeClock, fakeClock } from './testing/fake-clock.ts';
 export { type MemoryEnvironmentOptions, memoryEnvironment } from './testing/memory-environment.ts';
 export { replayingSteps } from './testing/replaying-steps.ts';

@@ -1,4 +1,5 @@
 import { callsOf, type Message, textOf, userMessage } from '../message.ts';
+import { splitAtPrompt } from './conversation.ts';
 import type { Planner, PlanStep, RunState } from './planner.ts';
 
 export interface PlanExecuteOptions {
@@ -49,11 +50,11 @@ interface Progress {
   answer?: string;
 }
 
-function follow({ messages, goal }: RunState, maxRevisions: number): Progress {
-  const prompt = messages.map((each) => each.role === 'user' && textOf(each) === goal).lastIndexOf(true);
-  const said = [...messages.slice(0, prompt + 1), userMessage(askForPlan)];
+function follow(state: RunState, maxRevisions: number): Progress {
+  const { before, after } = splitAtPrompt(state);
+  const said = [...before, userMessage(askForPlan)];
   const progress: Progress = { said, phase: 'plan', plan: [], revisions: 0, hasFailedCalls: false };
-  for (const message of messages.slice(prompt + 1)) {
+  for (const message of after) {
     said.push(message);
     if (message.role === 'tool') progress.hasFailedCalls = message.content.every(({ isError }) => isError);
     if (message.role === 'assistant' && callsOf(message).length === 0)

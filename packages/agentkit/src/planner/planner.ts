@@ -37,6 +37,8 @@ export type PlannerDecision = {
       options?: Omit<ModelRequest, 'messages' | 'tools' | 'signal' | 'onDelta' | 'redact'>;
     }
   | { do: 'call_tools'; calls: readonly ToolCall[] }
+  /** Takes the turn in the model's place: nobody is asked, and the calls are pending then. */
+  | { do: 'take_turn'; say?: string; calls: readonly Pick<ToolCall, 'tool' | 'input'>[] }
   | { do: 'finish'; output: Json }
 );
 

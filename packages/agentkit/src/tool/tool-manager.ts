@@ -71,6 +71,7 @@ export function createToolManager(options: ToolManagerOptions): ToolManager {
 
 /** By its hint; without one, what a person answers is no content from outside, and everything else is. */
 function bringsOutside(tool: Tool): boolean {
+  if ('handoff' in tool && tool.handoff !== undefined) return false;
   if ('ask' in tool) return tool.annotations?.openWorldHint ?? tool.agents !== undefined;
   return tool.annotationsFor !== undefined || tool.annotations?.openWorldHint !== false;
 }

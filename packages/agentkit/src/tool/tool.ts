@@ -64,6 +64,8 @@ export interface InlineTool<Input> extends ToolBase<Input> {
   isolation?: 'inline';
   /** Hands the memory of the run to this tool, as `context.memory`. */
   memory?: boolean;
+  /** A call that works hands the conversation to this agent; its result is `{ "handedTo": NAME }`. See `handoff`. */
+  handoff?: () => { readonly name: string };
   execute: (input: Input, context: ToolContext) => unknown;
 }
 

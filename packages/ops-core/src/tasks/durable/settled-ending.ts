@@ -1,4 +1,4 @@
-import { encodeJson, isRetryable, recordError } from '@opspawn/agentkit';
+import { encodeJson, isRetryable, type Json, OpspawnError, recordError } from '@opspawn/agentkit';
 import type { DurableRun } from './durable-run.ts';
 import { type Ending, failedFinally } from './ending.ts';
 
@@ -24,8 +24,17 @@ function completed(value: unknown): Ending {
   }
 }
 
+/** A run that asked to be looked at before it goes on: what it recorded tells it then that somebody did. */
+const asksForPause = (thrown: unknown): thrown is OpspawnError =>
+  thrown instanceof OpspawnError && thrown.code === 'no_progress' && thrown.details.pause === true;
+
 /** A failure that is recorded comes again on every replay, so that trying again cannot help. */
 function failed(run: DurableRun, thrown: unknown): Ending {
+  if (asksForPause(thrown)) {
+    const { pause: _, ...evidence } = thrown.details;
+    const details = { message: thrown.message, ...evidence } as Json;
+    return { kind: 'paused', reason: 'no_progress', details };
+  }
   const recorded = failuresIn(run, thrown, 0);
   const failedStep = recorded.length > 0 ? Math.min(...recorded) : justFailed(run);
   return {
