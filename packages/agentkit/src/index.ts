@@ -23,6 +23,23 @@ export {
   TimeoutError,
   toOpspawnError,
 } from './errors.ts';
+export { type EvalCase, evalCaseSchema, parseEvalCases } from './eval/eval-case.ts';
+export {
+  compareEvals,
+  type EvalCaseResult,
+  type EvalChange,
+  type EvalComparison,
+  type EvalReport,
+  evalReportSchema,
+  type MissedScore,
+  missedThresholds,
+  parseEvalReport,
+} from './eval/eval-report.ts';
+export { evalTable } from './eval/eval-table.ts';
+export { type JudgeOptions, judge } from './eval/judge.ts';
+export { type EvalOptions, runEval } from './eval/run-eval.ts';
+export type { Score, ScoredRun, Scorer } from './eval/scorer.ts';
+export { contains, exact, matchesSchema, type NumericOptions, numeric } from './eval/scorers.ts';
 export { type AgentEvent, agentEventSchema, type EventSink } from './event.ts';
 export type { Guardrail, GuardrailContext, Guardrails } from './guardrail.ts';
 export {

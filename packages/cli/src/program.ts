@@ -24,6 +24,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addMcp(program);
   addCrashTest(program);
   addDatabase(program);
+  addEval(program);
   addDoctor(program);
   return program;
 }
@@ -337,6 +338,33 @@ function addDatabase(program: Command): void {
   onDatabase(command(key, 'create', 'Make a key, by working on the database itself'))
     .requiredOption('--name <name>', 'whose it is')
     .action(async (options) => (await import('./commands/key.ts')).create(options));
+}
+
+function addEval(program: Command): void {
+  command(program, 'eval <agent>', 'Run an agent over a dataset and score what comes of it')
+    .requiredOption('--data <file>', 'a case as JSON on each line: {"input": …, "expected": …}')
+    .addOption(configOption())
+    .option(
+      '--scorer <name...>',
+      'exact, contains, numeric=TOLERANCE, json-schema=@FILE, judge=MODEL (default: exact)',
+    )
+    .option('--threshold <name=least...>', 'the mean that a scorer has to reach, from 0 to 1')
+    .option('--out <file>', 'keep the report as JSON')
+    .option('--compare <file>', 'an earlier report; means must not fall')
+    .addOption(new Option('--allow-drop <n>', 'by how much a mean may fall').argParser(Number).default(0))
+    .addOption(
+      new Option('--concurrency <n>', 'runs side by side').argParser(wholeNumber(1, 1_000)).default(4),
+    )
+    .addHelpText(
+      'after',
+      `
+Runs in this process, without a task; tools really run. Exits with 1 when a threshold is missed or a mean fell.
+
+Examples:
+  opspawn eval clerk --data cases.jsonl --scorer exact --threshold exact=0.9
+  opspawn eval clerk --data cases.jsonl --scorer judge=openai/gpt-5.4-mini --out now.json --compare before.json`,
+    )
+    .action(async (name, options) => (await import('./commands/eval.ts')).evaluate(name, options));
 }
 
 function addDoctor(program: Command): void {

@@ -10,6 +10,7 @@ export {
 } from './config.ts';
 export { configuredMcpServers, mcpCredentials } from './mcp/configured-servers.ts';
 export { createLog, type Log } from './observe/log.ts';
+export { openAgentParts } from './start/agent-environment.ts';
 export { checkBroker } from './start/check-broker.ts';
 export { addApiKey, migrateDatabase, readDatabaseStatus } from './start/database.ts';
 export { backUpDatabase, type MoveOptions, moveDatabase } from './start/move-database.ts';

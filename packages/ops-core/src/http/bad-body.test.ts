@@ -17,6 +17,7 @@ before(async () => {
 after(() => server[Symbol.asyncDispose]());
 
 const mebibyte = 1024 * 1024;
+const signalPath = `/v1/tasks/${aTaskId}/signals`;
 const nested = (depth: number) => `{"name":"a","input":${'['.repeat(depth)}${']'.repeat(depth)}}`;
 
 const bodies: BadRequestCase[] = [
@@ -124,7 +125,7 @@ const bodies: BadRequestCase[] = [
   ['very deep nesting', () => body(nested(200_000)), 400, 'invalid_argument', ''],
   [
     'a body over the limit',
-    () => body(`{"name":"a","input":"${'x'.repeat(mebibyte)}"}`),
+    () => ({ path: signalPath, ...body(`{"name":"a","data":"${'x'.repeat(mebibyte)}"}`) }),
     413,
     'payload_too_large',
   ],
@@ -141,7 +142,7 @@ const bodies: BadRequestCase[] = [
     'a chunked body over the limit',
     () =>
       raw(
-        `POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n110000\r\n${' '.repeat(0x110000)}\r\n0\r\n\r\n`,
+        `POST ${signalPath} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n110000\r\n${' '.repeat(0x110000)}\r\n0\r\n\r\n`,
       ),
     413,
     'payload_too_large',

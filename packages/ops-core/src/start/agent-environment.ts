@@ -4,8 +4,10 @@ import {
   createModelRegistry,
   createSecurityManager,
   environmentSecrets,
+  type KnownSecrets,
   type McpHost,
   type MemoryOptions,
+  memoryProviderBudget,
 } from '@opspawn/agentkit';
 import { scriptedProvider } from '@opspawn/agentkit/testing';
 import type { AgentEnvironment } from '../agents/agent-run.ts';
@@ -23,6 +25,20 @@ export async function openAgentEnvironment(
   node: OpspawnNode,
   loaded: LoadedConfig,
 ): Promise<AgentEnvironment> {
+  return {
+    ...(await openAgentParts(node, loaded)),
+    memory: storeMemory(node.store, memoryOptions(node, loaded)),
+  };
+}
+
+/** What a node needs to have. Without a store the tools of MCP servers are pinned for as long as the process lives. */
+type AgentNode = Pick<OpspawnNode, 'settings' | 'log'> & Partial<Pick<OpspawnNode, 'store'>>;
+
+/** The same without memory, for runs in this process. Who opens it disposes of `mcp`. */
+export async function openAgentParts(
+  node: AgentNode,
+  loaded: LoadedConfig,
+): Promise<Omit<AgentEnvironment, 'memory' | 'secrets'> & { secrets: KnownSecrets }> {
   const { environment } = node.settings;
   const {
     models,
@@ -37,7 +53,6 @@ export async function openAgentEnvironment(
       ...(models?.prices && { prices: models.prices }),
       ...(models?.bounds && { budget: memoryProviderBudget({ bounds: models.bounds }) }),
     }),
-    memory: storeMemory(node.store, memoryOptions(node, loaded)),
     secrets,
     security,
     ...(mcp === undefined ? {} : { mcp }),
@@ -58,14 +73,14 @@ function memoryOptions(
 }
 
 async function openMcpHost(
-  { settings, log, store }: OpspawnNode,
+  { settings, log, store }: AgentNode,
   loaded: LoadedConfig,
 ): Promise<McpHost | undefined> {
   const servers = await configuredMcpServers(settings, loaded);
   if (servers === undefined) return undefined;
   return createMcpHost({
     servers,
-    pins: storePins(store),
+    ...(store && { pins: storePins(store) }),
     credentials: mcpCredentials(settings),
     onLog: ({ server, source, line }) =>
       log[source === 'host' ? 'warn' : 'debug']({ mcpServer: server, source }, line),

@@ -32,7 +32,7 @@ describe('a prompt of parts', () => {
     const app = createHttpServer({ engine });
     t.after(() => app.close());
     const client = createClient({ baseUrl: await listen(app, { host: '127.0.0.1', port: 0 }) });
-    const image = 'iVBORw0KGgo='.padStart(700_000, 'A');
+    const image = 'iVBORw0KGgo='.padStart(3_000_000, 'A');
     const prompt = [
       { type: 'text', text: 'What is it?' },
       { type: 'file', mediaType: 'image/png', data: image, filename: 'cat.png' },

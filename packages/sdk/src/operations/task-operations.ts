@@ -39,7 +39,8 @@ export const taskOperations = {
         .regex(/^[ -~]*$/, 'must be ASCII; in the body it need not be')
         .optional(),
     }),
-    body: body(createTaskRequestSchema),
+    // Prompts hold images and files.
+    body: { ...body(createTaskRequestSchema), limitBytes: 16 * mebibyte },
     success: { kind: 'json', statuses: [201, 200], schema: taskSchema, hasLocation: true },
     errors: ['idempotency_conflict', 'quota_exceeded'],
     repeatable: { withField: 'idempotencyKey' },

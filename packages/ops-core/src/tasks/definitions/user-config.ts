@@ -8,6 +8,7 @@ import {
   type ModelPrice,
   type ModelProvider,
   OpspawnError,
+  type Scorer,
   type SecurityManager,
 } from '@opspawn/agentkit';
 import { nameSchema, retryPolicySchema } from '@opspawn/sdk';
@@ -31,6 +32,8 @@ export interface OpspawnConfig {
   };
   /** `embedding`: finds memories by meaning too, `openai/text-embedding-3-small`. Default: `AGENTKIT_EMBEDDING_MODEL`. */
   memory?: { embedding?: string | Embedder };
+  /** For `opspawn eval`, beside those that come with agentkit. */
+  scorers?: readonly Scorer[];
   /** What tools may be handed. Default: the environment variables of the worker. */
   secrets?: KnownSecrets;
   /** Beside each agent's own. Default: allows everything, and redacts the secrets that were given out. */
@@ -141,6 +144,7 @@ const configSchema = z.strictObject({
         .optional(),
     })
     .optional(),
+  scorers: z.array(having('a scorer with name and score', 'name', 'score')).optional(),
   secrets: having('an object with get and values', 'get', 'values').optional(),
   security: having('an object with decide and redact', 'decide', 'redact').optional(),
 } satisfies Record<keyof OpspawnConfig, z.ZodType>);

@@ -1,0 +1,52 @@
+import type { EvalComparison, EvalReport } from './eval-report.ts';
+import { outputText } from './scorer.ts';
+
+const longestOutput = 60;
+
+/** The report for people: a line for each case, and the means. */
+export function evalTable(report: EvalReport, comparison?: EvalComparison): string {
+  const scorers = Object.keys(report.scores);
+  const rows = [
+    ['case', ...scorers, 'output'],
+    ...report.cases.map(({ id, scores, output, error }) => [
+      id,
+      ...scorers.map((scorer) => shownScore(scores[scorer] ?? 0)),
+      error === undefined ? oneLine(outputText(output ?? null)) : oneLine(`${error.code}: ${error.message}`),
+    ]),
+    ['mean', ...scorers.map((scorer) => shownScore(report.scores[scorer] ?? 0)), summary(report)],
+  ];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join('  '),
+  );
+  return [...lines, ...(comparison === undefined ? [] : comparisonLines(comparison))].join('\n');
+}
+
+function summary({ cases, failed, usage }: EvalReport): string {
+  const cost = usage.costMicroUsd === undefined ? '' : `, $${(usage.costMicroUsd / 1_000_000).toFixed(4)}`;
+  return `${cases.length} cases, ${failed} failed, ${usage.inputTokens + usage.outputTokens} tokens${cost}`;
+}
+
+function comparisonLines({ scores, worse, better, onlyBefore, onlyAfter }: EvalComparison): string[] {
+  const change = ({ id, scorer, before, after }: EvalComparison['worse'][number]): string =>
+    `  ${id}  ${scorer} ${shownScore(before)} -> ${shownScore(after)}`;
+  return [
+    '',
+    ...Object.entries(scores).map(
+      ([scorer, { before, after }]) => `${scorer}: ${shownScore(before)} before, ${shownScore(after)} now`,
+    ),
+    ...(worse.length > 0 ? ['worse:', ...worse.map(change)] : []),
+    ...(better.length > 0 ? ['better:', ...better.map(change)] : []),
+    ...(onlyBefore.length > 0 ? [`gone: ${onlyBefore.join(', ')}`] : []),
+    ...(onlyAfter.length > 0 ? [`new: ${onlyAfter.join(', ')}`] : []),
+  ];
+}
+
+const shownScore = (score: number): string => score.toFixed(3).replace(/\.?0+$/, '');
+
+function oneLine(text: string): string {
+  const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
+  return line.length > longestOutput ? `${line.slice(0, longestOutput - 1)}…` : line;
+}

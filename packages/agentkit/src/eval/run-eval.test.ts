@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { withCode } from '../../test/tester.ts';
+import { defineAgent } from '../define-agent.ts';
+import { createModelRegistry } from '../model/registry.ts';
+import { promptOf, scriptedModel, scriptedProvider } from '../testing.ts';
+import { parseEvalCases } from './eval-case.ts';
+import { compareEvals, missedThresholds, parseEvalReport } from './eval-report.ts';
+import { evalTable } from './eval-table.ts';
+import { judge } from './judge.ts';
+import { runEval } from './run-eval.ts';
+import type { Scorer } from './scorer.ts';
+import { contains, exact, matchesSchema, numeric } from './scorers.ts';
+
+/** Says back what it is asked, but for what it is asked to fail at. */
+const parrot = defineAgent({
+  name: 'parrot',
+  instructions: 'Say it again.',
+  model: scriptedModel({
+    name: 'parrot',
+    reply: (request) => {
+      if (promptOf(request) === 'fail') throw new Error('no');
+      return promptOf(request);
+    },
+  }),
+  limits: { turns: 1 },
+});
+
+const scoresOf = async (scorer: Scorer, input: string, expected?: unknown) => {
+  const [each] = parseEvalCases(JSON.stringify({ input, expected }));
+  const report = await runEval({ agent: parrot, cases: [each!], scorers: [scorer] });
+  return report.cases[0]?.scores[scorer.name];
+};
+
+describe('a scorer', () => {
+  it('compares the whole output', async () => {
+    assert.equal(await scoresOf(exact, 'Paris ', 'Paris'), 1);
+    assert.equal(await scoresOf(exact, 'paris', 'Paris'), 0);
+    assert.equal(await scoresOf(exact, '{"b":1,"a":[2]}', { a: [2], b: 1 }), 1);
+    assert.equal(await scoresOf(exact, '3', '3'), 1);
+    assert.equal(await scoresOf(exact, '3', 3), 1);
+  });
+
+  it('looks for texts', async () => {
+    assert.equal(await scoresOf(contains, 'It is Paris.', 'paris'), 1);
+    assert.equal(await scoresOf(contains, 'Paris and Rome', ['paris', 'rome', 'oslo', 'bonn']), 0.5);
+  });
+
+  it('compares numbers within a tolerance', async () => {
+    assert.equal(await scoresOf(numeric({ tolerance: 0.01 }), 'About 3.149', 3.14), 1);
+    assert.equal(await scoresOf(numeric({ tolerance: 0.01 }), 'About 3.16', 3.14), 0);
+    assert.equal(await scoresOf(numeric({ tolerance: 0.1, relative: true }), '$1,050,000', 1_000_000), 1);
+    assert.equal(await scoresOf(numeric(), 'none', 3), 0);
+  });
+
+  it('checks a schema', async () => {
+    const schema = { type: 'object', required: ['a'], properties: { a: { type: 'number' } } };
+    assert.equal(await scoresOf(matchesSchema(schema), '```json\n{"a":1}\n```'), 1);
+    assert.equal(await scoresOf(matchesSchema(schema), '{"a":"1"}'), 0);
+    assert.equal(await scoresOf(matchesSchema(schema), 'no JSON'), 0);
+  });
+
+  it('asks a model, which sees question, answer and what was expected', async () => {
+    const model = scriptedModel({
+      name: 'strict',
+      reply: (request) => {
+        const { question, answer, expected } = JSON.parse(promptOf(request)) as Record<string, string>;
+        return JSON.stringify({
+          reason: `${question}/${answer}/${expected}`,
+          score: answer === expected ? 1 : 0.25,
+        });
+      },
+    });
+    const models = createModelRegistry({ providers: { scripted: scriptedProvider(model) }, environment: {} });
+    const scorer = judge({ model: 'scripted/strict', models });
+    const cases = parseEvalCases('{"input":"a","expected":"a"}\n{"input":"a","expected":"b"}');
+    const { cases: results } = await runEval({ agent: parrot, cases, scorers: [scorer] });
+    assert.deepEqual(
+      results.map(({ scores, reasons }) => [scores.judge, reasons?.judge]),
+      [
+        [1, 'a/a/a'],
+        [0.25, 'a/a/b'],
+      ],
+    );
+  });
+
+  it('that breaks scores 0, and says why', async () => {
+    const broken: Scorer = {
+      name: 'broken',
+      score: ({ output }) => {
+        if (output === 'much') return 7;
+        throw new Error('oh');
+      },
+    };
+    const cases = parseEvalCases('{"input":"x"}\n{"input":"much"}');
+    const report = await runEval({ agent: parrot, cases, scorers: [broken] });
+    assert.deepEqual(
+      report.cases.map(({ scores, reasons }) => [scores.broken, reasons?.broken]),
+      [
+        [0, 'oh'],
+        [0, 'broken gave 7: a score is from 0 to 1'],
+      ],
+    );
+  });
+});
+
+describe('an evaluation', () => {
+  const data =
+    '{"id":"one","input":"1","expected":"1"}\n\n{"input":"fail","expected":"x"}\n{"input":"3","expected":"4"}\n';
+
+  it('keeps the order of the cases, counts failures as 0, and can be kept, shown and compared', async () => {
+    const cases = parseEvalCases(data);
+    const told: number[] = [];
+    const onCase = (_: unknown, done: number) => void told.push(done);
+    const report = await runEval({
+      agent: parrot,
+      cases,
+      scorers: [exact, contains],
+      concurrency: 3,
+      onCase,
+    });
+    assert.deepEqual(
+      report.cases.map(({ id, output, error }) => [id, output ?? error?.code]),
+      [
+        ['one', '1'],
+        ['2', 'internal'],
+        ['3', '3'],
+      ],
+    );
+    assert.deepEqual([report.scores.exact, report.failed, told], [1 / 3, 1, [1, 2, 3]]);
+    const kept = parseEvalReport(JSON.stringify(report));
+    assert.deepEqual(kept, report);
+    assert.match(
+      evalTable(report),
+      /^case {2}exact {2}contains {2}output\none {3}1 {6}1 .*\n.*\n.*\nmean {2}0\.333 .*3 cases, 1 failed/,
+    );
+    assert.deepEqual(missedThresholds(report, { exact: 0.3, contains: 0.9, none: 0 }), [
+      { scorer: 'contains', wanted: 0.9, got: 1 / 3 },
+      { scorer: 'none', wanted: 0, got: undefined },
+    ]);
+    const better = await runEval({
+      agent: parrot,
+      cases: parseEvalCases('{"id":"one","input":"2","expected":"1"}\n{"input":"x","expected":"x"}'),
+      scorers: [exact],
+    });
+    const { worse, better: risen, onlyBefore, scores } = compareEvals(report, better);
+    assert.deepEqual(worse, [{ id: 'one', scorer: 'exact', before: 1, after: 0 }]);
+    assert.deepEqual(risen, [{ id: '2', scorer: 'exact', before: 0, after: 1 }]);
+    assert.deepEqual([onlyBefore, scores], [['3'], { exact: { before: 0.5, after: 0.5 } }]);
+  });
+
+  it('is stopped by its signal', async () => {
+    const stop = new AbortController();
+    const onCase = () => stop.abort();
+    const options = { agent: parrot, cases: parseEvalCases(data), scorers: [exact], concurrency: 1 };
+    await assert.rejects(runEval({ ...options, signal: stop.signal, onCase }), withCode('cancelled'));
+  });
+
+  it('says what is wrong with a dataset before anything runs', async () => {
+    const wrong: [string, RegExp][] = [
+      ['', /no cases/],
+      ['{"input":"a"}\n{"input":', /Line 2 .* no JSON/],
+      ['{"input":"a","expectd":"b"}', /Line 1 .*expectd/],
+      ['{"id":"a","input":"a"}\n{"id":"a","input":"b"}', /Line 2 .* twice/],
+      ['{"input":7}', /Line 1 .*input/],
+    ];
+    for (const [text, message] of wrong) assert.throws(() => parseEvalCases(text), message);
+    const cases = parseEvalCases('{"input":"a"}');
+    await assert.rejects(
+      runEval({ agent: parrot, cases, scorers: [exact] }),
+      /needs "expected", and case 1 has none/,
+    );
+    await assert.rejects(runEval({ agent: parrot, cases, scorers: [contains, contains] }), /one name/);
+    assert.throws(() => parseEvalReport('{}'), withCode('invalid_argument'));
+  });
+});

@@ -1,0 +1,132 @@
+import type { AgentDefinition } from '../agent.ts';
+import { type Agent, defineAgent } from '../define-agent.ts';
+import { OpspawnError, recordError } from '../errors.ts';
+import type { Usage } from '../message.ts';
+import type { RunOptions } from '../run-here.ts';
+import { stopError } from '../run-within.ts';
+import type { EvalCase } from './eval-case.ts';
+import { type EvalCaseResult, type EvalReport, mean } from './eval-report.ts';
+import type { Score, ScoredRun, Scorer } from './scorer.ts';
+
+export interface EvalOptions {
+  agent: AgentDefinition | Agent<unknown>;
+  cases: readonly EvalCase[];
+  /** Names must differ. */
+  scorers: readonly Scorer[];
+  /** Runs side by side. Default 4. */
+  concurrency?: number;
+  /** For every run. */
+  run?: Omit<RunOptions, 'signal' | 'onEvent' | 'sessionId'>;
+  /** Stops the evaluation: it rejects as a run would. */
+  signal?: AbortSignal;
+  /** Told of each case as it is done. */
+  onCase?: (result: EvalCaseResult, done: number) => void;
+}
+
+/**
+ * Runs the agent over all cases and scores what comes of them, in the order of the cases whatever order they end in. A run
+ * that fails is a result; what ends the evaluation is a mistake in what was asked (`invalid_argument`) and the signal.
+ */
+export async function runEval(options: EvalOptions): Promise<EvalReport> {
+  const { agent, cases, scorers, concurrency = 4, onCase } = options;
+  checkScorers(cases, scorers);
+  const startedAt = new Date().toISOString();
+  const runnable = 'run' in agent ? agent : defineAgent(agent);
+  const results: EvalCaseResult[] = [];
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < cases.length; index = next++) {
+      const each = cases[index] as EvalCase;
+      const identified = { ...each, id: each.id ?? String(index + 1) };
+      const result = await runCase(runnable, identified, options);
+      results[index] = result;
+      done += 1;
+      onCase?.(result, done);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, cases.length) }, work));
+  return {
+    format: 'opspawn-eval/1',
+    agent: agent.name,
+    startedAt,
+    cases: results,
+    scores: Object.fromEntries(
+      scorers.map(({ name }) => [name, mean(results.map(({ scores }) => scores[name] ?? 0))]),
+    ),
+    failed: results.filter(({ error }) => error !== undefined).length,
+    usage: sum(results.flatMap(({ usage }) => usage ?? [])),
+  };
+}
+
+function checkScorers(cases: readonly EvalCase[], scorers: readonly Scorer[]): void {
+  const names = new Set(scorers.map(({ name }) => name));
+  if (names.size < scorers.length) throw new OpspawnError('invalid_argument', 'Two scorers have one name');
+  const needing = scorers.find(({ needsExpected }) => needsExpected === true);
+  const without = cases.findIndex(({ expected }) => expected === undefined);
+  if (needing === undefined || without === -1) return;
+  const id = cases[without]?.id ?? without + 1;
+  throw new OpspawnError('invalid_argument', `${needing.name} needs "expected", and case ${id} has none`, {
+    details: { scorer: needing.name, case: id },
+  });
+}
+
+async function runCase(
+  agent: Agent<unknown>,
+  evalCase: EvalCase & { id: string },
+  { scorers, run = {}, signal = new AbortController().signal }: EvalOptions,
+): Promise<EvalCaseResult> {
+  const startedAt = performance.now();
+  const { id, input } = evalCase;
+  try {
+    const ended = await agent.run(input, { ...run, signal });
+    const { output, usage, turns } = ended as ScoredRun;
+    const scored = await scoreAll(scorers, { ...(ended as ScoredRun), case: evalCase, signal });
+    return { id, output, ...scored, usage, turns, durationMs: Math.round(performance.now() - startedAt) };
+  } catch (thrown) {
+    if (signal.aborted) throw stopError(signal);
+    const { code, message } = recordError(thrown);
+    const scores = Object.fromEntries(scorers.map(({ name }) => [name, 0]));
+    return { id, error: { code, message }, scores, durationMs: Math.round(performance.now() - startedAt) };
+  }
+}
+
+async function scoreAll(
+  scorers: readonly Scorer[],
+  run: ScoredRun,
+): Promise<Pick<EvalCaseResult, 'scores' | 'reasons'>> {
+  const scores: Record<string, number> = {};
+  const reasons: Record<string, string> = {};
+  for (const scorer of scorers) {
+    const { score, reason } = await scoreOne(scorer, run);
+    scores[scorer.name] = score;
+    if (reason !== undefined) reasons[scorer.name] = reason;
+  }
+  return { scores, ...(Object.keys(reasons).length > 0 && { reasons }) };
+}
+
+async function scoreOne(scorer: Scorer, run: ScoredRun): Promise<{ score: number; reason?: string }> {
+  try {
+    const said = asScore(await scorer.score(run));
+    if (said.score >= 0 && said.score <= 1) return said;
+    return { score: 0, reason: `${scorer.name} gave ${said.score}: a score is from 0 to 1` };
+  } catch (thrown) {
+    if (run.signal.aborted) throw thrown;
+    return { score: 0, reason: recordError(thrown).message };
+  }
+}
+
+const asScore = (score: Score): { score: number; reason?: string } =>
+  typeof score === 'object' ? score : { score: Number(score) };
+
+function sum(usages: readonly Usage[]): Usage {
+  const isPriced = usages.every(({ costMicroUsd }) => costMicroUsd !== undefined);
+  const total = (key: keyof Usage): number => usages.reduce((all, usage) => all + (usage[key] ?? 0), 0);
+  return {
+    inputTokens: total('inputTokens'),
+    cachedInputTokens: total('cachedInputTokens'),
+    outputTokens: total('outputTokens'),
+    reasoningTokens: total('reasoningTokens'),
+    ...(isPriced && { costMicroUsd: total('costMicroUsd') }),
+  };
+}
