@@ -164,6 +164,13 @@ export { type PlanExecuteOptions, planExecute } from './planner/plan-execute.ts'
 export type { Planner, PlannerDecision, PlanStep, RunState } from './planner/planner.ts';
 export { react } from './planner/react.ts';
 export { type PlannedCall, type ScriptLine, scripted } from './planner/scripted.ts';
+export {
+  definePlugin,
+  type ListedPlugin,
+  type Plugin,
+  type PluginDefinition,
+  pluginInterface,
+} from './plugin.ts';
 export { defaultRetry, retryDelayMs } from './retry.ts';
 export { runAgent } from './run-agent.ts';
 export type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';

@@ -1,4 +1,5 @@
 import { OpspawnError } from '../errors.ts';
+import { type ListedPlugin, pluginProviders } from '../plugin.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
 import { processProviderBudget } from './budget/memory-provider-budget.ts';
 import type { ProviderBudget } from './budget/provider-budget.ts';
@@ -10,6 +11,8 @@ import { builtInProviders, type Environment, keyName } from './providers.ts';
 export interface ModelRegistryOptions {
   /** More providers by name (`scripted`), or others in place of the built-in ones. */
   providers?: Readonly<Record<string, ModelProvider>>;
+  /** Their models are found as `PLUGIN/…`. Throws `config_invalid` for one that cannot work here. */
+  plugins?: readonly ListedPlugin[];
   /** Where keys, base URLs and the default model come from. Default: the process's environment. */
   environment?: Environment;
   /** What `default` stands for, as `provider/model`. Default: `defaultModelSpec(environment)`. */
@@ -29,13 +32,16 @@ export interface ModelRegistryOptions {
  */
 export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRegistry {
   const {
-    providers = {},
+    providers: given = {},
+    plugins = [],
     environment = process.env,
     prices,
     contextTokens,
     budget = processProviderBudget(),
   } = options;
   const models = new Map<string, Promise<Model>>();
+  const taken = [...Object.keys(builtInProviders), ...Object.keys(given), 'cassette', 'scripted'];
+  const providers = { ...given, ...pluginProviders(plugins, taken) };
 
   const open = async (spec: string): Promise<Model> => {
     const { provider, modelName } = parseSpec(spec);

@@ -50,6 +50,7 @@ export async function openAgentParts(
     models: createModelRegistry({
       providers: { scripted: scriptedProvider(), ...models?.providers },
       environment,
+      ...(loaded.config.plugins && { plugins: loaded.config.plugins }),
       ...(models?.prices && { prices: models.prices }),
       ...(models?.bounds && { budget: memoryProviderBudget({ bounds: models.bounds }) }),
     }),

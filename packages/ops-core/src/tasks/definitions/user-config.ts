@@ -3,6 +3,7 @@ import {
   checkAgent,
   type Embedder,
   type KnownSecrets,
+  type ListedPlugin,
   type McpServerInput,
   type MinuteBounds,
   type ModelPrice,
@@ -22,6 +23,8 @@ export interface OpspawnConfig {
   workflows?: readonly DurableDefinition[];
   /** MCP servers: a YAML or JSON file, relative to the config file, or the servers themselves by name. */
   mcp?: { file: string } | { servers: Readonly<Record<string, McpServerInput>> };
+  /** Checked at the start; their models are found as `PLUGIN/…`. */
+  plugins?: readonly ListedPlugin[];
   models?: {
     /** Beside the providers that come with agentkit, or in their place. */
     providers?: Readonly<Record<string, ModelProvider>>;
@@ -129,6 +132,7 @@ const configSchema = z.strictObject({
         .optional(),
     })
     .optional(),
+  plugins: z.array(having('made by definePlugin', 'name', 'version', 'interface')).optional(),
   models: z
     .strictObject({
       providers: z.record(z.string(), callable).optional(),

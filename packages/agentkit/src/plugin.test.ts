@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { add, withCode } from '../test/tester.ts';
+import { defineAgent } from './define-agent.ts';
+import { createModelRegistry } from './model/registry.ts';
+import { react } from './planner/react.ts';
+import { definePlugin, type ListedPlugin } from './plugin.ts';
+import { callTool, scriptedModel } from './testing.ts';
+
+const reckoning = definePlugin({
+  name: 'reckoning',
+  version: '1.2.3',
+  tools: { add },
+  planners: { plain: react },
+  models: (name) =>
+    scriptedModel({
+      name,
+      reply: ({ messages, tools }) =>
+        messages.at(-1)?.role === 'tool' ? 'done' : callTool(tools[0]?.name ?? '', { a: 1, b: 2 }),
+    }),
+  guardrails: { polite: (prompt: string) => (prompt.includes('please') ? undefined : 'no please') },
+});
+
+describe('a plugin', () => {
+  it('brings tools, planners, guardrails and models to an agent, under names of its own', async () => {
+    const agent = defineAgent({
+      name: 'user',
+      instructions: 'Reckon.',
+      model: 'reckoning/small',
+      tools: { ...reckoning.tools },
+      planner: reckoning.planners.plain,
+      guardrails: { input: [reckoning.guardrails.polite] },
+    });
+    const models = createModelRegistry({ plugins: [reckoning], environment: {} });
+    assert.deepEqual(Object.keys(reckoning.tools), ['reckoning__add']);
+    const { output, toolCalls } = await agent.run('please', { models });
+    assert.deepEqual([output, toolCalls], ['done', 1]);
+    await assert.rejects(agent.run('now', { models }), {
+      code: 'guardrail_tripped',
+      details: { guardrail: 'reckoning__polite', on: 'input', reason: 'no please' },
+    });
+  });
+
+  it('is refused where it is listed when it cannot work there, and says why', () => {
+    const list = (...plugins: ListedPlugin[]) => createModelRegistry({ plugins, environment: {} });
+    assert.throws(
+      () => list({ ...reckoning, interface: 2 }),
+      /reckoning 1\.2\.3 was made for plugin interface 2; this agentkit has interface 1/,
+    );
+    assert.throws(() => list({ name: 'x' } as never), /x {2}is none: definePlugin/);
+    assert.throws(
+      () => list(reckoning, { ...reckoning, version: '2.0.0' }),
+      /listed twice, as 1\.2\.3 and 2\.0\.0/,
+    );
+    assert.throws(() => list(definePlugin({ name: 'openai', version: '1.0.0' })), /name of a provider/);
+  });
+
+  it('is checked when it is made', () => {
+    const wrong: [object, RegExp][] = [
+      [{ name: 'Big', version: '1.0.0' }, /name: must be/],
+      [{ name: 'a', version: 'new' }, /version: must be/],
+      [{ name: 'a', version: '1.0.0', tool: {} }, /tool/],
+      [{ name: 'a', version: '1.0.0', tools: { 'a b': add } }, /tools/],
+    ];
+    for (const [definition, message] of wrong)
+      assert.throws(
+        () => definePlugin(definition as never),
+        (thrown) => withCode('config_invalid')(thrown) && message.test(String(thrown)),
+      );
+  });
+});
