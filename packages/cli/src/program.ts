@@ -1,5 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import {
+  capacityOption,
+  command,
+  configOption,
+  connecting,
+  databaseOption,
+  dataOption,
+  hostOption,
+  onDatabase,
+  portOption,
+  wholeNumber,
+} from './command-options.ts';
 import type { BulkVerb } from './commands/bulk.ts';
 
 const exitCodes = `
@@ -373,53 +385,4 @@ function addDoctor(program: Command): void {
     .addOption(dataOption('folder of the database (default: .opspawn)'))
     .addOption(databaseOption())
     .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
-}
-
-function command(parent: Command, nameAndArgs: string, description: string): Command {
-  return parent
-    .command(nameAndArgs)
-    .description(description)
-    .option('--json', 'machine-readable: JSON, one line for each record');
-}
-
-/** Options of the commands that work on a database themselves. */
-const onDatabase = (to: Command): Command =>
-  to.addOption(dataOption('folder of the database (default: .opspawn)')).addOption(databaseOption());
-
-/** Options of the commands that talk to a server, or work on a data folder themselves. */
-const connecting = (to: Command): Command =>
-  to
-    .addOption(new Option('--url <url>', 'the server (default: OPSPAWN_URL, or http://127.0.0.1:7070)'))
-    .addOption(
-      new Option('--api-key <key>', 'that the server needs (better in OPSPAWN_API_KEY: others see this one)'),
-    )
-    .addOption(dataOption('work on this data folder, without a server').conflicts('url'))
-    .addOption(
-      new Option('--database <url>', 'work on this database, without a server').conflicts(['url', 'data']),
-    );
-
-const configOption = () =>
-  new Option('--config <file>', 'what can be run (default: opspawn.config.ts if there is one)');
-const dataOption = (description: string) => new Option('--data <folder>', description);
-const databaseOption = () =>
-  new Option('--database <url>', 'sqlite:FILE or postgres://… (default: OPSPAWN_DATABASE_URL)').conflicts(
-    'data',
-  );
-const hostOption = () => new Option('--host <address>', 'where to listen (default: 127.0.0.1)');
-const portOption = () =>
-  new Option('--port <number>', 'where to listen; 0 takes any free one (default: 7070)').argParser(
-    wholeNumber(0, 65_535),
-  );
-const capacityOption = () =>
-  new Option('--capacity <n>', 'how many tasks run at once (default: 100)').argParser(wholeNumber(1, 10_000));
-
-function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (!(number >= least && number <= most)) {
-      const upTo = most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`;
-      throw new InvalidArgumentError(`It must be a whole number, ${least}${upTo || ' or more'}.`);
-    }
-    return number;
-  };
 }
