@@ -284,3 +284,27 @@ describe('on a data folder', () => {
     assert.match(detached.stderr, /--detach needs a server/);
   });
 });
+
+describe('opspawn limit and opspawn task why', () => {
+  it('hold a task back, say so, and let it go', async () => {
+    await run('limit', 'set', 'cli/key 1', '--max-running', '0', '--rate', '100/1m');
+    const id = await submit('greet', '{"who":"you"}', '--concurrency-key', 'cli/key 1', '--priority', '2');
+    assert.equal((await task(id)).priority, 2);
+    const { stdout } = await run('task', 'why', id);
+    assert.match(stdout, /^limit +0 of 0 tasks run under the key "cli\/key 1"/m);
+    assert.match((await run('limit', 'list')).stdout, /cli\/key 1 +0 at once, 100 in 1 min 0 s +0 +1/);
+    assert.match((await run('limit', 'delete', 'cli/key 1')).stdout, /has the limits that its tasks name/);
+    await until(id, 'completed');
+    assert.equal((await run('limit', 'delete', 'cli/key 1')).code, 4);
+    assert.equal((await run('limit', 'set', 'x', '--rate', 'often')).code, 2);
+  });
+
+  it('tell when a delayed task is due', async () => {
+    const id = await submit('greet', '{"who":"you"}', '--delay', '1h');
+    assert.equal(
+      (await json<{ reasons: { code: string }[] }>('task', 'why', id))[0]?.reasons[0]?.code,
+      'due_later',
+    );
+    await run('task', 'cancel', id);
+  });
+});

@@ -13,6 +13,7 @@ import {
   wholeNumber,
 } from './command-options.ts';
 import type { BulkVerb } from './commands/bulk.ts';
+import { addFlow, timed } from './flow-commands.ts';
 
 const exitCodes = `
 Exit codes: 0 done, 1 failed, 2 mistake in what was asked, 3 not allowed, 4 not found, 5 wrong state or conflict,
@@ -32,6 +33,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addServing(program);
   addRun(program);
   addTask(program);
+  addFlow(program);
   addSettings(program);
   addMcp(program);
   addCrashTest(program);
@@ -76,8 +78,10 @@ function addServing(program: Command): void {
 }
 
 function addRun(program: Command): void {
-  connecting(
-    command(program, 'run <name> [input]', 'Run an agent, function or workflow and print its result'),
+  timed(
+    connecting(
+      command(program, 'run <name> [input]', 'Run an agent, function or workflow and print its result'),
+    ),
   )
     .option('--input <json>', 'the input as JSON, as @FILE, or as - for stdin')
     .addOption(
@@ -117,6 +121,9 @@ function addTask(program: Command): void {
     .action(async (options) => (await load()).list(options));
   connecting(command(task, 'get <id>', 'Everything about one task')).action(async (id, options) =>
     (await load()).get(id, options),
+  );
+  connecting(command(task, 'why <id>', 'What holds a task back')).action(async (id, options) =>
+    (await load()).why(id, options),
   );
   connecting(command(task, 'journal <id>', 'What is recorded of a task, entry by entry'))
     .addOption(

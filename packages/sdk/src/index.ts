@@ -18,6 +18,7 @@ export {
 } from './schema/entry.ts';
 export { type Failure, failureSchema } from './schema/failure.ts';
 export { type Readiness, readinessSchema } from './schema/health.ts';
+export { type Limit, limitKeySchema, limitSchema, setLimitSchema } from './schema/limit.ts';
 export { type DecideMcpTools, type McpTool, mcpToolSchema } from './schema/mcp-tool.ts';
 export { type NamespaceSettings, namespaceSettingsSchema } from './schema/namespace-settings.ts';
 export {
@@ -36,6 +37,7 @@ export {
   nameSchema,
   type OpenWait,
   openWaitSchema,
+  rateSchema,
   retryPolicySchema,
   type Task,
   type TaskKind,
@@ -47,3 +49,4 @@ export {
 } from './schema/task.ts';
 export { createTaskRequestSchema, maxBatchTasks, taskIdSchema } from './schema/task-request.ts';
 export { type WatchEvent, type WatchEventName, watchEventData } from './schema/watch-event.ts';
+export { type Why, type WhyReason, whyCodes, whySchema } from './schema/why.ts';

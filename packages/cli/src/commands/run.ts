@@ -4,13 +4,22 @@ import { addHint, type Connection, connectTo, defaultUrl, isLocal, isServing, na
 import { createOutput, type Output } from '../output.ts';
 import { readTaskInput } from '../read-input.ts';
 import { exitCodeOf, watchTask } from '../watch-task.ts';
-import { type CommandOptions, printResult } from './task.ts';
+import { type CommandOptions, printResult, withoutUndefined } from './task.ts';
 
 interface RunOptions extends CommandOptions {
   input?: string;
   kind?: TaskKind;
   session?: string;
   idempotencyKey?: string;
+  queue?: string;
+  priority?: number;
+  at?: string;
+  /** In ms. */
+  delay?: number;
+  concurrencyKey?: string;
+  concurrencyLimit?: number;
+  rateKey?: string;
+  rate?: { count: number; intervalMs: number };
   watch?: boolean;
   detach?: boolean;
   embedded?: boolean;
@@ -20,14 +29,7 @@ interface RunOptions extends CommandOptions {
 export async function run(name: string, positional: string | undefined, options: RunOptions): Promise<void> {
   const output = createOutput({ json: options.json === true });
   const input = await readTaskInput(positional, options.input);
-  const { kind, session: sessionId, idempotencyKey } = options;
-  const request: CreateTask = {
-    name,
-    ...(input === undefined ? {} : { input }),
-    ...(kind && { kind }),
-    ...(sessionId && { sessionId }),
-    ...(idempotencyKey && { idempotencyKey }),
-  };
+  const request: CreateTask = { name, ...(input === undefined ? {} : { input }), ...requestOptions(options) };
   await using place = await choosePlace(options, output);
   const { client } = place;
   try {
@@ -37,6 +39,26 @@ export async function run(name: string, positional: string | undefined, options:
   } catch (thrown) {
     throw addHint(thrown, options);
   }
+}
+
+/** What was said of how and when the task runs. */
+function requestOptions(options: RunOptions): Omit<CreateTask, 'name' | 'input'> {
+  const { kind, session: sessionId, idempotencyKey, queue, priority, at: runAt, delay: delayMs } = options;
+  const { concurrencyKey, concurrencyLimit, rateKey, rate: rateLimit } = options;
+  const said = {
+    kind,
+    sessionId,
+    idempotencyKey,
+    queue,
+    priority,
+    runAt,
+    delayMs,
+    concurrencyKey,
+    concurrencyLimit,
+    rateKey,
+    rateLimit,
+  };
+  return withoutUndefined(said);
 }
 
 /** Where the task runs. */

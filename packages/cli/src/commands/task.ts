@@ -68,6 +68,16 @@ export async function get(id: string, options: CommandOptions): Promise<void> {
   outputOf(options).record(task, () => describeTask(task));
 }
 
+export async function why(id: string, options: CommandOptions): Promise<void> {
+  const found = await withClient(options, (client) => client.tasks.why(id));
+  outputOf(options).record(found, () =>
+    [
+      `${id} is ${found.status}.`,
+      ...found.reasons.map(({ code, message }) => `${code.padEnd(12)}${printable(message)}`),
+    ].join('\n'),
+  );
+}
+
 interface JournalOptions extends CommandOptions {
   after: number;
   full?: boolean;
@@ -203,7 +213,7 @@ export function causesOf(error: RecordedError | undefined): RecordedError[] {
 export const costText = (microUsd: number | undefined): string =>
   microUsd === undefined ? 'unknown: the model has no price' : `$${(microUsd / 1_000_000).toFixed(6)}`;
 
-/** A query without the filters that were not given. */
+/** A request without what was not given. */
 export function withoutUndefined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;

@@ -9,10 +9,12 @@ export const queueState = {
   running: 1,
   /** Pending, due later. */
   later: 2,
-  /** Pending, behind another task of its session or a limit. */
+  /** Pending, behind another task of its session. */
   held: 3,
   waiting: 4,
   paused: 5,
+  /** Pending, behind a limit. */
+  limited: 6,
 } as const;
 export type QueueState = (typeof queueState)[keyof typeof queueState];
 
@@ -24,6 +26,7 @@ export const statusOfState = {
   [queueState.held]: 'pending',
   [queueState.waiting]: 'waiting',
   [queueState.paused]: 'paused',
+  [queueState.limited]: 'pending',
 } as const satisfies Record<QueueState, TaskStatus>;
 
 /** Of tasks that wait for nothing but their turn. */

@@ -1,6 +1,7 @@
 import type { OperationId } from '@opspawn/sdk';
 import { bulkHandlers } from './bulk-tasks.ts';
 import { createHandlers } from './create-task.ts';
+import { flowHandlers } from './flow-handlers.ts';
 import type { HandlersOf } from './handler.ts';
 import { mcpHandlers } from './mcp-tools.ts';
 import { taskHandlers } from './task-handlers.ts';
@@ -11,6 +12,7 @@ export const handlers: HandlersOf<OperationId> = {
   ...createHandlers,
   ...taskHandlers,
   ...bulkHandlers,
+  ...flowHandlers,
   ...watchHandlers,
   ...mcpHandlers,
   'definitions.list': async ({ engine, principal }) => ({

@@ -3,6 +3,7 @@ import { selectionOf, withoutUndefined } from './selection.ts';
 
 export const taskHandlers: HandlersOf<
   | 'tasks.get'
+  | 'tasks.why'
   | 'tasks.list'
   | 'tasks.cancel'
   | 'tasks.retry'
@@ -15,6 +16,10 @@ export const taskHandlers: HandlersOf<
 > = {
   'tasks.get': async ({ engine, principal }, { params }) => ({
     body: await engine.get(principal, params.taskId),
+  }),
+
+  'tasks.why': async ({ engine, principal }, { params }) => ({
+    body: await engine.why(principal, params.taskId),
   }),
 
   'tasks.list': async ({ engine, principal }, { query }) => ({

@@ -54,6 +54,7 @@ export function createOpenApi(): JsonObject {
     servers: [{ url: '/' }],
     tags: [
       { name: 'tasks', description: 'Work that was accepted' },
+      { name: 'limits', description: 'What may run when' },
       { name: 'definitions', description: 'What work can be made of' },
       { name: 'service', description: 'The server itself' },
     ],

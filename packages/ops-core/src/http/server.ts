@@ -105,8 +105,8 @@ function createApp(options: HttpServerOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: createRequestId,
     return503OnClosing: false,
-    // The query is read from the URL by the operation's schema.
-    routerOptions: { querystringParser: () => ({}) },
+    // The query is read from the URL by the operation's schema. A key has up to 200 characters, each encoded in up to 12.
+    routerOptions: { querystringParser: () => ({}), maxParamLength: 2_400 },
     // Requests and answers are checked by the operations' own schemas. Without these, fastify loads compilers for others.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: sendProblem,

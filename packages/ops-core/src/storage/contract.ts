@@ -5,10 +5,12 @@ import { failureCases } from './contract/failures.ts';
 import { familyCases } from './contract/family.ts';
 import { inboxCases } from './contract/inbox.ts';
 import { journalCases } from './contract/journal.ts';
+import { limitCases } from './contract/limits.ts';
 import { listCases } from './contract/list.ts';
 import { purgeCases } from './contract/purge.ts';
 import type { StoreCase } from './contract/scenario.ts';
 import { sessionCases } from './contract/session.ts';
+import { standingCases } from './contract/standing.ts';
 import { submitCases } from './contract/submit.ts';
 import { toolPinCases } from './contract/tool-pins.ts';
 import { valueCases } from './contract/value.ts';
@@ -24,6 +26,8 @@ export const storeCases: readonly StoreCase[] = [
   ...familyCases,
   ...sessionCases,
   ...workerCases,
+  ...limitCases,
+  ...standingCases,
   ...listCases,
   ...toolPinCases,
   ...valueCases,

@@ -10,6 +10,7 @@
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { ApiKeyStore } from './api-keys.ts';
+import type { FlowControl, TaskLimit } from './flow-control.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ToolPinStore } from './tool-pins.ts';
 
@@ -42,6 +43,8 @@ export interface NewTask {
   requestDigest?: string;
   /** Tasks of a session run one after the other, in commit order, and hold it until they end. */
   sessionId?: string;
+  /** At most one for each key. A child never waits for a key that one of its ancestors names. */
+  limits?: readonly TaskLimit[];
   parentId?: string;
   /** Inbox key under which the parent waits for the end of this child. */
   parentKey?: string;
@@ -248,6 +251,7 @@ export interface TaskRow {
   waits: readonly StoredWait[];
   pausedReason?: string;
   sessionId?: string;
+  limits: readonly TaskLimit[];
   parentId?: string;
   idempotencyKey?: string;
   lastSeq: number;
@@ -309,6 +313,8 @@ export interface WorkerInfo {
   /** Of the process, so that a reused pid is told apart. */
   processStart: string;
   queues: readonly string[];
+  /** `KIND NAME` of each definition that it can run. Default: none. */
+  definitions?: readonly string[];
 }
 
 /** Something a worker can run, registered so that servers can check names and inputs without user code. */
@@ -343,7 +349,7 @@ export interface SessionRun {
   compaction?: string;
 }
 
-export interface Store extends ApiKeyStore, Housekeeping, ToolPinStore, AsyncDisposable {
+export interface Store extends ApiKeyStore, FlowControl, Housekeeping, ToolPinStore, AsyncDisposable {
   /** What agents remember for longer than a run. */
   readonly memories: MemoryStore;
   listen(listener: StoreListener): void;

@@ -6,6 +6,7 @@ import type { Principal } from '../auth/principal.ts';
 import { newId } from '../domain/new-id.ts';
 import type { NewTask } from '../storage/store.ts';
 import type { CatalogEntry, DefinitionCatalog } from './definitions/catalog.ts';
+import { limitsOf } from './task-limits.ts';
 import type { TaskOptions } from './task-view.ts';
 
 export const defaultPriority = 5;
@@ -24,28 +25,45 @@ export const storedTimeoutMs = (attemptTimeoutMs: number): number => attemptTime
 export async function newTask(
   { namespace }: Principal,
   request: CreateTask,
-  catalog: DefinitionCatalog,
+  { catalog, now }: { catalog: DefinitionCatalog; now: () => Promise<number> },
 ): Promise<NewTask> {
-  const { name, kind, idempotencyKey, sessionId, runAt } = request;
+  const { name, kind, idempotencyKey, sessionId } = request;
   const definition = await catalog.find(namespace, name, kind);
   const input = encodeInput(request.input);
   await checkInput(namespace, request, definition, catalog);
   const attemptTimeoutMs = request.attemptTimeoutMs ?? definition.attemptTimeoutMs;
   const options = optionsText(request);
+  const dueAt = await dueAtOf(request, now);
+  const queue = request.queue ?? definition.queue;
+  const limits = limitsOf({ request, definition, queue, shared: catalog.limitKeys(namespace) });
   return {
     id: newId(),
     namespace,
     kind: definition.kind,
     name,
-    queue: request.queue ?? definition.queue,
+    queue,
     priority: request.priority ?? defaultPriority,
     ...(input === undefined ? {} : { input }),
     ...(options === undefined ? {} : { options }),
-    ...(runAt === undefined ? {} : { dueAt: Date.parse(runAt) }),
+    ...(dueAt === undefined ? {} : { dueAt }),
+    ...(limits.length === 0 ? {} : { limits }),
     ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs: storedTimeoutMs(attemptTimeoutMs) }),
     ...(sessionId === undefined ? {} : { sessionId }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey, requestDigest: digestOf(request) }),
   };
+}
+
+/** `now`: Unix ms by the store's clock. */
+async function dueAtOf(
+  { runAt, delayMs }: CreateTask,
+  now: () => Promise<number>,
+): Promise<number | undefined> {
+  if (delayMs === undefined) return runAt === undefined ? undefined : Date.parse(runAt);
+  if (runAt !== undefined)
+    throw new OpspawnError('invalid_argument', 'runAt and delayMs exclude each other', {
+      details: { path: '/delayMs' },
+    });
+  return (await now()) + delayMs;
 }
 
 function encodeInput(input: Json | undefined): string | undefined {

@@ -5,6 +5,7 @@ import type {
   Definition,
   Entry,
   Failure,
+  Limit,
   McpTool,
   NamespaceSettings,
   Readiness,
@@ -12,9 +13,11 @@ import type {
   Task,
   TaskKind,
   TaskStatus,
+  Why,
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { McpToolQuery } from '../mcp/tool-decisions.ts';
+import type { LimitSetting } from '../storage/flow-control.ts';
 
 /** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
 export type SubmitOutcome =
@@ -113,6 +116,14 @@ export interface Engine {
   submitMany(principal: Principal, requests: readonly CreateTask[]): Promise<readonly SubmitOutcome[]>;
   /** Throws `not_found`. The only view with `usage`. */
   get(principal: Principal, taskId: string): Promise<Task>;
+  /** What holds the task back. Throws `not_found`. */
+  why(principal: Principal, taskId: string): Promise<Why>;
+  /** The keys that an operator has set. */
+  limits(principal: Principal): Promise<Limit[]>;
+  limit(principal: Principal, key: string): Promise<Limit>;
+  setLimit(principal: Principal, setting: LimitSetting): Promise<Limit>;
+  /** Throws `not_found` for a key that is not set. */
+  deleteLimit(principal: Principal, key: string): Promise<void>;
   /** Newest first. */
   list(principal: Principal, query: TaskQuery): Promise<{ items: Task[]; nextCursor?: string }>;
   /** Asks for the end; the owning attempt writes it. A cancelled task is given again; other ends: `wrong_state`. */

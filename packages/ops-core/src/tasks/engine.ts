@@ -5,11 +5,13 @@ import type {
   Definition,
   Entry,
   Failure,
+  Limit,
   McpTool,
   NamespaceSettings,
   Readiness,
   Resolution,
   Task,
+  Why,
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { Bus } from '../broker/bus.ts';
@@ -17,6 +19,7 @@ import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import { decideMcpTools, listMcpTools, type McpToolQuery } from '../mcp/tool-decisions.ts';
+import type { LimitSetting } from '../storage/flow-control.ts';
 import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';
@@ -36,7 +39,8 @@ import type {
 import { followTask } from './follow.ts';
 import { NamespaceSettingsCache } from './namespace-settings.ts';
 import { QuotaGuard } from './quotas.ts';
-import { UsageSum, viewEntry, viewFailure, viewNewTask, viewTask } from './task-view.ts';
+import { UsageSum, viewEntry, viewFailure, viewLimit, viewNewTask, viewTask } from './task-view.ts';
+import { explainTask } from './why.ts';
 
 interface EngineOptions {
   store: Store;
@@ -56,6 +60,7 @@ class StoreEngine implements Engine {
   readonly #catalog: DefinitionCatalog;
   readonly #settings: NamespaceSettingsCache;
   readonly #quotas: QuotaGuard;
+  readonly #accepting;
 
   constructor({ store, bus }: EngineOptions) {
     this.#store = store;
@@ -63,10 +68,11 @@ class StoreEngine implements Engine {
     this.#catalog = new DefinitionCatalog(store);
     this.#settings = new NamespaceSettingsCache(store);
     this.#quotas = new QuotaGuard(store);
+    this.#accepting = { catalog: this.#catalog, now: () => store.now() };
   }
 
   async submit(principal: Principal, request: CreateTask): Promise<{ task: Task; created: boolean }> {
-    const task = await newTask(principal, request, this.#catalog);
+    const task = await newTask(principal, request, this.#accepting);
     const result = await this.#admit(principal, [task], () => this.#store.write({ op: 'submit', task }));
     if (result.outcome === 'conflict') throw idempotencyConflict(task, result);
     if (result.outcome === 'existing')
@@ -77,7 +83,7 @@ class StoreEngine implements Engine {
 
   async submitMany(principal: Principal, requests: readonly CreateTask[]): Promise<readonly SubmitOutcome[]> {
     const tasks = await Promise.all(
-      requests.map((request, index) => newTask(principal, request, this.#catalog).catch(atIndex(index))),
+      requests.map((request, index) => newTask(principal, request, this.#accepting).catch(atIndex(index))),
     );
     const results = await this.#admit(principal, tasks, () => this.#store.submitMany(tasks));
     return results.map((result, index): SubmitOutcome => {
@@ -95,6 +101,31 @@ class StoreEngine implements Engine {
     if (row.kind !== 'agent') return task;
     const usage = await this.#usage(row);
     return usage === undefined ? task : { ...task, usage };
+  }
+
+  async why(principal: Principal, taskId: string): Promise<Why> {
+    const standing = await this.#store.standing(principal.namespace, taskId);
+    return explainTask({ row: await this.#row(principal, taskId), standing, now: await this.#store.now() });
+  }
+
+  async limits({ namespace }: Principal): Promise<Limit[]> {
+    return (await this.#store.limits(namespace)).map(viewLimit);
+  }
+
+  async limit({ namespace }: Principal, key: string): Promise<Limit> {
+    return viewLimit(await this.#store.limit(namespace, key));
+  }
+
+  async setLimit({ namespace }: Principal, setting: LimitSetting): Promise<Limit> {
+    await this.#store.setLimit(namespace, setting);
+    await this.#catalog.refresh(namespace);
+    return viewLimit(await this.#store.limit(namespace, setting.key));
+  }
+
+  async deleteLimit({ namespace }: Principal, key: string): Promise<void> {
+    const isRemoved = await this.#store.removeLimit(namespace, key);
+    if (!isRemoved) throw new OpspawnError('not_found', `No limit is set for ${key}`, { details: { key } });
+    await this.#catalog.refresh(namespace);
   }
 
   async list(principal: Principal, query: TaskQuery): Promise<{ items: Task[]; nextCursor?: string }> {

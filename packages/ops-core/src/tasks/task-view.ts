@@ -4,11 +4,13 @@ import {
   type CreateTask,
   type Entry,
   type Failure,
+  type Limit,
   type OpenWait,
   retryPolicySchema,
   type Task,
 } from '@opspawn/sdk';
 import { z } from 'zod';
+import type { LimitState } from '../storage/flow-control.ts';
 import type { EntryRow, FailureGroup, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
 import {
   parseData,
@@ -58,8 +60,21 @@ export function viewNewTask(task: NewTask, { input, metadata = {} }: CreateTask,
   if (input !== undefined) view.input = input;
   if (dueAt !== undefined) view.dueAt = isoTime(dueAt);
   if (sessionId !== undefined) view.sessionId = sessionId;
+  if (task.limits !== undefined) view.limits = [...task.limits];
   if (idempotencyKey !== undefined) view.idempotencyKey = idempotencyKey;
   return view;
+}
+
+export function viewLimit({ key, setting, running, waiting, holders, nextStartAt }: LimitState): Limit {
+  const { maxRunning, rate } = setting ?? {};
+  return present({
+    key,
+    setting: setting === undefined ? undefined : present({ maxRunning, rate }),
+    running,
+    waiting,
+    holders: [...holders],
+    nextStartAt: nextStartAt === undefined ? undefined : isoTime(nextStartAt),
+  }) as Limit;
 }
 
 /** Without `usage`, which only the journal knows. */
@@ -80,6 +95,7 @@ export function viewTask(row: TaskRow): Task {
     waits: row.waits.map(viewWait),
     pausedReason: row.pausedReason,
     sessionId: row.sessionId,
+    limits: row.limits.length === 0 ? undefined : [...row.limits],
     parentId: row.parentId,
     idempotencyKey: row.idempotencyKey,
     metadata: parseTaskOptions(row.options).metadata ?? {},

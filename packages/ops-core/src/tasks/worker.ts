@@ -19,6 +19,7 @@ import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
 import { Pulse } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
+import { limitsOf } from './task-limits.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface WorkerOptions {
@@ -115,7 +116,13 @@ class TaskWorker implements Worker {
     await this.#catalog.refresh(namespace);
     this.#membership = await Membership.join({
       store,
-      worker: { host: hostname(), pid: process.pid, processStart, queues: this.#queues },
+      worker: {
+        host: hostname(),
+        pid: process.pid,
+        processStart,
+        queues: this.#queues,
+        definitions: this.#options.registry.names(),
+      },
       leaseTtlMs,
       leaseThread,
       log,
@@ -224,6 +231,13 @@ class TaskWorker implements Worker {
       this.#options.registry.get(kind, name) ?? this.#catalog.peek(parent.namespace, name, kind)[0];
     if (definition === undefined) throw unknownChild(kind, name);
     const text = encodeJson(input, 'input');
+    const { concurrency, rate } = 'data' in definition ? definition.data : definition;
+    const limits = limitsOf({
+      request: {},
+      definition: { kind, name, concurrency, rate },
+      queue: definition.queue,
+      shared: this.#catalog.limitKeys(parent.namespace),
+    });
     return {
       namespace: parent.namespace,
       kind,
@@ -234,6 +248,7 @@ class TaskWorker implements Worker {
       ...(definition.attemptTimeoutMs === undefined
         ? {}
         : { attemptTimeoutMs: storedTimeoutMs(definition.attemptTimeoutMs) }),
+      ...(limits.length === 0 ? {} : { limits }),
       ...(parent.sessionId === undefined ? {} : { sessionId: parent.sessionId }),
     };
   }

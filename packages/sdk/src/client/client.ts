@@ -10,7 +10,7 @@ const defaultTimeoutMs = 60_000;
 const defaultMaxRetries = 3;
 
 /**
- * A client with one method per operation, for browsers and Node ≥ 22. Methods take the task's id first where the path
+ * A client with one method per operation, for browsers and Node ≥ 22. Methods take the task's id (or the key) first where the path
  * has one, then the body or query, then `{ signal, timeoutMs }`. They throw OpspawnError with the server's code
  * (`unavailable` when there was no answer, `timeout` after `timeoutMs`), or the signal's reason when it fired.
  */
@@ -96,15 +96,30 @@ async function readBody(answer: Response, request: WireRequest): Promise<unknown
 const isRepeatable = ({ repeatable }: Operation, input: Record<string, unknown> | undefined): boolean =>
   typeof repeatable === 'boolean' ? repeatable : input?.[repeatable.withField] !== undefined;
 
-/** Throws `invalid_argument` for an id that is none: in a URL, `..` would lead elsewhere. */
-function fillPath(operation: Operation, taskId: unknown): string {
-  if (operation.params === undefined) return operation.path;
-  if (!operation.params.safeParse({ taskId }).success) {
-    throw new OpspawnError('invalid_argument', `${String(taskId)} is no task id`, {
-      details: { errors: [{ in: 'path', path: '/taskId', message: 'must be a UUID' }] },
+/** Throws `invalid_argument` for an id or key that is none: in a URL, `..` would lead elsewhere. */
+function fillPath({ params, path }: Operation, value: unknown): string {
+  if (params === undefined) return path;
+  const [name = ''] = Object.keys(params.shape);
+  const [issue] = params.safeParse({ [name]: value }).error?.issues ?? [];
+  if (issue !== undefined) {
+    const message = name === 'taskId' ? 'must be a UUID' : issue.message;
+    throw new OpspawnError('invalid_argument', `${String(value)} is no ${wordsOf(name)}`, {
+      details: { errors: [{ in: 'path', path: `/${name}`, message }] },
     });
   }
-  return operation.path.replace('{taskId}', String(taskId));
+  return path.replace(`{${name}}`, encodePathSegment(String(value)));
+}
+
+/** `taskId`: `task id`. */
+const wordsOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+/** `fetch` takes `.` and `..` for steps, also when they are encoded once. */
+function encodePathSegment(value: string): string {
+  if (value === '.' || value === '..')
+    throw new OpspawnError('invalid_argument', `${value} cannot stand in a URL`, {
+      details: { errors: [{ in: 'path', path: '/', message: 'must not be . or ..' }] },
+    });
+  return encodeURIComponent(value);
 }
 
 function writeQuery(input: Record<string, unknown> | undefined): string {

@@ -27,7 +27,7 @@ type OutputOf<O> = O extends { success: { kind: 'json'; schema: infer S extends 
   ? z.output<S>
   : undefined;
 
-type PathArguments<O> = O extends { params: z.ZodObject } ? [taskId: string] : [];
+type PathArguments<O> = O extends { params: z.ZodObject } ? [idOrKey: string] : [];
 
 /** In brackets, so that an input that is a union stays one argument. */
 type InputArguments<I> = [I] extends [undefined]

@@ -9,7 +9,9 @@ export type Scope =
   | 'definitions:read'
   | 'definitions:write'
   | 'settings:read'
-  | 'settings:write';
+  | 'settings:write'
+  | 'limits:read'
+  | 'limits:write';
 
 export type Success =
   /** The first status is for what was made now, the second for what was there already. */
@@ -23,7 +25,7 @@ export type Success =
  * are written `{taskId}`. An operation has a query or a body, not both; unknown fields of either are refused.
  */
 export interface Operation {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: `/${string}`;
   /** Further paths with the same behaviour, for earlier clients. */
   aliases?: readonly `/${string}`[];

@@ -20,7 +20,7 @@ test('an operation names its path parameters, and takes a query or a body but no
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     assert.deepEqual(Object.keys(params?.shape ?? {}), inPath, id);
     assert.ok(query === undefined || body === undefined, id);
-    assert.ok(body === undefined || method === 'POST', id);
+    assert.ok(body === undefined || method === 'POST' || method === 'PUT', id);
   }
 });
 
@@ -28,7 +28,7 @@ test('an operation on a task can be not_found, and lists no error twice', () => 
   for (const [id, operation] of table) {
     const errors = errorsOf(operation);
     assert.equal(new Set(errors).size, errors.length, id);
-    assert.equal(errors.includes('not_found'), operation.params !== undefined, id);
+    if (operation.path.includes('{taskId}')) assert.ok(errors.includes('not_found'), id);
   }
 });
 

@@ -1,6 +1,7 @@
 import { definitionListSchema } from '../schema/definition.ts';
 import { healthSchema, readinessSchema } from '../schema/health.ts';
 import { bulkOperations } from './bulk-operations.ts';
+import { flowOperations } from './flow-operations.ts';
 import { mcpOperations } from './mcp-operations.ts';
 import type { Operation } from './operation.ts';
 import { settingsOperations } from './settings-operations.ts';
@@ -12,6 +13,7 @@ export const operations = {
   ...bulkOperations,
   ...settingsOperations,
   ...mcpOperations,
+  ...flowOperations,
   'definitions.list': {
     method: 'GET',
     path: '/v1/definitions',

@@ -15,6 +15,7 @@ import {
   watchTaskSchema,
 } from '../schema/task-request.ts';
 import { watchEventData } from '../schema/watch-event.ts';
+import { whySchema } from '../schema/why.ts';
 import type { Operation } from './operation.ts';
 
 const mebibyte = 1024 * 1024;
@@ -73,6 +74,20 @@ export const taskOperations = {
     description: 'The task as it stands, with the tokens and the cost of its model calls.',
     params,
     success: task,
+    errors: ['not_found'],
+    repeatable: true,
+  },
+  'tasks.why': {
+    method: 'GET',
+    path: '/v1/tasks/{taskId}/why',
+    rpc: 'ExplainTask',
+    scope: 'tasks:read',
+    summary: 'Say what holds a task back',
+    description:
+      'All that stands between the task and its end now, the nearest first: a time, a session, a limit, a rate, a ' +
+      'missing worker, what it waits for, who runs it.',
+    params,
+    success: { kind: 'json', statuses: [200], schema: whySchema },
     errors: ['not_found'],
     repeatable: true,
   },

@@ -44,6 +44,27 @@ export const retryPolicySchema = z.strictObject({
   maxDelayMs: z.int().min(0).optional(),
 });
 
+const longestDelayMs = 10 * 365 * 24 * 3_600_000;
+
+export const rateSchema = z
+  .strictObject({
+    count: z.int().min(1).max(1_000_000),
+    intervalMs: z
+      .int()
+      .min(1)
+      .max(31 * 24 * 3_600_000),
+  })
+  .describe('At most `count` starts at once, and on average `count` in each interval');
+
+/** A key under which a task counts, and what the task says of it. */
+export const taskLimitSchema = z
+  .object({
+    key: z.string(),
+    maxRunning: z.int().optional().describe('So many tasks run under the key at once'),
+    rate: rateSchema.optional(),
+  })
+  .meta({ id: 'TaskLimit', examples: [{ key: 'customer-7', maxRunning: 1 }] });
+
 /** What a client sends to have a task done. */
 export const createTaskSchema = z.strictObject({
   kind: taskKindSchema.optional().describe('Needed only when two kinds have a definition of this name'),
@@ -52,7 +73,14 @@ export const createTaskSchema = z.strictObject({
   queue: nameSchema.optional(),
   priority: z.int().min(0).max(9).optional().describe('0 is the most urgent; default 5'),
   runAt: z.iso.datetime({ offset: true }).optional().describe('Not before this time'),
+  delayMs: z.int().min(0).max(longestDelayMs).optional().describe('In place of `runAt`: so long from now'),
   sessionId: clientKeySchema.optional().describe('Tasks of a session run one after the other'),
+  concurrencyKey: clientKeySchema
+    .optional()
+    .describe('Tasks with this key run at most `concurrencyLimit` at once'),
+  concurrencyLimit: z.int().min(1).max(1_000_000).optional().describe('Default 1'),
+  rateKey: clientKeySchema.optional().describe('Tasks with this key start at the pace of `rateLimit`'),
+  rateLimit: rateSchema.optional(),
   idempotencyKey: clientKeySchema
     .optional()
     .describe('The same key with the same request gives the same task'),
@@ -123,6 +151,7 @@ export const taskSchema = z
     waits: z.array(openWaitSchema).describe('Non-empty while waiting'),
     pausedReason: z.string().optional(),
     sessionId: z.string().optional(),
+    limits: z.array(taskLimitSchema).optional().describe('The keys under which it counts'),
     parentId: z.uuid().optional(),
     idempotencyKey: z.string().optional(),
     metadata: z.record(z.string(), z.string()),

@@ -22,6 +22,7 @@ export const submitCases: readonly StoreCase[] = [
         attempt: 0,
         failures: 0,
         waits: [],
+        limits: [],
         lastSeq: 0,
         createdAt: row.createdAt,
       });

@@ -18,7 +18,7 @@ const finish = statement<Row>(
        delete from queue q using unnest($3::int[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
          $10::text[], $11::text[]) as x (index, task_id, attempt, worker_id, status, seq, asked, data, error_code)
        where q.task_id = x.task_id and q.attempt = x.attempt and q.worker_id = x.worker_id and q.state = 1
-         and q.parent_id is null and q.session_id is null and not q.has_children
+         and q.parent_id is null and q.session_id is null and not q.has_children and q.limits is null
          and not exists (select from journal j where j.task_id = x.task_id and j.seq >= x.seq)
        returning x.*, q.namespace, q.failures
      ),
@@ -31,7 +31,7 @@ const finish = statement<Row>(
      from owned`,
 );
 
-/** Ends tasks that nobody waits for: without a parent, unfinished children or a session. */
+/** Ends tasks that nobody waits for: without a parent, unfinished children, a session or a limit. */
 export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
   statement: () => finish,
   sort: byOwner,

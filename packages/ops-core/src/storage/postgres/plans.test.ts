@@ -66,7 +66,7 @@ describe('the plans of the hot statements in PostgreSQL', { skip: skipWithoutPos
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
     await client.query(`set search_path = ${searchPath}; ${pinnedPlans}`);
-    await client.query(`insert into workers values ('w', '', 1, '', '[]', 100000, now_ms() + 100000)`);
+    await client.query(`insert into workers values ('w', '', 1, '', '[]', '[]', 100000, now_ms() + 100000)`);
     try {
       for (const prepare of ['select 1', fill(5000), 'analyze', drain, 'analyze']) {
         await client.query(prepare);

@@ -1,6 +1,7 @@
 import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ApiKeyRow } from '../api-keys.ts';
+import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
@@ -35,6 +36,7 @@ import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } f
 import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
 import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
+import { limitKeysOf, limitOf, limitsOf, removeLimit, setLimit, toLimitState } from './limits.ts';
 import { openMemories } from './memories.ts';
 import {
   allNamespaces,
@@ -45,6 +47,7 @@ import {
 } from './namespaces.ts';
 import { encodePurge, purge } from './purge.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
+import { standingOf, toStanding } from './standing.ts';
 import { taskIdList, taskList } from './task-list.ts';
 import { taskById, toTask } from './task-view.ts';
 import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
@@ -191,10 +194,18 @@ export class PostgresStore implements Store {
   }
 
   async registerWorker(
-    { id, host, pid, processStart, queues }: WorkerInfo,
+    { id, host, pid, processStart, queues, definitions = [] }: WorkerInfo,
     leaseTtlMs: number,
   ): Promise<void> {
-    const worker = [id, host, pid, processStart, JSON.stringify(queues), leaseTtlMs];
+    const worker = [
+      id,
+      host,
+      pid,
+      processStart,
+      JSON.stringify(queues),
+      leaseTtlMs,
+      JSON.stringify(definitions),
+    ];
     const rows = await this.#run('writes', registerWorker, worker);
     if (rows.length === 0)
       throw new OpspawnError('invalid_argument', `Worker id ${id} is in use by another process`);
@@ -282,6 +293,41 @@ export class PostgresStore implements Store {
 
   async decideToolPins(choice: ToolPinChoice): ReturnType<Store['decideToolPins']> {
     return (await this.#run('writes', decideToolPins, encodeToolPinChoice(choice))).map(toToolPin);
+  }
+
+  async standing(namespace: string, taskId: string): Promise<Standing | undefined> {
+    if (!isUuid(taskId)) return undefined;
+    const [row] = await this.#run('reads', standingOf, [namespace, taskId]);
+    if (row === undefined) return undefined;
+    const key = row[3];
+    return toStanding(row, key === null ? undefined : await this.limit(namespace, key));
+  }
+
+  async limitKeys(namespace: string): Promise<readonly string[]> {
+    return (await this.#run('reads', limitKeysOf, [namespace])).map(([key]) => key);
+  }
+
+  async setLimit(namespace: string, { key, maxRunning, rate }: LimitSetting): Promise<void> {
+    await this.#tell(setLimit, [
+      namespace,
+      toText(key),
+      maxRunning ?? null,
+      rate?.count ?? null,
+      rate?.intervalMs ?? null,
+    ]);
+  }
+
+  async removeLimit(namespace: string, key: string): Promise<boolean> {
+    return (await this.#tell(removeLimit, [namespace, toText(key)]))?.isRemoved === true;
+  }
+
+  async limits(namespace: string): Promise<readonly LimitState[]> {
+    return (await this.#run('reads', limitsOf, [namespace])).map(toLimitState);
+  }
+
+  async limit(namespace: string, key: string): Promise<LimitState> {
+    const rows = await this.#run('reads', limitOf, [namespace, toText(key)]);
+    return rows.map(toLimitState)[0] ?? { key, running: 0, waiting: 0, holders: [] };
   }
 
   async now(): Promise<number> {

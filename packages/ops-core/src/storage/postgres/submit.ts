@@ -3,9 +3,9 @@ import { int4Array, int8Array, textArray, uuidArray } from './binary-array.ts';
 import { type Statement, statement } from './connections.ts';
 import type { PlainWrite } from './plain-write.ts';
 
-/** Nothing else has to be looked at: no turn in a session, no parent. */
+/** Nothing else has to be looked at: no turn in a session, no parent, no limit. */
 export const isPlainSubmit = (task: NewTask): boolean =>
-  task.sessionId === undefined && task.parentId === undefined;
+  task.sessionId === undefined && task.parentId === undefined && task.limits === undefined;
 
 type Row = [made: number, at: number, ids: readonly string[] | null];
 

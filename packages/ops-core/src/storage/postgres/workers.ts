@@ -4,8 +4,8 @@ import type { Told } from './write-all.ts';
 /** One row per worker, so that renewals touch no task and wait for nobody. Gives no row for an id in use elsewhere. */
 export const registerWorker = statement<[id: string]>(
   'register_worker',
-  `insert into workers (id, host, pid, process_start, queues, lease_ttl_ms, lease_until_at)
-   values ($1, $2, $3, $4, $5, $6, now_ms() + $6)
+  `insert into workers (id, host, pid, process_start, queues, definitions, lease_ttl_ms, lease_until_at)
+   values ($1, $2, $3, $4, $5, $7, $6, now_ms() + $6)
    on conflict (id) do update set lease_ttl_ms = excluded.lease_ttl_ms, lease_until_at = excluded.lease_until_at
    where workers.host = excluded.host and workers.pid = excluded.pid and workers.process_start = excluded.process_start
    returning id`,

@@ -78,6 +78,9 @@ function prepareMove(database: DatabaseSync, { inbox, transitions }: DeliveryPar
         inbox.take(turn, taskId, [item.id]);
         break;
       case 'cancel':
+        // Its attempt has only to write the end: it waits for nobody.
+        if (state !== queueState.ready) transitions.ready(turn, taskId, turn.at, true);
+        break;
       case 'reopen':
         if (state !== queueState.ready) transitions.ready(turn, taskId, turn.at);
         break;

@@ -1,25 +1,55 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
 import type { Transitions } from './transitions.ts';
-import type { Operation } from './turn.ts';
+import type { Operation, Turn } from './turn.ts';
 
 /** Makes ready what is due, the longest due first. Gives the next due time; undefined when nothing is put off. */
 export function preparePromoteDue(
   database: DatabaseSync,
-  transitions: Transitions,
+  { transitions, limits }: { transitions: Transitions; limits: Limits },
 ): Operation<number, number | undefined> {
   const dueTasks = prepare<[number, number], [taskId: string, dueAt: number]>(
     database,
     `select task_id, due_at from queue indexed by queue_due
      where state in (2, 4) and due_at is not null and due_at <= ?1 order by due_at limit ?2`,
   );
-  const nextDueAt = prepare<[], [dueAt: number]>(
+  const nextDueAt = prepare<[], [dueAt: number | null]>(
     database,
-    `select due_at from queue indexed by queue_due
-     where state in (2, 4) and due_at is not null order by due_at limit 1`,
+    `select min(due_at) from (
+       select * from (select due_at from queue indexed by queue_due
+         where state in (2, 4) and due_at is not null order by due_at limit 1)
+       union all select * from (select due_at from rates where due_at is not null order by due_at limit 1))`,
   );
+  const promoteRates = prepareDueRates(database, limits);
   return (turn, limit) => {
+    promoteRates(turn, limit);
     for (const [taskId, dueAt] of dueTasks.all(turn.at, limit)) transitions.ready(turn, taskId, dueAt);
-    return nextDueAt.get()?.[0];
+    limits.settle(turn);
+    return nextDueAt.get()?.[0] ?? undefined;
+  };
+}
+
+/** Lets the lines go on whose rate has room again, and forgets the rates of which nothing is used up. */
+function prepareDueRates(database: DatabaseSync, limits: Limits) {
+  const due = prepare<[number, number], [namespace: string, key: string]>(
+    database,
+    'select namespace, key from rates where due_at is not null and due_at <= ?1 order by due_at limit ?2',
+  );
+  const wake = prepare<[string, string]>(
+    database,
+    'update rates set due_at = null where namespace = ?1 and key = ?2',
+  );
+  const forget = prepare<[number, number]>(
+    database,
+    `delete from rates where (namespace, key) in (
+       select namespace, key from rates where due_at is null and full_at <= ?1 order by full_at limit ?2)`,
+  );
+  return (turn: Turn, limit: number): void => {
+    for (const [namespace, key] of due.all(turn.at, limit)) {
+      wake.get(namespace, key);
+      limits.mark(turn, namespace, key);
+    }
+    forget.get(turn.at, limit);
   };
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
+import { type Limits, parseLimits } from './limits.ts';
 import { prepare } from './statement.ts';
 import type { Turn } from './turn.ts';
 
@@ -16,12 +17,14 @@ export interface QueuedTask {
   /** The session in which the task takes its turn; undefined for a child, which never waits for it. */
   sessionId: string | undefined;
   hasChildren: boolean;
+  /** JSON text: those that the task waits for. */
+  limits: string | null;
 }
 
 export type Enqueue = ReturnType<typeof prepareEnqueue>;
 
 /** Puts a task into the queue: at the end of its session, due later, or ready. */
-export function prepareEnqueue(database: DatabaseSync) {
+export function prepareEnqueue(database: DatabaseSync, limits: Limits) {
   const insert = prepare<
     [
       string,
@@ -35,12 +38,14 @@ export function prepareEnqueue(database: DatabaseSync) {
       string | null,
       number | null,
       number,
+      string | null,
+      string | null,
     ]
   >(
     database,
     `insert into queue (task_id, state, attempt, queue, priority, due_at, failures, namespace, parent_id, session_id,
-       session_order, has_children, has_inbox)
-     values (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, 0)`,
+       session_order, has_children, has_inbox, limits, blocked_by)
+     values (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13)`,
   );
   const lastOfSession = prepare<[string, string], [number | null]>(
     database,
@@ -52,7 +57,9 @@ export function prepareEnqueue(database: DatabaseSync) {
     const predecessor =
       sessionId === undefined ? null : (lastOfSession.get(task.namespace, sessionId)?.[0] ?? null);
     const isDue = dueAt <= turn.at;
-    const state = predecessor !== null ? queueState.held : isDue ? queueState.ready : queueState.later;
+    const firstKey = isDue && predecessor === null ? parseLimits(task.limits)[0]?.key : undefined;
+    const due = firstKey === undefined ? queueState.ready : queueState.limited;
+    const state = predecessor !== null ? queueState.held : isDue ? due : queueState.later;
     insert.get(
       task.taskId,
       state,
@@ -65,7 +72,10 @@ export function prepareEnqueue(database: DatabaseSync) {
       sessionId ?? null,
       sessionId === undefined ? null : (predecessor ?? 0) + 1,
       task.hasChildren ? 1 : 0,
+      task.limits,
+      firstKey ?? null,
     );
+    if (firstKey !== undefined) limits.mark(turn, task.namespace, firstKey);
     if (state === queueState.ready) turn.ready.add(task.queue);
     if (state === queueState.later) turn.dueAt = Math.min(turn.dueAt, dueAt);
   };

@@ -8,12 +8,20 @@ import { type ApplyEffects, lost } from './append.ts';
 import type { Blobs } from './blobs.ts';
 import type { Delivery } from './delivery.ts';
 import { type JournalWriter, seqTaken } from './journal.ts';
+import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
 import type { Transitions } from './transitions.ts';
 import type { Operation, Turn } from './turn.ts';
 
 type Text = string | null;
-type Ended = [namespace: string, failures: number, parentId: Text, sessionId: Text, hasChildren: number];
+type Ended = [
+  namespace: string,
+  failures: number,
+  parentId: Text,
+  sessionId: Text,
+  hasChildren: number,
+  limits: Text,
+];
 
 export interface FinishParts {
   blobs: Blobs;
@@ -21,6 +29,7 @@ export interface FinishParts {
   effects: ApplyEffects;
   delivery: Delivery;
   transitions: Transitions;
+  limits: Limits;
 }
 
 /** The end of a task, with all that follows from it for its parent, its children and its session. */
@@ -28,10 +37,10 @@ export function prepareFinish(
   database: DatabaseSync,
   parts: FinishParts,
 ): Operation<FinishWrite, OwnedResult> {
-  const { journal, effects, transitions } = parts;
+  const { journal, effects, transitions, limits } = parts;
   const findOwned = prepare<[string, number, string], Ended>(
     database,
-    `select namespace, failures, parent_id, session_id, has_children from queue
+    `select namespace, failures, parent_id, session_id, has_children, limits from queue
      where task_id = ?1 and attempt = ?2 and worker_id = ?3 and state = ${queueState.running}`,
   );
   // RETURNING would do both at once, at twice the cost.
@@ -41,7 +50,7 @@ export function prepareFinish(
     database,
     `delete from queue
      where task_id = ?1 and attempt = ?2 and worker_id = ?3 and state = ${queueState.running}
-       and failures = 0 and parent_id is null and session_id is null and has_children = 0`,
+       and failures = 0 and parent_id is null and session_id is null and has_children = 0 and limits is null`,
   );
   const writeEnd = prepareWriteEnd(database, parts);
   const earlier = prepareEarlier(database, journal);
@@ -56,9 +65,10 @@ export function prepareFinish(
       return writeEnd(turn, write, { namespace: null, failures: 0, terminal });
     const ended = findOwned.get(taskId, attempt, workerId);
     if (ended === undefined) return earlier(owner, entries) ?? lost;
-    const [namespace, failuresBefore, parentId, sessionId, hasChildren] = ended;
+    const [namespace, failuresBefore, parentId, sessionId, hasChildren, heldLimits] = ended;
     const failures = status === 'failed' ? failuresBefore + 1 : failuresBefore;
     leaveQueue.get(taskId);
+    if (heldLimits !== null) limits.leave(turn, namespace, taskId, heldLimits);
     writeEnd(turn, write, { namespace, failures, terminal });
     effects(turn, taskId, namespace, write);
     if (parentId !== null) tellParent(turn, namespace, parentId, taskId, status, terminal);

@@ -37,6 +37,8 @@ export interface GroupCommitOptions {
   readonly clock: StoreClock;
   /** How long the lock may be held by others before callers get `unavailable`, in ms. */
   readonly giveUpAfterMs: number;
+  /** Last of all in each transaction. */
+  readonly settle: (turn: Turn) => void;
   readonly onCommit: (turn: Turn) => void;
 }
 
@@ -156,6 +158,7 @@ export class GroupCommit implements AsyncDisposable {
     const changesBefore = this.#totalChanges.get()?.[0];
     const turn = newTurn(this.#options.clock.now());
     const results = work(turn);
+    this.#options.settle(turn);
     // A transaction that changed nothing costs no write, as long as it does not set the time.
     if (this.#totalChanges.get()?.[0] !== changesBefore) this.#options.clock.keep(turn.at);
     this.#commit.get();

@@ -13,6 +13,8 @@ import { preparePause, prepareRelease, prepareSuspend } from './give-up.ts';
 import { prepareInbox } from './inbox.ts';
 import { prepareJournalWriter } from './journal.ts';
 import { type LeaseClock, prepareHoldsLease, prepareRenewLease } from './lease.ts';
+import { prepareLimitSettings } from './limit-settings.ts';
+import { prepareLimits } from './limits.ts';
 import { prepareSetNamespaceSettings } from './namespaces.ts';
 import { preparePost, prepareRefuse, prepareReopen } from './outside.ts';
 import { preparePurge } from './purge.ts';
@@ -20,7 +22,7 @@ import { prepareAppendSession } from './sessions.ts';
 import { prepareSubmit } from './submit.ts';
 import { prepareDecideToolPins, prepareRecordToolPins } from './tool-pins.ts';
 import { prepareTransitions } from './transitions.ts';
-import type { Operation } from './turn.ts';
+import type { Operation, Turn } from './turn.ts';
 import { prepareFindGone, prepareRegisterWorker, prepareRemoveWorker, prepareSweep } from './workers.ts';
 
 export type Operations = ReturnType<typeof prepareOperations>;
@@ -29,19 +31,21 @@ export type Operations = ReturnType<typeof prepareOperations>;
 export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
   const blobs = prepareBlobs(database);
   const journal = prepareJournalWriter(database, blobs);
-  const transitions = prepareTransitions(database);
-  const enqueue = prepareEnqueue(database);
+  const limits = prepareLimits(database);
+  const transitions = prepareTransitions(database, limits);
+  const enqueue = prepareEnqueue(database, limits);
   const inbox = prepareInbox(database, blobs);
   const delivery = prepareDelivery(database, { inbox, transitions });
   const submit = prepareSubmit(database, { blobs, enqueue });
   const findOwned = prepareFindOwned(database);
   const effects = prepareEffects({ inbox, delivery, submit });
   const refuse = prepareRefuse(database);
-  const owned = { blobs, findOwned, journal, effects, inbox, delivery, transitions };
+  const owned = { blobs, findOwned, journal, effects, inbox, delivery, transitions, limits };
   const renewLease = prepareRenewLease(database, clock);
 
   const submitMany: Operation<readonly NewTask[], readonly SubmitResult[]> = (turn, tasks) =>
     tasks.map((task) => submit(turn, task));
+  const claim = prepareClaim(database, prepareHoldsLease(database, clock));
   const renew: Operation<{ workerId: string; leaseTtlMs: number }, boolean> = (_turn, request) =>
     renewLease(request.workerId, request.leaseTtlMs);
 
@@ -57,8 +61,13 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
       reopen: prepareReopen(database, { inbox, enqueue, refuse }),
     } satisfies WriteOperations as WriteOperations,
     submitMany,
-    claim: prepareClaim(database, prepareHoldsLease(database, clock)),
-    promoteDue: preparePromoteDue(database, transitions),
+    claim: (turn: Turn, request: Parameters<typeof claim>[1]) => {
+      limits.settle(turn);
+      return claim(turn, request);
+    },
+    settle: limits.settle,
+    promoteDue: preparePromoteDue(database, { transitions, limits }),
+    ...prepareLimitSettings(database, limits),
     addApiKey: prepareAddApiKey(database),
     registerWorker: prepareRegisterWorker(database, clock),
     renewLease: renew,

@@ -5,6 +5,8 @@ import type { OutsideResult, PostWrite, ReopenWrite } from '../store.ts';
 import type { Delivery } from './delivery.ts';
 import type { Enqueue } from './enqueue.ts';
 import type { Inbox } from './inbox.ts';
+import { parseLimits } from './limits.ts';
+import { prepareOwnLimits } from './own-limits.ts';
 import { prepare } from './statement.ts';
 import type { Operation } from './turn.ts';
 
@@ -50,6 +52,7 @@ type FailedTask = [
   parentId: Text,
   attempt: number,
   hasChildren: number,
+  limits: Text,
 ];
 
 export function prepareReopen(
@@ -57,10 +60,11 @@ export function prepareReopen(
   parts: { inbox: Inbox; enqueue: Enqueue; refuse: Refuse },
 ): Operation<ReopenWrite, OutsideResult> {
   const { inbox, enqueue, refuse } = parts;
+  const ownLimits = prepareOwnLimits(database);
   const findFailed = prepare<[string, string], FailedTask>(
     database,
     `select t.queue, t.priority, t.session_id, t.parent_id, o.attempt,
-       exists (select 1 from tasks c where c.parent_id = t.id)
+       exists (select 1 from tasks c where c.parent_id = t.id), t.limits
      from tasks t join outcomes o on o.task_id = t.id
      where t.namespace = ?1 and t.id = ?2 and o.status = 'failed'`,
   );
@@ -79,7 +83,7 @@ export function prepareReopen(
     if (inbox.wasPosted(taskId, itemId) && isInNamespace(namespace, taskId)) return { ok: true };
     const failed = findFailed.get(namespace, taskId);
     if (failed === undefined) return refuse(namespace, taskId);
-    const [queue, priority, sessionId, parentId, attempt, hasChildren] = failed;
+    const [queue, priority, sessionId, parentId, attempt, hasChildren, limits] = failed;
     endToJournal.get(taskId);
     removeOutcome.get(taskId);
     enqueue(turn, {
@@ -92,6 +96,10 @@ export function prepareReopen(
       parentId: parentId ?? undefined,
       sessionId: parentId === null ? (sessionId ?? undefined) : undefined,
       hasChildren: hasChildren !== 0,
+      limits:
+        limits === null
+          ? null
+          : ownLimits({ namespace, limits: parseLimits(limits), ...(parentId === null ? {} : { parentId }) }),
     });
     inbox.put(turn, taskId, { id: itemId, kind: 'reopen', key: '' });
     return { ok: true };

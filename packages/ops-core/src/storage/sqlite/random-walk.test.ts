@@ -15,11 +15,21 @@ import {
   suspend,
   wait,
 } from '../contract/scenario.ts';
+import type { TaskLimit } from '../flow-control.ts';
 import type { ClaimedTask, InboxItem, TaskRow } from '../store.ts';
 import { openSqliteStore } from './open-store.ts';
 
 const runs = Math.max(10, Math.round(150 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
 const sessions = ['a', 'b', undefined, undefined];
+const limits: readonly (readonly TaskLimit[])[] = [
+  [{ key: 'one', maxRunning: 1 }],
+  [{ key: 'two', maxRunning: 2 }],
+  [
+    { key: 'two', maxRunning: 2 },
+    { key: 'one', maxRunning: 1 },
+  ],
+  [{ key: 'paced', rate: { count: 2, intervalMs: 1000 } }],
+];
 const kinds: readonly InboxItem['kind'][] = ['signal', 'signal', 'cancel', 'pause', 'resume'];
 
 /** What may happen to a store; `pick` chooses among what there is. */
@@ -62,9 +72,18 @@ class Walk {
   async #submit(pick: number): Promise<void> {
     const sessionId = sessions[pick % sessions.length];
     const dueAt = pick % 5 === 0 ? this.#clock.at + 150 : undefined;
-    const task = newTask({ ...(sessionId ? { sessionId } : {}), ...(dueAt ? { dueAt } : {}) });
+    const task = newTask({
+      ...(sessionId ? { sessionId } : {}),
+      ...(dueAt ? { dueAt } : {}),
+      ...this.#limits(pick),
+    });
     this.#ids.push(task.id);
     await this.store.write({ op: 'submit', task });
+  }
+
+  #limits(pick: number): { limits?: readonly TaskLimit[] } {
+    const chosen = limits[pick % 7];
+    return chosen === undefined ? {} : { limits: chosen };
   }
 
   async claim(limit: number): Promise<readonly ClaimedTask[]> {
@@ -107,7 +126,7 @@ class Walk {
     else if (what === 9) await store.write({ op: 'pause', owner, entries: [], reason: 'budget', takes });
     else if (what === 10) await store.write({ op: 'append', owner, entries: [entry(seq)], takes });
     else {
-      const child = newTask({ parentId: owner.taskId });
+      const child = newTask({ parentId: owner.taskId, ...this.#limits(pick) });
       const result = await store.write({ op: 'append', owner, entries: [], children: [child] });
       if (result.ok) this.#ids.push(child.id);
     }
@@ -124,6 +143,23 @@ class Walk {
       const rows = await this.store.tasks({ namespace, sessionId, status }, { limit: 100 });
       const inTurn = rows.filter((row) => row.parentId === undefined && !this.#cancelled.has(row.id));
       assert.ok(inTurn.length <= 1, `${inTurn.length} tasks of session ${sessionId} run`);
+    }
+  }
+
+  /** No key has more tasks running than it may, not counting those that a cancel woke and those that go on under a parent. */
+  async checkLimits(): Promise<void> {
+    const rows = await this.store.tasks({ namespace, status: ['running'] }, { limit: 200 });
+    for (const [key, most] of [
+      ['one', 1],
+      ['two', 2],
+    ] as const) {
+      const under = rows.filter(
+        (row) =>
+          row.parentId === undefined &&
+          !this.#cancelled.has(row.id) &&
+          row.limits.some((limit) => limit.key === key),
+      );
+      assert.ok(under.length <= most, `${under.length} tasks run under the key ${key}`);
     }
   }
 
@@ -146,7 +182,7 @@ class Walk {
   }
 }
 
-it(`loses and blocks no task in ${runs} random histories, and runs a session’s tasks one by one`, async () => {
+it(`loses and blocks no task in ${runs} random histories, runs a session’s tasks one by one, and exceeds no limit`, async () => {
   const steps = fc.array(fc.tuple(fc.nat(11), fc.nat(1000)), { minLength: 10, maxLength: 80 });
   await fc.assert(
     fc.asyncProperty(steps, async (history) => {
@@ -155,6 +191,7 @@ it(`loses and blocks no task in ${runs} random histories, and runs a session’s
       for (const [what, pick] of history) {
         await walk.step(what, pick);
         await walk.checkSessions();
+        await walk.checkLimits();
       }
       assert.equal(await walk.settle(), 0, 'every task ends');
     }),

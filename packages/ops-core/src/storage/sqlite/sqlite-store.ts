@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { ApiKeyRow } from '../api-keys.ts';
+import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type {
   ClaimedTask,
@@ -31,10 +32,12 @@ import { prepareFailures } from './failures.ts';
 import { GroupCommit } from './group-commit.ts';
 import { prepareInboxView, prepareJournalView } from './journal-view.ts';
 import type { LeaseClock } from './lease.ts';
+import { prepareLimitView } from './limit-settings.ts';
 import { openMemories } from './memories.ts';
 import { prepareNamespaces } from './namespaces.ts';
 import { type Operations, prepareOperations } from './operations.ts';
 import { prepareSession } from './sessions.ts';
+import { prepareStanding } from './standing.ts';
 import { prepareTaskView } from './task-view.ts';
 import { prepareToolPins } from './tool-pins.ts';
 import { announce, type Operation } from './turn.ts';
@@ -69,8 +72,10 @@ export class SqliteStore implements Store {
     this.#commit = new GroupCommit(database, {
       clock: this.#clock,
       giveUpAfterMs: options.giveUpAfterMs,
+      settle: this.#operations.settle,
       onCommit: (turn) => announce(turn, this.#listeners),
     });
+    const limitView = prepareLimitView(database);
     this.#views = {
       ...prepareTaskView(database),
       ...prepareNamespaces(database),
@@ -81,6 +86,12 @@ export class SqliteStore implements Store {
       definitions: prepareDefinitions(database),
       session: prepareSession(database),
       ...prepareToolPins(database),
+      ...limitView,
+      standing: prepareStanding(database, {
+        clock: options.leaseClock,
+        now: () => this.#clock.now(),
+        ...limitView,
+      }),
     };
     this.memories = openMemories(database, options.hasVectorSearch, {
       write: (operation) => this.#commit.add(operation, undefined),
@@ -216,6 +227,30 @@ export class SqliteStore implements Store {
 
   decideToolPins(choice: ToolPinChoice): ReturnType<Store['decideToolPins']> {
     return this.#commit.add(this.#operations.decideToolPins, choice);
+  }
+
+  standing(namespace: string, taskId: string): Promise<Standing | undefined> {
+    return this.#read(() => this.#views.standing(namespace, taskId));
+  }
+
+  limitKeys(namespace: string): Promise<readonly string[]> {
+    return this.#read(() => this.#views.limitKeys(namespace));
+  }
+
+  setLimit(namespace: string, setting: LimitSetting): Promise<void> {
+    return this.#commit.add(this.#operations.setLimit, { namespace, setting });
+  }
+
+  removeLimit(namespace: string, key: string): Promise<boolean> {
+    return this.#commit.add(this.#operations.removeLimit, { namespace, key });
+  }
+
+  limits(namespace: string): Promise<readonly LimitState[]> {
+    return this.#read(() => this.#views.limits(namespace));
+  }
+
+  limit(namespace: string, key: string): Promise<LimitState> {
+    return this.#read(() => this.#views.limit(namespace, key));
   }
 
   now(): Promise<number> {

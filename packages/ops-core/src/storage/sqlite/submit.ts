@@ -3,6 +3,8 @@ import type { NewTask, SubmitResult } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { Enqueue } from './enqueue.ts';
 import { isDuplicate } from './failure.ts';
+import { limitsText } from './limits.ts';
+import { prepareOwnLimits } from './own-limits.ts';
 import { prepare } from './statement.ts';
 import type { Operation } from './turn.ts';
 
@@ -26,6 +28,7 @@ export function prepareSubmit(
     database,
     'select session_id from tasks where namespace = ?1 and id = ?2',
   );
+  const ownLimits = prepareOwnLimits(database);
   const markParent = prepare<[string]>(database, 'update queue set has_children = 1 where task_id = ?1');
   const insert = prepareInsert(database, blobs);
 
@@ -42,9 +45,10 @@ export function prepareSubmit(
     if (found !== undefined) return found;
     const { namespace, parentId } = task;
     const sessionId = task.sessionId ?? (parentId && sessionOf.get(namespace, parentId)?.[0]) ?? undefined;
+    const limits = limitsText(task.limits);
     const inputBlob = blobs.spill(task.input);
     try {
-      insert(task, turn.at, sessionId, inputBlob);
+      insert(task, { at: turn.at, sessionId, inputBlob, limits });
     } catch (thrown) {
       const before = isDuplicate(thrown) ? byId.get(namespace, task.id) : undefined;
       if (before === undefined) throw thrown;
@@ -62,20 +66,28 @@ export function prepareSubmit(
       parentId,
       sessionId: parentId === undefined ? sessionId : undefined,
       hasChildren: false,
+      limits: limits === null ? null : ownLimits(task),
     });
     return { taskId: task.id, outcome: 'created', createdAt: turn.at };
   };
 }
 
+interface Derived {
+  at: number;
+  sessionId: string | undefined;
+  inputBlob: number | null;
+  limits: string | null;
+}
+
 function prepareInsert(database: DatabaseSync, blobs: Blobs) {
   const insert = prepare<
     // biome-ignore format: a line for all columns
-    [string, string, string, string, string, number, number, Int, Int, Text, Text, Text, Text, Text, Text, Int, Text]
+    [string, string, string, string, string, number, number, Int, Int, Text, Text, Text, Text, Text, Text, Int, Text, Text]
   >(
     database,
     `insert into tasks (namespace, id, kind, name, queue, priority, created_at, due_at, attempt_timeout_ms,
-       idempotency_key, request_digest, session_id, parent_id, parent_key, options, input_blob, input)
-     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)`,
+       idempotency_key, request_digest, session_id, parent_id, parent_key, options, input_blob, input, limits)
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)`,
   );
   // Each null that is bound costs as much as a value: most tasks have none of the other columns.
   const insertPlain = prepare<[string, string, string, string, string, number, number, Text]>(
@@ -83,7 +95,7 @@ function prepareInsert(database: DatabaseSync, blobs: Blobs) {
     `insert into tasks (namespace, id, kind, name, queue, priority, created_at, input)
      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
   );
-  return (task: NewTask, at: number, sessionId: string | undefined, inputBlob: number | null): void => {
+  return (task: NewTask, { at, sessionId, inputBlob, limits }: Derived): void => {
     if (sessionId === undefined && inputBlob === null && isPlain(task)) {
       const { namespace, id, kind, name, queue, priority, input = null } = task;
       insertPlain.get(namespace, id, kind, name, queue, priority, at, input);
@@ -107,6 +119,7 @@ function prepareInsert(database: DatabaseSync, blobs: Blobs) {
       task.options ?? null,
       inputBlob,
       blobs.inline(task.input),
+      limits,
     );
   };
 }
@@ -114,6 +127,7 @@ function prepareInsert(database: DatabaseSync, blobs: Blobs) {
 const isPlain = (task: NewTask): boolean =>
   task.parentId === undefined &&
   task.options === undefined &&
+  task.limits === undefined &&
   task.dueAt === undefined &&
   task.attemptTimeoutMs === undefined &&
   task.idempotencyKey === undefined;

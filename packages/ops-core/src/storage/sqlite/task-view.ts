@@ -3,6 +3,7 @@ import type { TaskKind, TaskStatus } from '@opspawn/sdk';
 import { type QueueState, queueState, statusOfState } from '../../domain/task-state.ts';
 import type { StoredWait, TaskFilter, TaskPage, TaskRow } from '../store.ts';
 import { textOf } from './blobs.ts';
+import { parseLimits } from './limits.ts';
 import { prepare, type Statement } from './statement.ts';
 import { listQuery } from './task-list.ts';
 
@@ -14,7 +15,7 @@ const viewColumns = `t.id, t.namespace, t.kind, t.name, t.queue, t.priority, ${t
   t.session_id, t.parent_id, t.idempotency_key, t.created_at, t.due_at,
   q.state, q.due_at, q.paused_reason, coalesce(q.attempt, o.attempt), coalesce(q.failures, o.failures),
   coalesce(o.seq, (select max(j.seq) from journal j where j.task_id = t.id)),
-  o.status, o.at, ${textOf('o', 'data')}`;
+  o.status, o.at, ${textOf('o', 'data')}, t.limits`;
 
 export type ViewRow = [
   id: string,
@@ -39,6 +40,7 @@ export type ViewRow = [
   ended: TaskStatus | null,
   finishedAt: Int,
   outcome: Text,
+  limits: Text,
 ];
 type WaitRow = [
   step: string,
@@ -104,6 +106,7 @@ export function taskOf(row: ViewRow, waits: readonly StoredWait[]): TaskRow {
     attempt: row[16],
     failures: row[17],
     waits,
+    limits: parseLimits(row[22]),
     lastSeq: row[18] ?? 0,
     createdAt: row[11],
   };

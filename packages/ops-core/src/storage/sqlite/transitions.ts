@@ -1,24 +1,53 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
+import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
 import type { Turn } from './turn.ts';
 
 type Text = string | null;
 
-/** How unfinished tasks that nobody runs change their state. Each takes a claim on the task away. */
-export function prepareTransitions(database: DatabaseSync) {
-  const setReady = prepare<[string, number], [queue: string]>(
+/** As far as its limits let it; `isExempt`: whatever they say, though it takes its places. */
+type MakeReady = (turn: Turn, taskId: string, dueAt: number, isExempt?: boolean) => void;
+
+function prepareReady(database: DatabaseSync, limits: Limits): MakeReady {
+  const setReady = prepare<[string, number], [queue: string, namespace: string, limits: Text]>(
     database,
-    `update queue set state = ${queueState.ready}, worker_id = null, deadline_at = null, paused_reason = null,
-       due_at = ?2
-     where task_id = ?1 returning queue`,
+    `update queue set worker_id = null, deadline_at = null, paused_reason = null, due_at = ?2,
+       state = case when limits is null then ${queueState.ready} else ${queueState.limited} end,
+       blocked_by = limits ->> '$[0].key'
+     where task_id = ?1 returning queue, namespace, limits`,
   );
-  const setIdle = prepare<[string, number, number | null, Text]>(
+  const setReadyAtOnce = prepare<[string]>(
     database,
-    `update queue set state = ?2, worker_id = null, deadline_at = null, due_at = ?3, paused_reason = ?4
-     where task_id = ?1`,
+    `update queue set state = ${queueState.ready}, blocked_by = null where task_id = ?1`,
   );
   const withdrawWaits = prepare<[string]>(database, 'delete from waits where task_id = ?1');
+
+  return (turn: Turn, taskId: string, dueAt: number, isExempt = false): void => {
+    const row = setReady.get(taskId, dueAt);
+    if (row === undefined) return;
+    const [queue, namespace, text] = row;
+    withdrawWaits.get(taskId);
+    turn.changed.push(taskId);
+    if (text !== null && !isExempt) {
+      limits.leave(turn, namespace, taskId, text);
+      return;
+    }
+    turn.ready.add(queue);
+    if (text === null) return;
+    setReadyAtOnce.get(taskId);
+    limits.take(namespace, taskId, text);
+  };
+}
+
+/** How unfinished tasks that nobody runs change their state. Each takes a claim on the task away. */
+export function prepareTransitions(database: DatabaseSync, limits: Limits) {
+  const setIdle = prepare<[string, number, number | null, Text], [namespace: string, limits: Text]>(
+    database,
+    `update queue set state = ?2, worker_id = null, deadline_at = null, due_at = ?3, paused_reason = ?4,
+       blocked_by = null
+     where task_id = ?1 returning namespace, limits`,
+  );
   const headOfSession = prepare<[string, string], [taskId: string, state: number, dueAt: number]>(
     database,
     `select task_id, state, due_at from queue where namespace = ?1 and session_id = ?2
@@ -31,14 +60,7 @@ export function prepareTransitions(database: DatabaseSync) {
      where q.task_id = ?1 limit 1`,
   );
 
-  const ready = (turn: Turn, taskId: string, dueAt: number): void => {
-    const queue = setReady.get(taskId, dueAt)?.[0];
-    if (queue === undefined) return;
-    withdrawWaits.get(taskId);
-    turn.ready.add(queue);
-    turn.changed.push(taskId);
-  };
-
+  const ready = prepareReady(database, limits);
   const idle = (
     turn: Turn,
     taskId: string,
@@ -46,7 +68,8 @@ export function prepareTransitions(database: DatabaseSync) {
     dueAt: number | null,
     reason: Text = null,
   ): void => {
-    setIdle.get(taskId, state, dueAt, reason);
+    const [namespace = '', text = null] = setIdle.get(taskId, state, dueAt, reason) ?? [];
+    if (text !== null) limits.leave(turn, namespace, taskId, text);
     turn.changed.push(taskId);
     if (dueAt !== null && state !== queueState.held) turn.dueAt = Math.min(turn.dueAt, dueAt);
   };

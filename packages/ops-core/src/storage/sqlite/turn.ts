@@ -10,6 +10,8 @@ export interface Turn {
   /** A list, because a set takes a µs for each id. */
   readonly changed: string[];
   readonly posted: Set<string>;
+  /** Keys under which a place may have become free, or a task waits for one: limits.ts. */
+  readonly unsettled: Set<string>;
   /** Unix ms of the earliest task that was put off; Infinity when there is none. */
   dueAt: number;
 }
@@ -24,6 +26,7 @@ export function newTurn(at: number): Turn {
     ready: new Set(),
     changed: [],
     posted: new Set(),
+    unsettled: new Set(),
     dueAt: Number.POSITIVE_INFINITY,
   };
 }

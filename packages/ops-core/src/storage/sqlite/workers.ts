@@ -15,16 +15,16 @@ export function prepareRegisterWorker(
   database: DatabaseSync,
   clock: LeaseClock,
 ): Operation<{ worker: WorkerInfo; leaseTtlMs: number }, void> {
-  const upsert = prepare<[string, string, number, string, string, string, string, number]>(
+  const upsert = prepare<[string, string, number, string, string, string, string, number, string]>(
     database,
-    `insert into workers (id, host, pid, pid_space, process_start, queues, boot_id, lease_until_ms)
-     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    `insert into workers (id, host, pid, pid_space, process_start, queues, boot_id, lease_until_ms, definitions)
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
      on conflict (id) do update set lease_until_ms = excluded.lease_until_ms
      where pid = excluded.pid and pid_space = excluded.pid_space and process_start = excluded.process_start`,
   );
   const pidSpace = readPidSpace();
   return (_turn, { worker, leaseTtlMs }) => {
-    const { id, host, pid, processStart, queues } = worker;
+    const { id, host, pid, processStart, queues, definitions = [] } = worker;
     const leaseUntilMs = clock.now() + leaseTtlMs;
     const { changes } = upsert.run(
       id,
@@ -35,6 +35,7 @@ export function prepareRegisterWorker(
       JSON.stringify(queues),
       clock.bootId,
       leaseUntilMs,
+      JSON.stringify(definitions),
     );
     if (changes !== 1)
       throw new OpspawnError('invalid_argument', `Worker id ${id} is in use by another process`);

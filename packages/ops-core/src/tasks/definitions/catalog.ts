@@ -8,29 +8,40 @@ export const definitionDataSchema = z.object({
   description: z.string().optional(),
   inputSchema: definitionSchema.shape.inputSchema,
   attemptTimeoutMs: z.int().positive().optional(),
+  concurrency: z.object({ key: z.string().optional(), limit: z.int().positive() }).optional(),
+  rate: z
+    .object({ key: z.string().optional(), count: z.int().positive(), intervalMs: z.int().positive() })
+    .optional(),
 });
 export type DefinitionData = z.infer<typeof definitionDataSchema>;
 
 export interface CatalogEntry extends Definition {
   attemptTimeoutMs?: number | undefined;
+  concurrency?: DefinitionData['concurrency'];
+  rate?: DefinitionData['rate'];
 }
 
 interface Shelf {
   readonly byName: ReadonlyMap<string, readonly CatalogEntry[]>;
   /** By the text of their row. What stays the same stays the same object: compiled schemas are found by it. */
   readonly byText: ReadonlyMap<string, CatalogEntry>;
+  /** Keys that an operator has set. */
+  readonly limitKeys: ReadonlySet<string>;
   readonly loadedAt: number;
 }
+
+type CatalogStore = Pick<Store, 'definitions' | 'limitKeys'>;
+const noKeys: ReadonlySet<string> = new Set();
 
 /** Older than this it is read anew in the background. */
 const freshMs = 5_000;
 /** What workers have registered, by namespace: remembered, because every submission asks. */
 export class DefinitionCatalog {
-  readonly #store: Pick<Store, 'definitions'>;
+  readonly #store: CatalogStore;
   readonly #shelves = new Map<string, Shelf>();
   readonly #loading = new Map<string, Promise<void>>();
 
-  constructor(store: Pick<Store, 'definitions'>) {
+  constructor(store: CatalogStore) {
     this.#store = store;
   }
 
@@ -51,6 +62,11 @@ export class DefinitionCatalog {
     return kind === undefined ? entries : entries.filter((entry) => entry.kind === kind);
   }
 
+  /** The keys that an operator has set, as they are remembered. */
+  limitKeys(namespace: string): ReadonlySet<string> {
+    return this.#shelves.get(namespace)?.limitKeys ?? noKeys;
+  }
+
   /** Reads what is old anew, in the background. */
   keepFresh(namespace: string): void {
     const { loadedAt = Number.NEGATIVE_INFINITY } = this.#shelves.get(namespace) ?? {};
@@ -66,13 +82,16 @@ export class DefinitionCatalog {
   async all(namespace: string): Promise<Definition[]> {
     await this.refresh(namespace);
     return [...(this.#shelves.get(namespace)?.byText.values() ?? [])]
-      .map(({ attemptTimeoutMs: _, ...definition }) => definition)
+      .map(({ attemptTimeoutMs: _, concurrency: __, rate: ___, ...definition }) => definition)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #load(namespace: string): Promise<void> {
     try {
-      const rows = await this.#store.definitions(namespace);
+      const [rows, keys] = await Promise.all([
+        this.#store.definitions(namespace),
+        this.#store.limitKeys(namespace),
+      ]);
       const known = this.#shelves.get(namespace)?.byText;
       const byText = new Map(
         rows.map((row) => {
@@ -81,7 +100,12 @@ export class DefinitionCatalog {
         }),
       );
       const byName = Map.groupBy(byText.values(), ({ name }) => name);
-      this.#shelves.set(namespace, { byName, byText, loadedAt: performance.now() });
+      this.#shelves.set(namespace, {
+        byName,
+        byText,
+        limitKeys: new Set(keys),
+        loadedAt: performance.now(),
+      });
     } finally {
       this.#loading.delete(namespace);
     }
@@ -89,7 +113,9 @@ export class DefinitionCatalog {
 }
 
 function entryOf({ kind, name, version, queue, data }: DefinitionRow): CatalogEntry {
-  const { description, inputSchema, attemptTimeoutMs } = definitionDataSchema.parse(JSON.parse(data));
+  const { description, inputSchema, attemptTimeoutMs, concurrency, rate } = definitionDataSchema.parse(
+    JSON.parse(data),
+  );
   return {
     kind: taskKindSchema.parse(kind),
     name,
@@ -98,6 +124,8 @@ function entryOf({ kind, name, version, queue, data }: DefinitionRow): CatalogEn
     ...(description === undefined ? {} : { description }),
     ...(inputSchema === undefined ? {} : { inputSchema }),
     attemptTimeoutMs,
+    concurrency,
+    rate,
   };
 }
 

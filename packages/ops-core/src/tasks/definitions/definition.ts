@@ -15,6 +15,10 @@ interface DurableOptions<Input, Output> {
   retry?: Partial<RetryPolicy>;
   /** Time for one attempt, in ms. Default one hour. */
   attemptTimeoutMs?: number;
+  /** At most `limit` of its tasks run at once, over all workers. With a `key` it shares the limit with others of that key. */
+  concurrency?: { key?: string; limit: number };
+  /** At most `count` of its tasks start at once, and on average `count` in each interval. */
+  rate?: { key?: string; count: number; intervalMs: number };
   run(ctx: Context, input: Input): Output | Promise<Output>;
 }
 

@@ -70,6 +70,11 @@ export class Registry {
     return [...new Set(Array.from(this.#runnables.values(), ({ queue }) => queue))];
   }
 
+  /** `KIND NAME` of each. */
+  names(): string[] {
+    return [...this.#runnables.keys()];
+  }
+
   rows(namespace: string): DefinitionRow[] {
     return Array.from(this.#runnables.values(), ({ kind, name, version, queue, data }) => ({
       namespace,
@@ -146,6 +151,8 @@ function runnableFunction(definition: DurableDefinition): Runnable {
       description,
       inputSchema: schema === undefined ? undefined : inputSchemaOf(definition, schema),
       attemptTimeoutMs: definition.attemptTimeoutMs,
+      concurrency: definition.concurrency,
+      rate: definition.rate,
     },
     mode: 'replay',
     body,

@@ -12,7 +12,7 @@ import {
   type Scorer,
   type SecurityManager,
 } from '@opspawn/agentkit';
-import { nameSchema, retryPolicySchema } from '@opspawn/sdk';
+import { clientKeySchema, nameSchema, rateSchema, retryPolicySchema } from '@opspawn/sdk';
 import { z } from 'zod';
 import type { DurableDefinition } from './definition.ts';
 
@@ -76,6 +76,8 @@ const definitionSchema = (kind: 'function' | 'workflow') =>
     queue: nameSchema.optional(),
     retry: retryPolicySchema.optional(),
     attemptTimeoutMs: z.int().positive().optional(),
+    concurrency: z.strictObject({ key: clientKeySchema.optional(), limit: z.int().positive() }).optional(),
+    rate: rateSchema.extend({ key: clientKeySchema.optional() }).optional(),
     run: callable,
   } satisfies Record<keyof DurableDefinition, z.ZodType>);
 

@@ -39,7 +39,10 @@ begin
     when p_kind = 'pause' then
       if v_state <> 5 then told := make_idle(told, p_task, 5, null, 'operator'); end if;
       update inbox set taken_at = p_at where id = p_item;
-    when p_kind in ('cancel', 'reopen') then
+    when p_kind = 'cancel' then
+      -- Its attempt has only to write the end: it waits for nobody.
+      if v_state <> 0 then told := make_ready(told, p_task, p_at, true); end if;
+    when p_kind = 'reopen' then
       if v_state <> 0 then told := make_ready(told, p_task, p_at); end if;
     when p_kind = 'resume' then
       if v_state = 5 then told := resume_task(told, p_at, p_task);

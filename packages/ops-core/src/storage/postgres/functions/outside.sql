@@ -20,6 +20,7 @@ begin
   v_new.parent_key := p_task->>'parentKey';
   v_new.options := p_task->>'options';
   v_new.input := p_task->>'input';
+  v_new.limits := p_task->'limits';
   v_new.session_id := coalesce(p_task->>'sessionId',
     (select session_id from tasks where namespace = v_new.namespace and id = v_new.parent_id));
   insert into tasks select v_new.* on conflict do nothing;
@@ -32,7 +33,8 @@ begin
   end if;
   told := enqueue(told, p_at, row(
     v_new.id, 0, 0, null, null, v_new.queue, v_new.priority, coalesce(v_new.due_at, p_at), 0, null, v_new.namespace,
-    v_new.parent_id, case when v_new.parent_id is null then v_new.session_id end, null, false, false, null)::queue);
+    v_new.parent_id, case when v_new.parent_id is null then v_new.session_id end, null, false, false, null,
+    own_limits(v_new.namespace, v_new.parent_id, v_new.limits), null)::queue);
   result := jsonb_build_object('taskId', v_new.id, 'outcome', 'created', 'createdAt', p_at);
 end $$;
 
@@ -94,7 +96,8 @@ begin
   told := enqueue(told, p_at, row(
     v_id, 0, v_end.attempt, null, null, v_task.queue, v_task.priority, p_at, 0, null, v_task.namespace, v_task.parent_id,
     case when v_task.parent_id is null then v_task.session_id end, null,
-    exists (select from tasks where parent_id = v_id), false, null)::queue);
+    exists (select from tasks where parent_id = v_id), false, null,
+    own_limits(v_task.namespace, v_task.parent_id, v_task.limits), null)::queue);
   select p.told into told from put_item(told, p_at, v_id, v_item) p;
   result := '{"ok": true}';
 end $$;

@@ -85,6 +85,7 @@ begin
     return;
   end if;
   delete from queue where task_id = v_task.task_id;
+  told := leave_slots(told, v_task.namespace, v_task.task_id, v_task.limits);
   if jsonb_array_length(v_entries) > 1 then perform write_entries(p_at, p_write, v_entries - -1); end if;
   if exists (select from journal where task_id = v_task.task_id and seq >= (v_last->>'seq')::integer) then
     raise exception 'Entry % of task % is another one', v_last->>'seq', v_task.task_id using errcode = 'OP002';

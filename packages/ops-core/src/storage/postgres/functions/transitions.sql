@@ -1,23 +1,36 @@
 -- How unfinished tasks that nobody runs change their state; each takes a claim on the task away. `told` gathers what
--- others want to hear of after the commit, as in turn.ts: 'ready QUEUE', 'changed TASK', 'posted TASK', 'due AT'.
+-- others want to hear of after the commit, as in turn.ts: 'ready QUEUE', 'changed TASK', 'posted TASK', 'due AT'; and
+-- the keys that are to be settled (limits.sql).
 
-create function make_ready(inout told text[], p_task uuid, p_due bigint) language plpgsql as $$
+-- As far as its limits let it. p_is_exempt: whatever they say, though it takes its places.
+create function make_ready(inout told text[], p_task uuid, p_due bigint, p_is_exempt boolean default false)
+language plpgsql as $$
 declare
-  v_queue text;
+  v_row queue;
 begin
-  update queue set state = 0, worker_id = null, deadline_at = null, paused_reason = null, due_at = p_due
-  where task_id = p_task returning queue.queue into v_queue;
+  update queue set worker_id = null, deadline_at = null, paused_reason = null, due_at = p_due,
+    state = case when limits is null or p_is_exempt then 0 else 6 end,
+    blocked_by = case when not p_is_exempt then limits::jsonb->0->>'key' end
+  where task_id = p_task returning * into v_row;
   if not found then return; end if;
   delete from waits where task_id = p_task;
-  told := told || ('ready ' || v_queue) || ('changed ' || p_task);
+  told := told || ('changed ' || p_task);
+  if v_row.state = 0 then told := told || ('ready ' || v_row.queue); end if;
+  if v_row.limits is null then return; end if;
+  if p_is_exempt then perform take_slots(v_row.namespace, p_task, v_row.limits);
+  else told := leave_slots(told, v_row.namespace, p_task, v_row.limits);
+  end if;
 end $$;
 
 create function make_idle(inout told text[], p_task uuid, p_state integer, p_due bigint, p_reason text)
 language plpgsql as $$
+declare
+  v_row queue;
 begin
-  update queue set state = p_state, worker_id = null, deadline_at = null, due_at = p_due, paused_reason = p_reason
-  where task_id = p_task;
-  told := told || ('changed ' || p_task);
+  update queue set state = p_state, worker_id = null, deadline_at = null, due_at = p_due, paused_reason = p_reason,
+    blocked_by = null
+  where task_id = p_task returning * into v_row;
+  told := leave_slots(told || ('changed ' || p_task), v_row.namespace, p_task, v_row.limits);
   if p_due is not null and p_state <> 3 then told := told || ('due ' || p_due); end if;
 end $$;
 
@@ -65,7 +78,11 @@ begin
     where namespace = p_row.namespace and session_id = p_row.session_id;
     p_row.session_order := coalesce(v_last, 0) + 1;
   end if;
-  p_row.state := case when v_last is not null then 3 when p_row.due_at <= p_at then 0 else 2 end;
+  p_row.state := case when v_last is not null then 3 when p_row.due_at > p_at then 2 when p_row.limits is null then 0 else 6 end;
+  if p_row.state = 6 then
+    p_row.blocked_by := p_row.limits::jsonb->0->>'key';
+    told := told || limit_told(p_row.namespace, p_row.blocked_by);
+  end if;
   insert into queue select p_row.*;
   -- Once each: a batch may have thousands.
   if p_row.state = 0 and ('ready ' || p_row.queue) <> all(told) then told := told || ('ready ' || p_row.queue); end if;

@@ -22,6 +22,7 @@ declare
 begin
   delete from workers where id = p_worker;
   select t.told into v_told from take_back(v_told, v_at, p_worker, null) t;
+  v_told := settle_limits(v_told, v_at);
   return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told));
 end $$;
 
@@ -54,6 +55,7 @@ begin
     v_told := heed_inbox(make_ready(v_told, v_task.task_id, v_task.due_at), v_at, v_task.task_id);
     v_count := v_count + 1;
   end loop;
+  v_told := settle_limits(v_told, v_at);
   return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told), 'count', v_count, 'behind', (
     select task_id from queue where task_id > p_behind order by task_id limit 1 offset p_rows - 1));
 end $$;
@@ -64,12 +66,16 @@ declare
   v_told text[] := '{}';
   v_task record;
 begin
+  v_told := settle_due_limits(v_told, v_at, p_limit);
   for v_task in
     select task_id, due_at from queue where state in (2, 4) and due_at is not null and due_at <= v_at
     order by due_at limit p_limit for update skip locked
   loop
     v_told := make_ready(v_told, v_task.task_id, v_task.due_at);
   end loop;
-  return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told), 'next', (
-    select due_at from queue where state in (2, 4) and due_at is not null order by due_at limit 1));
+  v_told := settle_limits(v_told, v_at);
+  return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told), 'next', least(
+    (select due_at from queue where state in (2, 4) and due_at is not null order by due_at limit 1),
+    (select due_at from rates where due_at is not null order by due_at limit 1),
+    (select v_at from unsettled limit 1)));
 end $$;

@@ -20,6 +20,7 @@ create table tasks (
   parent_id uuid,
   parent_key text collate "C",
   options text,
+  limits text,
   input text,
   primary key (namespace, id)
 );
@@ -29,6 +30,7 @@ create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
 
 -- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready.
 -- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
+-- limits: those that the task waits for, JSON; blocked_by: the key of the one in whose line it stands (state 6).
 -- has_children and has_inbox: whether there ever were any. claim_no: the worker's claim that took it, so that a claim
 -- whose answer was lost with the connection is found again.
 create table queue (
@@ -48,11 +50,51 @@ create table queue (
   session_order bigint,
   has_children boolean not null,
   has_inbox boolean not null,
-  paused_reason text
+  paused_reason text,
+  limits text,
+  blocked_by text collate "C"
 );
 create index queue_ready on queue (queue, priority, due_at, task_id) where state = 0;
 create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
 create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
+create index queue_limited on queue (namespace, blocked_by, priority, due_at, task_id) where state = 6;
+
+-- What an operator says of a key; it goes before what tasks say of it.
+create table limits (
+  namespace text collate "C" not null,
+  key text collate "C" not null,
+  max_running integer,
+  rate_count integer,
+  rate_interval_ms bigint,
+  primary key (namespace, key)
+);
+
+-- Which tasks have a place under a key: those that are ready or running, by themselves and not through a parent.
+create table slots (
+  namespace text collate "C" not null,
+  key text collate "C" not null,
+  task_id uuid not null,
+  primary key (namespace, key, task_id)
+);
+
+-- How much of a key's rate is used up: full_at is when none of it is (Unix ms, with fractions), and the row may go;
+-- due_at is when the next task of its line may start.
+create table rates (
+  namespace text collate "C" not null,
+  key text collate "C" not null,
+  full_at double precision not null,
+  due_at bigint,
+  primary key (namespace, key)
+);
+create index rates_due on rates (due_at) where due_at is not null;
+create index rates_full on rates (full_at) where due_at is null;
+
+-- Keys whose line somebody has yet to look at: another transaction was at the limits of the namespace.
+create table unsettled (
+  id bigint generated always as identity primary key,
+  namespace text collate "C" not null,
+  key text collate "C" not null
+);
 
 -- All that happened in a task, but its end. Appended by the owning attempt only.
 create table journal (
@@ -122,6 +164,7 @@ create table workers (
   pid bigint not null,
   process_start text not null,
   queues text not null,
+  definitions text not null,
   lease_ttl_ms bigint not null,
   lease_until_at bigint not null,
   claim_no bigint not null default 0

@@ -17,6 +17,7 @@ create table tasks (
   parent_id text,
   parent_key text,
   options text,
+  limits text,
   input_blob integer,
   input text,
   primary key (namespace, id)
@@ -27,6 +28,7 @@ create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
 
 -- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready.
 -- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
+-- limits: those that the task waits for, JSON; blocked_by: the key of the one in whose line it stands (state 6).
 -- has_children and has_inbox: whether there ever were any.
 create table queue (
   task_id text primary key,
@@ -44,11 +46,44 @@ create table queue (
   session_order integer,
   has_children integer not null,
   has_inbox integer not null,
-  paused_reason text
+  paused_reason text,
+  limits text,
+  blocked_by text
 ) without rowid;
 create index queue_ready on queue (queue, priority, due_at, task_id) where state = 0;
 create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
 create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
+create index queue_limited on queue (namespace, blocked_by, priority, due_at, task_id) where state = 6;
+
+-- What an operator says of a key; it goes before what tasks say of it.
+create table limits (
+  namespace text not null,
+  key text not null,
+  max_running integer,
+  rate_count integer,
+  rate_interval_ms integer,
+  primary key (namespace, key)
+) without rowid;
+
+-- Which tasks have a place under a key: those that are ready or running, by themselves and not through a parent.
+create table slots (
+  namespace text not null,
+  key text not null,
+  task_id text not null,
+  primary key (namespace, key, task_id)
+) without rowid;
+
+-- How much of a key's rate is used up: full_at is when none of it is (Unix ms, with fractions), and the row may go;
+-- due_at is when the next task of its line may start.
+create table rates (
+  namespace text not null,
+  key text not null,
+  full_at real not null,
+  due_at integer,
+  primary key (namespace, key)
+) without rowid;
+create index rates_due on rates (due_at) where due_at is not null;
+create index rates_full on rates (full_at) where due_at is null;
 
 -- All that happened in a task, but its end. Appended by the owning attempt only.
 create table journal (
@@ -129,6 +164,7 @@ create table workers (
   pid_space text not null,
   process_start text not null,
   queues text not null,
+  definitions text not null,
   boot_id text not null,
   lease_until_ms integer not null
 ) without rowid;

@@ -1,0 +1,66 @@
+/** The commands and options that say what may run when. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { command, connecting, wholeNumber } from './command-options.ts';
+
+/** Options of how and when a task runs. */
+export const timed = (to: Command): Command =>
+  to
+    .option('--queue <name>', 'where it waits (default: the definition’s)')
+    .addOption(new Option('--priority <n>', '0 is the most urgent (default: 5)').argParser(wholeNumber(0, 9)))
+    .addOption(
+      new Option('--at <time>', 'not before this time, like 2026-12-01T08:00:00Z').conflicts('delay'),
+    )
+    .addOption(new Option('--delay <time>', 'not before so long, like 90s or 2h').argParser(duration))
+    .option('--concurrency-key <key>', 'tasks with this key run one at a time, or as many as the limit')
+    .addOption(
+      new Option('--concurrency-limit <n>', 'how many (default: 1)').argParser(wholeNumber(1, 1_000_000)),
+    )
+    .option('--rate-key <key>', 'tasks with this key start at the pace of --rate')
+    .addOption(new Option('--rate <rate>', 'how many in how long, like 100/1m').argParser(rate));
+
+export function addFlow(program: Command): void {
+  const load = () => import('./commands/limit.ts');
+  const limit = program.command('limit').description('How many tasks may run, or start, under a key');
+  connecting(command(limit, 'list', 'The limits that are set, and how they stand')).action(async (options) =>
+    (await load()).list(options),
+  );
+  connecting(command(limit, 'get <key>', 'How a key stands, whether it is set or only tasks name it')).action(
+    async (key, options) => (await load()).get(key, options),
+  );
+  connecting(command(limit, 'set <key>', 'Set the limit of a key, before what tasks say of it'))
+    .addOption(
+      new Option('--max-running <n>', 'so many tasks at once; 0 stops it').argParser(
+        wholeNumber(0, 1_000_000),
+      ),
+    )
+    .addOption(new Option('--rate <rate>', 'how many may start in how long, like 100/1m').argParser(rate))
+    .addHelpText(
+      'after',
+      `
+A key is what tasks name as concurrencyKey or rateKey. queue:NAME and function:NAME, agent:NAME, workflow:NAME are the keys
+of all tasks of a queue or definition that are submitted from then on.
+
+Examples:
+  opspawn limit set customer-7 --max-running 2
+  opspawn limit set agent:support --max-running 10 --rate 100/1m`,
+    )
+    .action(async (key, options) => (await load()).set(key, options));
+  connecting(command(limit, 'delete <key>', 'Let tasks say again what the limit of a key is')).action(
+    async (key, options) => (await load()).remove(key, options),
+  );
+}
+
+const quantity = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** In ms. */
+function duration(text: string): number {
+  const [, number, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('It must be like 500ms, 90s, 15m, 2h or 1d.');
+  return Number(number) * quantity[unit as keyof typeof quantity];
+}
+
+function rate(text: string): { count: number; intervalMs: number } {
+  const [, count, interval = ''] = /^(\d+)\/(.+)$/.exec(text) ?? [];
+  if (count === undefined) throw new InvalidArgumentError('It must be like 100/1m.');
+  return { count: Number(count), intervalMs: duration(/^\d/.test(interval) ? interval : `1${interval}`) };
+}

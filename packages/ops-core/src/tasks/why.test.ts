@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { openOpspawn, untilFinished, untilStatus } from '../../test/opspawn.ts';
+import { localPrincipal } from '../auth/principal.ts';
+import { defineFunction, defineWorkflow } from './definitions/definition.ts';
+import type { Engine } from './engine-interface.ts';
+
+const config = {
+  functions: [
+    defineFunction({ name: 'wait', run: (ctx) => ctx.signal('go') }),
+    defineFunction({ name: 'sleep', run: (ctx) => ctx.sleep(3_600_000) }),
+    defineFunction({
+      name: 'work',
+      run: (ctx) =>
+        ctx.step('work', ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve))),
+    }),
+    defineFunction({
+      name: 'fail',
+      retry: { maxAttempts: 2, initialDelayMs: 3_600_000, maxDelayMs: 3_600_000 },
+      run() {
+        throw new Error('no');
+      },
+    }),
+    defineFunction({
+      name: 'one',
+      concurrency: { limit: 1 },
+      run: (ctx) => ctx.step('work', () => new Promise(() => {})),
+    }),
+    defineFunction({ name: 'slow', rate: { count: 1, intervalMs: 3_600_000 }, run: () => 1 }),
+  ],
+  workflows: [
+    defineWorkflow({ name: 'ask', run: (ctx) => ctx.approval('refund') }),
+    defineWorkflow({ name: 'parent', run: (ctx) => ctx.task('wait', {}) }),
+  ],
+};
+
+type Request = Parameters<Engine['submit']>[1];
+
+async function opened(t: TestContext, capacity = 100) {
+  const { engine } = await openOpspawn(t, config, { settings: { capacity } });
+  const submit = async (request: Request) => (await engine.submit(localPrincipal, request)).task.id;
+  const why = async (id: string) => (await engine.why(localPrincipal, id)).reasons;
+  return { engine, submit, why };
+}
+
+describe('why', () => {
+  it('says when a task is due, also after a failure', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const later = await submit({ name: 'wait', delayMs: 3_600_000 });
+    const [reason, ...more] = await why(later);
+    assert.deepEqual([reason?.code, more], ['due_later', []]);
+    assert.ok(Math.abs(Date.parse(reason?.until ?? '') - Date.now() - 3_600_000) < 60_000);
+    const failing = await submit({ name: 'fail' });
+    for await (const followed of engine.follow(localPrincipal, failing, { after: 0, signal: t.signal }))
+      if (followed.type === 'entry') break;
+    assert.match((await why(failing))[0]?.message ?? '', /failed once/);
+  });
+
+  it('names the task that the session is at', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const first = await submit({ name: 'wait', sessionId: 's' });
+    const next = await submit({ name: 'wait', sessionId: 's' });
+    await untilStatus(t, engine, first, 'waiting');
+    const [reason] = await why(next);
+    assert.deepEqual([reason?.code, reason?.taskIds], ['session', [first]]);
+  });
+
+  it('names the key whose limit is used up, and who uses it', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const holder = await submit({ name: 'work', concurrencyKey: 'bank' });
+    await untilStatus(t, engine, holder, 'running');
+    const held = await submit({ name: 'work', concurrencyKey: 'bank' });
+    assert.deepEqual(await why(held), [
+      {
+        code: 'limit',
+        message: '1 of 1 tasks run under the key "bank", and this one waits',
+        limit: { key: 'bank', maxRunning: 1 },
+        running: 1,
+        taskIds: [holder],
+      },
+    ]);
+    await engine.setLimit(localPrincipal, { key: 'bank', maxRunning: 2 });
+    await untilStatus(t, engine, held, 'running');
+  });
+
+  it('names the limit of a definition and of a queue', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const holder = await submit({ name: 'one' });
+    await untilStatus(t, engine, holder, 'running');
+    assert.equal((await why(await submit({ name: 'one' })))[0]?.limit?.key, 'function:one');
+    await engine.setLimit(localPrincipal, { key: 'queue:default', maxRunning: 0 });
+    assert.equal((await why(await submit({ name: 'wait' })))[0]?.limit?.key, 'queue:default');
+  });
+
+  it('says when a rate lets the next task start', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    await untilFinished(t, engine, await submit({ name: 'slow' }));
+    const [reason] = await why(await submit({ name: 'slow' }));
+    assert.deepEqual(
+      [reason?.code, reason?.limit],
+      ['rate', { key: 'function:slow', rate: { count: 1, intervalMs: 3_600_000 } }],
+    );
+    assert.ok(Math.abs(Date.parse(reason?.until ?? '') - Date.now() - 3_600_000) < 60_000);
+  });
+
+  it('names the worker that runs it and until when, and what a task waits for', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const running = await submit({ name: 'work' });
+    await untilStatus(t, engine, running, 'running');
+    const [reason] = await why(running);
+    assert.deepEqual([reason?.code, reason?.worker?.pid], ['running', process.pid]);
+    const waits = [
+      ['wait', 'signal'],
+      ['sleep', 'sleep'],
+      ['ask', 'approval'],
+      ['parent', 'child'],
+    ] as const;
+    for (const [name, code] of waits) {
+      const id = await submit({ name });
+      await untilStatus(t, engine, id, 'waiting');
+      const [found] = await why(id);
+      assert.equal(found?.code, code);
+      if (code === 'child') {
+        const child = (await engine.list(localPrincipal, { parentId: id, limit: 1 })).items[0];
+        assert.deepEqual(found?.taskIds, [child?.id]);
+      }
+    }
+  });
+
+  it('says that nobody serves the queue, and that a task is paused or has ended', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const nobodys = await submit({ name: 'wait', queue: 'nobodys' });
+    assert.deepEqual(
+      (await why(nobodys)).map(({ code }) => code),
+      ['ready', 'no_worker'],
+    );
+    await engine.pause(localPrincipal, nobodys);
+    assert.deepEqual(
+      (await why(nobodys)).map(({ code }) => code),
+      ['paused'],
+    );
+    const ended = await submit({ name: 'slow' });
+    await untilFinished(t, engine, ended);
+    assert.deepEqual(
+      (await why(ended)).map(({ code }) => code),
+      ['finished'],
+    );
+  });
+
+  it('is not_found for a task of another namespace', async (t) => {
+    const { engine, submit } = await opened(t);
+    const id = await submit({ name: 'wait' });
+    await assert.rejects(engine.why({ namespace: 'other', name: 'x' }, id), { code: 'not_found' });
+  });
+});
+
+describe('limits', () => {
+  it('need their key, and a time excludes a delay', async (t) => {
+    const { submit } = await opened(t);
+    await assert.rejects(submit({ name: 'wait', concurrencyLimit: 2 }), { code: 'invalid_argument' });
+    await assert.rejects(submit({ name: 'wait', rateLimit: { count: 1, intervalMs: 1 } }), {
+      code: 'invalid_argument',
+    });
+    const runAt = new Date().toISOString();
+    await assert.rejects(submit({ name: 'wait', delayMs: 1, runAt }), { code: 'invalid_argument' });
+  });
+});

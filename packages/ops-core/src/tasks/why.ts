@@ -1,0 +1,152 @@
+/** Says in one look what stands between a task and its end. */
+import { isFinished, type Why, type WhyReason } from '@opspawn/sdk';
+import type { Standing } from '../storage/flow-control.ts';
+import type { StoredWait, TaskRow } from '../storage/store.ts';
+
+interface Facts {
+  row: TaskRow;
+  /** undefined for a task that has ended. */
+  standing: Standing | undefined;
+  /** Unix ms by the store's clock. */
+  now: number;
+}
+
+const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
+
+/** The nearest reason first. It is a look: what was read may have changed a moment later. */
+export function explainTask({ row, standing, now }: Facts): Why {
+  const { id: taskId, status } = row;
+  if (standing === undefined || isFinished(status)) return { taskId, status, reasons: [finished(row)] };
+  const reasons = [...stateReasons(row, standing, now), ...workerReasons(row, standing), ...asked(standing)];
+  return { taskId, status, reasons };
+}
+
+const finished = ({ status, finishedAt }: TaskRow): WhyReason => ({
+  code: 'finished',
+  message: `It is ${status}${finishedAt === undefined ? '' : ` since ${isoTime(finishedAt)}`}: nothing is left to do`,
+});
+
+function stateReasons(row: TaskRow, standing: Standing, now: number): WhyReason[] {
+  const { state } = standing;
+  switch (state) {
+    case 'ready':
+      return [
+        { code: 'ready', message: `A worker of the queue "${row.queue}" may claim it`, queue: row.queue },
+      ];
+    case 'running':
+      return [running(row, standing)];
+    case 'later':
+      return [dueLater(row, standing)];
+    case 'held':
+      return [session(row, standing)];
+    case 'limited':
+      return [limited(standing, now)];
+    case 'waiting':
+      return row.waits.map(waiting);
+    case 'paused':
+      return [paused(row)];
+    default:
+      return state satisfies never;
+  }
+}
+
+function running({ attempt }: TaskRow, { worker }: Standing): WhyReason {
+  const { id = 'unknown', host, pid, leaseUntilAt, deadlineAt = 0 } = worker ?? {};
+  const who = { id, ...(host === undefined ? {} : { host }), ...(pid === undefined ? {} : { pid }) };
+  const where = host === undefined ? id : `${id} (process ${pid} on ${host})`;
+  if (leaseUntilAt === undefined) {
+    const message = `Worker ${where} holds it and lost its lease: the next sweep gives the task to another`;
+    return { code: 'worker_lost', message, worker: who };
+  }
+  const message = `Attempt ${attempt} runs on worker ${where}, whose lease is good until ${isoTime(leaseUntilAt)} unless it is renewed; the attempt ends at ${isoTime(deadlineAt)} at the latest`;
+  return { code: 'running', message, until: isoTime(deadlineAt), worker: who };
+}
+
+function dueLater({ failures }: TaskRow, { dueAt = 0 }: Standing): WhyReason {
+  const until = isoTime(dueAt);
+  const why =
+    failures > 0 ? ` (it failed ${failures === 1 ? 'once' : `${failures} times`} and is tried again)` : '';
+  return { code: 'due_later', message: `It is not due before ${until}${why}`, until };
+}
+
+const session = ({ sessionId }: TaskRow, { behindTaskId }: Standing): WhyReason => ({
+  code: 'session',
+  message: `Its session "${sessionId}" is at task ${behindTaskId}, and goes on when that one has ended`,
+  ...(behindTaskId === undefined ? {} : { taskIds: [behindTaskId] }),
+});
+
+function limited({ limit }: Standing, now: number): WhyReason {
+  if (limit === undefined) return { code: 'limit', message: 'It stands in the line of a key' };
+  const { key, inForce, running: count, waiting: line, holders, nextStartAt = 0 } = limit;
+  const { maxRunning, rate } = inForce;
+  const shown = {
+    key,
+    ...(maxRunning === undefined ? {} : { maxRunning }),
+    ...(rate === undefined ? {} : { rate }),
+  };
+  const facts = { limit: shown, running: count };
+  if (maxRunning !== undefined && count >= maxRunning) {
+    const others = `${line === 1 ? 'this one waits' : `${line} wait`}`;
+    const message = `${count} of ${maxRunning} tasks run under the key "${key}", and ${others}`;
+    return { code: 'limit', message, ...facts, taskIds: [...holders] };
+  }
+  if (rate !== undefined && nextStartAt > now) {
+    const until = isoTime(nextStartAt);
+    const message = `The key "${key}" lets ${rate.count} tasks start in ${rate.intervalMs} ms, and the next one at ${until}`;
+    return { code: 'rate', message, until, ...facts };
+  }
+  return { code: 'limit', message: `Its turn under the key "${key}" is about to come`, ...facts };
+}
+
+const waitsFor = {
+  sleep: 'It sleeps',
+  signal: 'It waits for the signal',
+  approval: 'It waits for a person to approve',
+  question: 'It waits for a person to answer',
+  child: 'It waits for its child',
+  doubt: 'Whether this effect happened is in doubt, and somebody has to resolve it:',
+} as const satisfies Record<StoredWait['kind'], string>;
+
+function waiting({ kind, name, step, key, dueAt }: StoredWait): WhyReason {
+  const until = dueAt === undefined ? undefined : isoTime(dueAt);
+  const subject = kind === 'sleep' ? '' : ` "${kind === 'doubt' ? step : name}"`;
+  const childId = kind === 'child' ? /^child:([0-9a-f-]{36})$/.exec(key ?? '')?.[1] : undefined;
+  return {
+    code: kind,
+    message: `${waitsFor[kind]}${subject}${until === undefined ? '' : ` until ${until}`}`,
+    step,
+    ...(until === undefined ? {} : { until }),
+    ...(childId === undefined ? {} : { taskIds: [childId] }),
+  };
+}
+
+function paused({ pausedReason = 'operator' }: TaskRow): WhyReason {
+  const by = pausedReason === 'operator' ? 'by an operator' : `with the reason ${pausedReason}`;
+  return {
+    code: pausedReason === 'budget' ? 'budget' : 'paused',
+    message: `It was paused ${by}, and goes on when it is resumed`,
+  };
+}
+
+/** Only what is pending needs a worker, and only then it is a reason when there is none. */
+function workerReasons({ status, kind, name, queue }: TaskRow, { workers }: Standing): WhyReason[] {
+  if (status !== 'pending' || workers.some(({ definitions }) => definitions.includes(`${kind} ${name}`)))
+    return [];
+  const definitions = [...new Set(workers.flatMap((worker) => worker.definitions))].sort();
+  const message =
+    workers.length === 0
+      ? `No live worker serves the queue "${queue}"`
+      : `No live worker of the queue "${queue}" runs the ${kind} "${name}"; they run: ${definitions.join(', ') || 'nothing'}`;
+  return [{ code: 'no_worker', message, queue, definitions }];
+}
+
+const askedFor: Readonly<Record<string, string>> = {
+  cancel: 'It was asked to end, and an attempt has yet to write the end',
+  pause: 'It was asked to pause, and has yet to stop',
+};
+
+const asked = ({ asked: kinds }: Standing): WhyReason[] =>
+  [...new Set(kinds)].flatMap((kind) => {
+    const message = askedFor[kind];
+    return message === undefined ? [] : [{ code: 'asked' as const, message }];
+  });
