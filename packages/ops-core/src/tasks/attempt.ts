@@ -133,7 +133,8 @@ export class Attempt implements TaskPort {
   async journal(): Promise<EntryRow[]> {
     const entries: EntryRow[] = [];
     while (entries.length < this.task.lastSeq) {
-      const page = await this.#store.journal(this.taskId, entries.at(-1)?.seq ?? 0, journalPage);
+      const after = entries.at(-1)?.seq ?? 0;
+      const page = await this.#untilAvailable(() => this.#store.journal(this.taskId, after, journalPage));
       if (page.length === 0) break;
       entries.push(...page);
     }
@@ -149,7 +150,7 @@ export class Attempt implements TaskPort {
   }
 
   async reloadInbox(): Promise<void> {
-    const rows = await this.#store.inbox(this.taskId);
+    const rows = await this.#untilAvailable(() => this.#store.inbox(this.taskId));
     // Read before a take of ours was committed, a row may still be there.
     this.#inbox = this.#taken.size === 0 ? rows : rows.filter((row) => !this.#taken.has(row.id));
     for (const listener of this.#inboxListeners) listener();
@@ -174,27 +175,28 @@ export class Attempt implements TaskPort {
   }
 
   async #write(write: OwnedWrite): Promise<WriteResults[OwnedWrite['op']]> {
-    const result = await this.#writeUntilAvailable(write);
+    const result = await this.#untilAvailable(() => this.#store.write(write));
     if (result.ok) this.#noteWritten(write);
     else if (result.reason === 'lost') this.stop('lease_lost', leaseLost(this.taskId));
     return result;
   }
 
-  async #writeUntilAvailable(write: OwnedWrite): Promise<WriteResults[OwnedWrite['op']]> {
+  /** While the store is away neither what is recorded nor what is to be recorded is at fault. */
+  async #untilAvailable<Result>(call: () => Promise<Result>): Promise<Result> {
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, lastRetryMs)) {
       try {
-        return await this.#store.write(write);
+        return await call();
       } catch (thrown) {
         const isPassing = thrown instanceof OpspawnError && thrown.code === 'unavailable';
         if (!isPassing) throw thrown;
-        if (!this.#mayWrite()) throw leaseLost(this.taskId);
+        if (!this.#mayGoOn()) throw leaseLost(this.taskId);
         await new Promise((resolve) => setTimeout(resolve, delayMs));
       }
     }
   }
 
   /** A worker that shuts down gives back what it cannot write: the next attempt does it again. */
-  #mayWrite(): boolean {
+  #mayGoOn(): boolean {
     return this.#stopCause !== 'lease_lost' && this.#stopCause !== 'shutdown' && this.holdsLease();
   }
 

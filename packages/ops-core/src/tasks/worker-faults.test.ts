@@ -56,6 +56,41 @@ describe('a store that is out of reach for a moment', () => {
   }
 });
 
+describe('a store that cannot be read for a moment', () => {
+  it('costs no retry: what an attempt begins with is read again', async (t) => {
+    const left = { journal: 2, inbox: 2 };
+    const waits = defineFunction({
+      name: 'waits',
+      async run(ctx) {
+        await ctx.step('a', () => 1);
+        return await ctx.signal('go');
+      },
+    });
+    const folder = temporaryFolder(t);
+    await openOpspawn(
+      t,
+      { functions: [waits] },
+      {
+        folder,
+        durable: { lingerMs: 0 },
+        wrapStore: (store) =>
+          interceptStore(store, async (method, _args, call) => {
+            const isMeant = (method === 'journal' || method === 'inbox') && left[method]-- > 0;
+            if (isMeant) throw new OpspawnError('unavailable', 'gone for a moment');
+            return await call();
+          }),
+      },
+    );
+    const { engine } = await openOpspawn(t, {}, { folder, settings: { queues: ['none'] } });
+    const { task } = await engine.submit(localPrincipal, { name: 'waits', retry: { maxAttempts: 1 } });
+    await untilStatus(t, engine, task.id, 'waiting');
+    await engine.signal(localPrincipal, task.id, { name: 'go', data: 'gone' });
+    const end = await untilFinished(t, engine, task.id);
+    assert.deepEqual([end.task.status, end.task.output, end.task.failures], ['completed', 'gone', 0]);
+    assert.ok(left.journal < 0 && left.inbox < 0);
+  });
+});
+
 describe('a worker whose lease was taken away', () => {
   it('stops what it runs and goes on under another identity', async (t) => {
     const folder = temporaryFolder(t);
