@@ -19,6 +19,8 @@ export interface ServerStartOptions extends NodeOptions {
 }
 
 export interface WorkerStartOptions extends NodeOptions {
+  /** The tenant whose definitions it registers. Default: `default`. */
+  namespace?: string;
   /** User code. Default: the file that the settings name, or the nearest one from the working directory upwards. */
   loaded?: LoadedConfig;
   durable?: WorkerOptions['durable'];
@@ -120,7 +122,7 @@ async function work(
     bus,
     registry,
     log,
-    namespace: defaultNamespace,
+    namespace: options.namespace ?? defaultNamespace,
     capacity: settings.capacity,
     queues: settings.queues,
     processStart: readProcessStart(process.pid) ?? '',

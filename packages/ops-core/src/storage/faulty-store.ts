@@ -27,7 +27,7 @@ const fault = (method: string, moment: 'before' | 'after'): OpspawnError =>
   new OpspawnError('unavailable', `Injected fault ${moment} ${method}`, { details: { method, moment } });
 
 /** Mulberry32: 32 bits of state, numbers in [0, 1). */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

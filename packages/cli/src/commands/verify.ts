@@ -1,0 +1,67 @@
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import { seededRandom } from '@opspawn/ops-core';
+import { settingsFrom } from '../embedded.ts';
+import { createOutput, formatDuration, type Output } from '../output.ts';
+import type { Deployment } from '../verify/deployment.ts';
+import { type Fault, faults } from '../verify/faults.ts';
+import { type FaultReport, runFault } from '../verify/run-fault.ts';
+import { isClean } from '../verify/verdict.ts';
+
+export interface VerifyOptions {
+  json?: boolean;
+  data?: string;
+  database?: string;
+  only?: string[];
+  /** Share of the suite's counts, above 0, at most 1. */
+  scale: number;
+  seed?: number;
+}
+
+/** Runs the fault suite against the deployment that the settings name. Exits with 0 only when nothing was found. */
+export async function verify(options: VerifyOptions): Promise<void> {
+  await verifyDeployment({ settings: settingsFrom({ ...options, logLevel: 'error' }) }, options);
+}
+
+export async function verifyDeployment(deployment: Deployment, options: VerifyOptions): Promise<void> {
+  const output = createOutput({ json: options.json === true });
+  const stopping = new AbortController();
+  process.once('SIGINT', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by Ctrl-C')));
+  process.once('SIGTERM', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by SIGTERM')));
+  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
+  output.talk(`Seed ${seed}; ${options.scale} of the whole suite. Only workers of its own are killed.`);
+  const random = seededRandom(seed);
+  let isAllClean = true;
+  for (const fault of chosen(options.only)) {
+    const refusal = fault.refusal?.(deployment);
+    if (refusal !== undefined) {
+      output.record({ fault: fault.name, skipped: refusal }, () => `- ${fault.name}: not tried: ${refusal}`);
+      continue;
+    }
+    const { scale } = options;
+    const report = await runFault(fault, { deployment, scale, random, signal: stopping.signal });
+    isAllClean &&= isClean(report);
+    tell(output, fault, report);
+  }
+  if (!isAllClean) process.exitCode = 1;
+}
+
+function tell(output: Output, { what }: Fault, report: FaultReport): void {
+  const { fault, tasks, strikes, durationMs, lost, repeated, silent, stuck, failed, inDoubt } = report;
+  output.record(report, () =>
+    [
+      `${isClean(report) ? '✔' : '✖'} ${fault}: ${what}, ${strikes} times, ${tasks} tasks: ${lost} lost, ${repeated} repeated, ` +
+        `${silent} silent, ${stuck} stuck, ${failed} failed; ${inDoubt} in doubt and decided (${formatDuration(durationMs)})`,
+      ...report.findings.map((finding) => `    ${finding}`),
+    ].join('\n'),
+  );
+}
+
+function chosen(only: readonly string[] | undefined): readonly Fault[] {
+  if (only === undefined) return faults;
+  return only.map((name) => {
+    const fault = faults.find((each) => each.name === name);
+    if (fault !== undefined) return fault;
+    const hint = `There are: ${faults.map((each) => each.name).join(', ')}.`;
+    throw new OpspawnError('invalid_argument', `There is no fault "${name}"`, { details: { hint } });
+  });
+}
