@@ -22,7 +22,11 @@ export async function verify(options: VerifyOptions): Promise<void> {
   await verifyDeployment({ settings: settingsFrom({ ...options, logLevel: 'error' }) }, options);
 }
 
-export async function verifyDeployment(deployment: Deployment, options: VerifyOptions): Promise<void> {
+/** How many faults found nothing, and how many something; the exit code is set accordingly. */
+export async function verifyDeployment(
+  deployment: Deployment,
+  options: VerifyOptions,
+): Promise<{ passed: number; failed: number }> {
   const output = createOutput({ json: options.json === true });
   const stopping = new AbortController();
   process.once('SIGINT', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by Ctrl-C')));
@@ -30,7 +34,7 @@ export async function verifyDeployment(deployment: Deployment, options: VerifyOp
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
   output.talk(`Seed ${seed}; ${options.scale} of the whole suite. Only workers of its own are killed.`);
   const random = seededRandom(seed);
-  let isAllClean = true;
+  const counts = { passed: 0, failed: 0 };
   for (const fault of chosen(options.only)) {
     const refusal = fault.refusal?.(deployment);
     if (refusal !== undefined) {
@@ -39,10 +43,11 @@ export async function verifyDeployment(deployment: Deployment, options: VerifyOp
     }
     const { scale } = options;
     const report = await runFault(fault, { deployment, scale, random, signal: stopping.signal });
-    isAllClean &&= isClean(report);
+    counts[isClean(report) ? 'passed' : 'failed'] += 1;
     tell(output, fault, report);
   }
-  if (!isAllClean) process.exitCode = 1;
+  if (counts.failed > 0) process.exitCode = 1;
+  return counts;
 }
 
 function tell(output: Output, { what }: Fault, report: FaultReport): void {

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { faults } from '../../packages/cli/src/verify/faults.ts';
+import { runFault } from '../../packages/cli/src/verify/run-fault.ts';
+import { isClean } from '../../packages/cli/src/verify/verdict.ts';
+import { temporaryFolder, testSettings } from '../../packages/ops-core/test/opspawn.ts';
+import {
+  createTestDatabase,
+  skipWithoutPostgres,
+} from '../../packages/ops-core/test/postgres/test-database.ts';
+
+/** Of the whole suite. */
+const scale = 0.004 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
+
+async function runClean(t: TestContext, name: string, settings: ReturnType<typeof testSettings>) {
+  const fault = faults.find((each) => each.name === name);
+  assert.ok(fault !== undefined);
+  const { random } = Math;
+  const report = await runFault(fault, { deployment: { settings }, scale, random, signal: t.signal });
+  assert.ok(isClean(report), JSON.stringify(report, undefined, 2));
+  t.diagnostic(JSON.stringify(report));
+}
+
+describe('a fleet on PostgreSQL loses nothing and repeats nothing', { skip: skipWithoutPostgres }, () => {
+  for (const name of ['kill', 'stop', 'restart', 'store-5', 'network', 'clock']) {
+    it(`under ${name}`, async (t) => {
+      await using database = await createTestDatabase();
+      const settings = { database: { kind: 'postgres', url: database.url } } as const;
+      await runClean(t, name, testSettings(temporaryFolder(t), settings));
+    });
+  }
+});
+
+describe('workers on SQLite lose nothing and repeat nothing', () => {
+  for (const name of ['kill', 'store-5']) {
+    it(`under ${name}`, async (t) => {
+      const folder = temporaryFolder(t);
+      const path = `${folder}/opspawn.db`;
+      await runClean(t, name, testSettings(folder, { database: { kind: 'sqlite', path } }));
+    });
+  }
+});
