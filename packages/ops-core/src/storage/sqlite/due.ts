@@ -40,12 +40,21 @@ function prepareDueRates(database: DatabaseSync, limits: Limits) {
     database,
     'update rates set due_at = null where namespace = ?1 and key = ?2',
   );
+  const leftOver = prepare<[number], [id: number, namespace: string, key: string]>(
+    database,
+    'select id, namespace, key from unsettled order by id limit ?1',
+  );
+  const settled = prepare<[number]>(database, 'delete from unsettled where id = ?1');
   const forget = prepare<[number, number]>(
     database,
     `delete from rates where (namespace, key) in (
        select namespace, key from rates where due_at is null and full_at <= ?1 order by full_at limit ?2)`,
   );
   return (turn: Turn, limit: number): void => {
+    for (const [id, namespace, key] of leftOver.all(limit)) {
+      settled.get(id);
+      limits.mark(turn, namespace, key);
+    }
     for (const [namespace, key] of due.all(turn.at, limit)) {
       wake.get(namespace, key);
       limits.mark(turn, namespace, key);

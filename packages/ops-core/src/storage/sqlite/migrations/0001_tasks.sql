@@ -85,6 +85,13 @@ create table rates (
 create index rates_due on rates (due_at) where due_at is not null;
 create index rates_full on rates (full_at) where due_at is null;
 
+-- Keys whose line somebody has yet to look at. Empty but for what a copy from PostgreSQL brings.
+create table unsettled (
+  id integer primary key,
+  namespace text not null,
+  key text not null
+);
+
 -- All that happened in a task, but its end. Appended by the owning attempt only.
 create table journal (
   task_id text not null,
