@@ -269,7 +269,10 @@ describe('on a data folder', () => {
     const args = ['run', 'patient', '--watch', '--data', 'own', '--config', config];
     const { code, stderr } = await opspawn(args, { cwd, interruptAt: 'waits' });
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Stopping: the task is kept in .*own and goes on when a worker runs on it\./);
+    assert.match(
+      stderr,
+      /Stopping: the task is kept in .*own\/opspawn\.db and goes on when a worker runs on it\./,
+    );
     const { stdout } = await opspawn(['task', 'list', '--data', 'own', '--name', 'patient'], { cwd });
     assert.match(stdout, /waiting: signal +workflow +patient/);
   });
@@ -278,7 +281,7 @@ describe('on a data folder', () => {
     const args = ['run', 'greet', '{"who":"me"}', '--embedded', '--data', 'own', '--config', config];
     const { code, stdout, stderr } = await opspawn(args, { cwd });
     assert.deepEqual([code, stdout], [0, 'Hello me\n']);
-    assert.match(stderr, /running in this process on .*own\n/);
+    assert.match(stderr, /running in this process on .*own\/opspawn\.db\n/);
     const detached = await opspawn([...args, '--detach'], { cwd });
     assert.equal(detached.code, 2);
     assert.match(detached.stderr, /--detach needs a server/);
