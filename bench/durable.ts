@@ -28,6 +28,7 @@ function memoryPort(journal: EntryRow[]): TaskPort {
     onInbox: () => {},
     now: () => journal.length,
     holdsLease: () => true,
+    isWatched: () => false,
     emit: () => {},
     childTask: () => {
       throw new OpspawnError('not_found', 'There are no children here');

@@ -111,11 +111,14 @@ export class DurableRun {
 
   /**
    * Whether results may be handed out before they are committed: only to a function that folds its history, and so
-   * takes another answer as well after a crash as the one that was lost.
+   * takes another answer as well after a crash as the one that was lost. Who watches sees things in the order in which
+   * they are recorded.
    */
   get mayRunAhead(): boolean {
     const isCancelling = this.isCancelPending || this.cancelReason !== undefined;
-    return this.options.mode === 'history' && !isCancelling && this.writer.mayRunAhead;
+    return (
+      this.options.mode === 'history' && !isCancelling && this.writer.mayRunAhead && !this.port.isWatched()
+    );
   }
 
   /** The one way in for whatever a function asks for. */

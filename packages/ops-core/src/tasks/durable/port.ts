@@ -36,6 +36,8 @@ export interface TaskPort {
   inbox(): readonly InboxRow[];
   /** Called whenever `inbox()` may have grown. */
   onInbox(listener: () => void): void;
+  /** Whether somebody follows the task live. */
+  isWatched(): boolean;
   /** Unix ms by the store's clock, as well as this process knows it. */
   now(): number;
   /** Whether the lease surely holds now, by the local monotonic clock. Asked between an intent and its effect. */

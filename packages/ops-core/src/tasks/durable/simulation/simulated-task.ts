@@ -199,6 +199,10 @@ class SimulatedPort implements TaskPort {
     this.#listener = listener;
   }
 
+  isWatched(): boolean {
+    return false;
+  }
+
   now(): number {
     return this.#task.clock;
   }
