@@ -17,6 +17,7 @@ export const errorCodes = {
   not_found: { http: 404, grpc: 5, exit: 4, retryable: false },
   method_not_allowed: { http: 405, grpc: 12, exit: 2, retryable: false },
   wrong_state: { http: 409, grpc: 9, exit: 5, retryable: false },
+  already_decided: { http: 409, grpc: 9, exit: 5, retryable: false },
   idempotency_conflict: { http: 409, grpc: 6, exit: 5, retryable: false },
   payload_too_large: { http: 413, grpc: 8, exit: 2, retryable: false },
   unsupported_media_type: { http: 415, grpc: 3, exit: 2, retryable: false },

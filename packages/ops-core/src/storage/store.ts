@@ -9,10 +9,8 @@
  */
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
-import type { ApiKeyStore } from './api-keys.ts';
-import type { FlowControl, TaskLimit } from './flow-control.ts';
-import type { Housekeeping } from './housekeeping.ts';
-import type { ToolPinStore } from './tool-pins.ts';
+import type { TaskLimit } from './flow-control.ts';
+import type { StoreParts } from './store-parts.ts';
 
 /** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
 export interface Owner {
@@ -161,7 +159,8 @@ export interface PauseWrite extends Effects {
 /**
  * Something from outside. Makes a waiting task ready when one of its open waits has this key. Control items: `cancel`
  * and `resume` also wake a pending (due later, held) or paused task, so that an attempt writes what follows; `pause` is taken by the owner,
- * and a task without one is paused at once. Refused for unknown (`not_found`) and finished (`wrong_state`) tasks.
+ * and a task without one is paused at once. Refused for unknown (`not_found`) and finished (`wrong_state`) tasks. A decision
+ * is `not_open` unless a stored wait has its key and no decision that is not taken yet: the first one counts.
  */
 export interface PostWrite {
   op: 'post';
@@ -199,7 +198,7 @@ export type OwnedResult = { ok: true; at: number } | { ok: false; reason: 'lost'
 export type SuspendResult = OwnedResult | { ok: false; reason: 'awakened' };
 export type OutsideResult =
   | { ok: true }
-  | { ok: false; reason: 'not_found' | 'wrong_state'; status?: TaskStatus };
+  | { ok: false; reason: 'not_found' | 'wrong_state' | 'not_open'; status?: TaskStatus };
 
 export interface WriteResults {
   submit: SubmitResult;
@@ -349,7 +348,7 @@ export interface SessionRun {
   compaction?: string;
 }
 
-export interface Store extends ApiKeyStore, FlowControl, Housekeeping, ToolPinStore, AsyncDisposable {
+export interface Store extends StoreParts, AsyncDisposable {
   /** What agents remember for longer than a run. */
   readonly memories: MemoryStore;
   listen(listener: StoreListener): void;

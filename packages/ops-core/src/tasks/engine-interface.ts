@@ -143,9 +143,15 @@ export interface Engine {
   failures(principal: Principal, query: FailureQuery): Promise<Failure[]>;
   /** Kept until a wait takes it. Finished: `wrong_state`. */
   signal(principal: Principal, taskId: string, signal: SignalRequest): Promise<void>;
-  /** A word on an effect in doubt. `not_found` when the task has no doubt open for that step. */
+  /**
+   * A word on an effect in doubt. `not_found` when the task has no doubt open for that step, `already_decided` when there
+   * was another word before.
+   */
   resolve(principal: Principal, taskId: string, step: string, resolution: Resolution): Promise<Task>;
-  /** A person's word on an approval or question. `not_found` when none is open for that step. */
+  /**
+   * A person's word on an approval or question. `not_found` when none is open for that step. The first one counts: the same
+   * again by the same person gives the task, another one is `already_decided`.
+   */
   decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task>;
   /** Entries with seq > `after`, in order, at most `limit` (1 to 1,000). `nextAfter` is there when more may follow. */
   journal(

@@ -246,9 +246,36 @@ describe('what a task can be asked', () => {
     await engine.decide(localPrincipal, task.id, step, { approved: true, comment: 'fine' });
     const end = await untilFinished(t, engine, task.id);
     assert.deepEqual(end.task.output, { approved: true, by: 'local', comment: 'fine' });
-    await assert.rejects(engine.decide(localPrincipal, task.id, step, { approved: false }), {
-      code: 'not_found',
+    const { status } = await engine.decide(localPrincipal, task.id, step, {
+      approved: true,
+      comment: 'fine',
     });
+    assert.equal(status, 'completed', 'the same word again changes nothing');
+    const isTold = (thrown: { code: string; details: Record<string, unknown> }): true => {
+      const { decidedAt, ...told } = thrown.details;
+      const decision = { approved: true, comment: 'fine' };
+      assert.deepEqual(told, { taskId: task.id, step, decidedBy: 'local', decision });
+      assert.ok(Date.parse(String(decidedAt)) >= Date.parse(task.createdAt));
+      assert.equal(thrown.code, 'already_decided');
+      return true;
+    };
+    await assert.rejects(engine.decide(localPrincipal, task.id, step, { approved: false }), isTold);
+    const other = { ...localPrincipal, name: 'ann' };
+    const said = { approved: true, comment: 'fine' };
+    await assert.rejects(engine.decide(other, task.id, step, said), isTold);
+  });
+
+  it('of two people who decide at the same time one is told that the other was first', async (t) => {
+    const { engine } = await openOpspawn(t, config);
+    const { task } = await engine.submit(localPrincipal, { name: 'ask' });
+    const { waits } = await untilStatus(t, engine, task.id, 'waiting');
+    const decide = (name: string, approved: boolean) =>
+      engine.decide({ ...localPrincipal, name }, task.id, waits[0]?.step ?? '', { approved });
+    const [first, second] = await Promise.allSettled([decide('ann', true), decide('bob', false)]);
+    assert.equal(first.status, 'fulfilled');
+    assert.equal(second.status === 'rejected' && second.reason.details.decidedBy, 'ann');
+    const end = await untilFinished(t, engine, task.id);
+    assert.deepEqual(end.task.output, { approved: true, by: 'ann' });
   });
 
   it('a paused task stands still until it is resumed', async (t) => {

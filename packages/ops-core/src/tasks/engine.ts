@@ -20,9 +20,10 @@ import { throwUnderPath } from '../domain/under-path.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import { decideMcpTools, listMcpTools, type McpToolQuery } from '../mcp/tool-decisions.ts';
 import type { LimitSetting } from '../storage/flow-control.ts';
-import type { InboxItem, NewTask, Store, StoredWait, SubmitResult, TaskRow } from '../storage/store.ts';
+import type { InboxItem, NewTask, Store, SubmitResult, TaskRow } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';
+import { decideRequest, type SaidOfRequest } from './decisions.ts';
 import { DefinitionCatalog } from './definitions/catalog.ts';
 import type {
   BulkAction,
@@ -196,17 +197,21 @@ class StoreEngine implements Engine {
   }
 
   async resolve(principal: Principal, taskId: string, step: string, resolution: Resolution): Promise<Task> {
-    const row = await this.#row(principal, taskId);
-    const wait = openWait(row, step, (kind) => kind === 'doubt');
-    return this.#decide(principal, row, wait, { ...resolution, by: principal.name });
+    return await this.#answer(principal, taskId, {
+      step,
+      isWanted: (kind) => kind === 'doubt',
+      answer: resolution,
+    });
   }
 
   async decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task> {
-    const row = await this.#row(principal, taskId);
     // An answer is no approval, whatever it says.
     const asked = 'answer' in decision ? 'question' : 'approval';
-    const wait = openWait(row, step, (kind) => kind === asked);
-    return this.#decide(principal, row, wait, { ...decision, by: principal.name });
+    return await this.#answer(principal, taskId, {
+      step,
+      isWanted: (kind) => kind === asked,
+      answer: decision,
+    });
   }
 
   async journal(
@@ -276,21 +281,9 @@ class StoreEngine implements Engine {
     return result;
   }
 
-  async #decide(
-    principal: Principal,
-    row: TaskRow,
-    { step, key }: StoredWait,
-    answer: object,
-  ): Promise<Task> {
-    const item: InboxItem = {
-      id: newId(),
-      kind: 'decision',
-      key: key ?? '',
-      data: JSON.stringify(answer),
-    };
-    const result = await this.#post(principal, row.id, item);
-    if (!result.ok) throw noOpenRequest(row.id, step);
-    return viewTask(await this.#row(principal, row.id));
+  async #answer(principal: Principal, taskId: string, said: SaidOfRequest): Promise<Task> {
+    await decideRequest(this.#store, principal, await this.#row(principal, taskId), said);
+    return viewTask(await this.#row(principal, taskId));
   }
 
   async #usage({ id, lastSeq }: TaskRow): Promise<Task['usage']> {
@@ -316,12 +309,6 @@ const control = (kind: 'cancel' | 'pause' | 'resume', data: Json): InboxItem => 
   data: JSON.stringify(data),
 });
 
-function openWait(row: TaskRow, step: string, isWanted: (kind: StoredWait['kind']) => boolean): StoredWait {
-  const found = row.waits.find((wait) => isWanted(wait.kind) && (wait.step === step || wait.hash === step));
-  if (found === undefined) throw noOpenRequest(row.id, step);
-  return found;
-}
-
 const encodeCursor = (taskId: string): string => Buffer.from(taskId).toString('base64url');
 
 function decodeCursor(cursor: string): string {
@@ -341,11 +328,6 @@ const taskNotFound = (taskId: string): OpspawnError =>
 const wrongState = (taskId: string, verb: string, status: string | undefined): OpspawnError =>
   new OpspawnError('wrong_state', `Task ${taskId} is ${status ?? 'in another state'} and cannot be ${verb}`, {
     details: { taskId, ...(status === undefined ? {} : { status }) },
-  });
-
-const noOpenRequest = (taskId: string, step: string): OpspawnError =>
-  new OpspawnError('not_found', `Task ${taskId} has no such request open for the step "${step}"`, {
-    details: { taskId, step },
   });
 
 const idempotencyConflict = (task: NewTask, { taskId }: SubmitResult): OpspawnError =>

@@ -177,11 +177,12 @@ export const taskOperations = {
     summary: 'Resolve an effect in doubt',
     description:
       'Says what became of an effect whose intent is recorded and whose result is not: do it again, take this result, ' +
-      'or fail the step. `step` is that of the task’s wait of kind `doubt`.',
+      'or fail the step. `step` is that of the task’s wait of kind `doubt`. The first resolution counts; another one is ' +
+      '`already_decided`.',
     params,
     body: body(resolveStepSchema),
     success: task,
-    errors: ['not_found', 'wrong_state'],
+    errors: ['not_found', 'already_decided'],
     repeatable: false,
   },
   'tasks.decide': {
@@ -190,12 +191,15 @@ export const taskOperations = {
     rpc: 'DecideStep',
     scope: 'tasks:write',
     summary: 'Decide an approval or answer a question',
-    description: '`step` is that of the task’s wait of kind `approval` or `question`.',
+    description:
+      '`step` is that of the task’s wait of kind `approval` or `question`. The first decision counts: the same one sent ' +
+      'again by the same caller answers as the first time, another one is `already_decided`, whose details name who ' +
+      'decided what and when.',
     params,
     body: body(decideStepSchema),
     success: task,
-    errors: ['not_found', 'wrong_state'],
-    repeatable: false,
+    errors: ['not_found', 'already_decided'],
+    repeatable: true,
   },
   'tasks.journal': {
     method: 'GET',

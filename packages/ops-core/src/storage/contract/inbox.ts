@@ -208,6 +208,35 @@ export const inboxCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'of two decisions about one request the first counts, and who gives the second can read it',
+    async run({ store }) {
+      const owner = await submitAndClaim(store);
+      const waits = [wait({ kind: 'approval', key: 'decision:h' }), wait({ key: 'signal:go' })];
+      const decide = (data: string) =>
+        post(store, owner.taskId, item('decision', { key: 'decision:h', data }));
+      const notOpen = (taskStatus: string) => ({ ok: false, reason: 'not_open', status: taskStatus });
+      assert.deepEqual(await decide('"early"'), notOpen('running'));
+      await suspend(store, owner, waits);
+      assert.equal(await store.lastDecision(owner.taskId, 'decision:h'), undefined);
+      const answers = await Promise.all([decide('"first"'), decide('"second"')]);
+      assert.deepEqual(answers, [{ ok: true }, notOpen('pending')]);
+      const [first] = await store.inbox(owner.taskId);
+      const known = { at: first?.at, data: '"first"' };
+      assert.deepEqual(await store.lastDecision(owner.taskId, 'decision:h'), known);
+      const next = await claimOnly(store, owner.taskId);
+      await store.write({ op: 'append', owner: next, entries: [entry(1)], takes: [first?.id ?? ''] });
+      assert.deepEqual(await store.lastDecision(owner.taskId, 'decision:h'), known);
+      assert.ok((await suspend(store, next, waits)).ok, 'a request can be asked anew');
+      await post(store, owner.taskId, item('pause'));
+      assert.deepEqual(await decide('"third"'), { ok: true });
+      assert.deepEqual(await decide('"fourth"'), notOpen('paused'));
+      assert.equal((await store.lastDecision(owner.taskId, 'decision:h'))?.data, '"third"');
+      const elsewhere = { op: 'post', namespace: 'other', taskId: owner.taskId } as const;
+      const stranger = await store.write({ ...elsewhere, item: item('decision', { key: 'decision:h' }) });
+      assert.deepEqual(stranger, { ok: false, reason: 'not_found' });
+    },
+  },
+  {
     promise: 'an item’s id belongs to one task',
     async run({ store }) {
       const [a, b] = [await submit(store), await submit(store)];

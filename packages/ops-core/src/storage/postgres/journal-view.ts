@@ -1,3 +1,4 @@
+import type { StoredDecision } from '../decisions.ts';
 import type { JournalRow } from '../sqlite/journal-view.ts';
 import type { InboxItem, InboxRow } from '../store.ts';
 import { statement } from './connections.ts';
@@ -19,6 +20,19 @@ export const inboxOf = statement<ItemRow>(
   'inbox',
   'select id, kind, key, at, data from inbox where task_id = $1 and taken_at is null order by position',
 );
+
+/** The latest decision with this key, taken or not. */
+export const lastDecisionOf = statement<[at: number, data: string | null]>(
+  'last_decision',
+  `select at, data from inbox
+   where task_id = $1 and key = $2 and kind = 'decision' and (taken_at is null or taken_at is not null)
+   order by position desc limit 1`,
+);
+
+export const toDecision = ([at, data]: [number, string | null]): StoredDecision => ({
+  at,
+  ...(data === null ? {} : { data }),
+});
 
 export const toInboxRow = ([id, kind, key, at, data]: ItemRow): InboxRow => ({
   id,

@@ -35,7 +35,7 @@ import { type Connections, type Statement, statement } from './connections.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
 import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
-import { inboxOf, journalOf, toInboxRow } from './journal-view.ts';
+import { inboxOf, journalOf, lastDecisionOf, toDecision, toInboxRow } from './journal-view.ts';
 import { limitKeysOf, limitOf, limitsOf, removeLimit, setLimit, toLimitState } from './limits.ts';
 import { openMemories } from './memories.ts';
 import {
@@ -175,6 +175,11 @@ export class PostgresStore implements Store {
   async inbox(taskId: string): Promise<readonly InboxRow[]> {
     if (!isUuid(taskId)) return [];
     return (await this.#run('reads', inboxOf, [taskId])).map(toInboxRow);
+  }
+
+  async lastDecision(taskId: string, key: string): ReturnType<Store['lastDecision']> {
+    if (!isUuid(taskId)) return undefined;
+    return (await this.#run('reads', lastDecisionOf, [taskId, toText(key)])).map(toDecision)[0];
   }
 
   async addApiKey(

@@ -32,6 +32,11 @@ export function prepareDelivery(database: DatabaseSync, { inbox, transitions }: 
     'select state, namespace from queue where task_id = ?1',
   );
   const move = prepareMove(database, { inbox, transitions });
+  const openRequest = prepare<[string, string], [number]>(
+    database,
+    `select 1 from waits w where w.task_id = ?1 and w.key = ?2 and not exists (
+       select 1 from inbox i where i.task_id = ?1 and i.key = ?2 and i.kind = 'decision' and i.taken_at is null)`,
+  );
 
   const find = (taskId: string): Addressee | undefined => {
     const row = stateOf.get(taskId);
@@ -39,6 +44,8 @@ export function prepareDelivery(database: DatabaseSync, { inbox, transitions }: 
   };
 
   return {
+    /** Whether the task waits for a decision under this key, and has none. */
+    asks: (taskId: string, key: string): boolean => openRequest.get(taskId, key) !== undefined,
     /** `false`: no unfinished task of this namespace has this id. */
     post(turn: Turn, namespace: string, taskId: string, item: InboxItem): boolean {
       const task = find(taskId);

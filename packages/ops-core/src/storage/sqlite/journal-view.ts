@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EntryType } from '@opspawn/sdk';
+import type { StoredDecision } from '../decisions.ts';
 import type { EntryRow, InboxItem, InboxRow } from '../store.ts';
 import { textOf } from './blobs.ts';
 import { prepare } from './statement.ts';
@@ -46,6 +47,23 @@ export function entryOf(row: JournalRow): EntryRow {
 }
 
 type ItemRow = [id: string, kind: InboxItem['kind'], key: string, at: number, data: Text];
+
+/** The latest decision with this key, taken or not. */
+export function prepareLastDecision(
+  database: DatabaseSync,
+): (taskId: string, key: string) => StoredDecision | undefined {
+  const decisions = (isTaken: string): string =>
+    `select at, ${textOf('i', 'data')} as data, position from inbox i
+     where task_id = ?1 and key = ?2 and kind = 'decision' and taken_at is ${isTaken}`;
+  const find = prepare<[string, string], [at: number, data: Text, position: number]>(
+    database,
+    `${decisions('null')} union all ${decisions('not null')} order by position desc limit 1`,
+  );
+  return (taskId, key) => {
+    const [at, data] = find.get(taskId, key) ?? [];
+    return at === undefined ? undefined : { at, ...(typeof data === 'string' ? { data } : {}) };
+  };
+}
 
 /** Items that are not taken yet, oldest first. */
 export function prepareInboxView(database: DatabaseSync): (taskId: string) => InboxRow[] {

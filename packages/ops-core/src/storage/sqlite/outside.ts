@@ -38,6 +38,12 @@ export function preparePost(parts: {
 }): Operation<PostWrite, OutsideResult> {
   const { inbox, delivery, refuse } = parts;
   return (turn, { namespace, taskId, item }) => {
+    const isTaken =
+      item.kind === 'decision' && !inbox.wasPosted(taskId, item.id) && !delivery.asks(taskId, item.key);
+    if (isTaken) {
+      const refusal = refuse(namespace, taskId);
+      return refusal.ok || refusal.reason === 'not_found' ? refusal : { ...refusal, reason: 'not_open' };
+    }
     if (delivery.post(turn, namespace, taskId, item)) return { ok: true };
     const refusal = refuse(namespace, taskId);
     const isRepeated = !refusal.ok && refusal.reason === 'wrong_state' && inbox.wasPosted(taskId, item.id);

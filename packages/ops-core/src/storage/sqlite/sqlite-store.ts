@@ -30,7 +30,7 @@ import { prepareDefinitions } from './definitions.ts';
 import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
 import { prepareFailures } from './failures.ts';
 import { GroupCommit } from './group-commit.ts';
-import { prepareInboxView, prepareJournalView } from './journal-view.ts';
+import { prepareInboxView, prepareJournalView, prepareLastDecision } from './journal-view.ts';
 import type { LeaseClock } from './lease.ts';
 import { prepareLimitView } from './limit-settings.ts';
 import { openMemories } from './memories.ts';
@@ -83,6 +83,7 @@ export class SqliteStore implements Store {
       failures: prepareFailures(database),
       journal: prepareJournalView(database),
       inbox: prepareInboxView(database),
+      lastDecision: prepareLastDecision(database),
       definitions: prepareDefinitions(database),
       session: prepareSession(database),
       ...prepareToolPins(database),
@@ -142,6 +143,10 @@ export class SqliteStore implements Store {
 
   inbox(taskId: string): Promise<readonly InboxRow[]> {
     return this.#read(() => this.#views.inbox(taskId));
+  }
+
+  lastDecision(taskId: string, key: string): ReturnType<Store['lastDecision']> {
+    return this.#read(() => this.#views.lastDecision(taskId, key));
   }
 
   addApiKey(key: Omit<ApiKeyRow, 'createdAt'>, { onlyFirst }: { onlyFirst: boolean }): Promise<boolean> {

@@ -23,6 +23,12 @@ end $$;
 create function was_posted(p_task uuid, p_item uuid) returns boolean language sql stable
   as $$ select exists (select from inbox where id = p_item and task_id = p_task) $$;
 
+-- Whether the task waits for a decision under this key, and has none.
+create function asks_for(p_task uuid, p_key text) returns boolean language sql stable as $$
+  select exists (select from waits where task_id = p_task and key = p_key) and not exists (
+    select from inbox where task_id = p_task and key = p_key and kind = 'decision' and taken_at is null)
+$$;
+
 create function take_items(p_at bigint, p_task uuid, p_items jsonb) returns void language sql as $$
   update inbox set taken_at = p_at
   where id in (select item::uuid from jsonb_array_elements_text(p_items) item) and task_id = p_task and taken_at is null

@@ -65,11 +65,18 @@ $$;
 create function post_item(inout told text[], p_at bigint, p_write jsonb, out result jsonb) language plpgsql as $$
 declare
   v_task uuid := p_write->>'taskId';
+  v_item jsonb := p_write->'item';
   v_is_known boolean;
 begin
-  select * into told, v_is_known from deliver(told, p_at, p_write->>'namespace', v_task, p_write->'item');
+  if v_item->>'kind' = 'decision' and not was_posted(v_task, (v_item->>'id')::uuid)
+      and not asks_for(v_task, v_item->>'key') then
+    result := refuse(p_write->>'namespace', v_task);
+    if result->>'reason' = 'wrong_state' then result := result || '{"reason": "not_open"}'; end if;
+    return;
+  end if;
+  select * into told, v_is_known from deliver(told, p_at, p_write->>'namespace', v_task, v_item);
   result := case when v_is_known then '{"ok": true}' else refuse(p_write->>'namespace', v_task) end;
-  if result->>'reason' = 'wrong_state' and was_posted(v_task, (p_write->'item'->>'id')::uuid) then
+  if result->>'reason' = 'wrong_state' and was_posted(v_task, (v_item->>'id')::uuid) then
     result := '{"ok": true}';
   end if;
 end $$;

@@ -1,0 +1,70 @@
+import { isDeepStrictEqual } from 'node:util';
+import { OpspawnError } from '@opspawn/agentkit';
+import type { Principal } from '../auth/principal.ts';
+import { newId } from '../domain/new-id.ts';
+import type { StoredDecision } from '../storage/decisions.ts';
+import type { InboxItem, Store, StoredWait, TaskRow } from '../storage/store.ts';
+import { identityHash, identityLabel } from './durable/identity.ts';
+
+export interface SaidOfRequest {
+  /** Of the wait, or of one that is decided: its label or its hash. */
+  step: string;
+  isWanted: (kind: StoredWait['kind']) => boolean;
+  answer: object;
+}
+
+const journalPage = 1_000;
+
+/**
+ * Brings a person's word to the request that waits for it. The first word counts: the same again by the same person changes
+ * nothing, another one is `already_decided`. Throws `not_found` when there is no such request.
+ */
+export async function decideRequest(
+  store: Store,
+  { namespace, name: by }: Principal,
+  row: TaskRow,
+  { step, isWanted, answer }: SaidOfRequest,
+): Promise<void> {
+  const said = JSON.stringify({ ...answer, by });
+  const wait = row.waits.find(({ kind, ...each }) => isWanted(kind) && [each.step, each.hash].includes(step));
+  const key = wait?.key ?? (await keyOfEarlier(store, row.id, step));
+  if (wait?.key !== undefined) {
+    const item: InboxItem = { id: newId(), kind: 'decision', key: wait.key, data: said };
+    if ((await store.write({ op: 'post', namespace, taskId: row.id, item })).ok) return;
+  }
+  const earlier = key === undefined ? undefined : await store.lastDecision(row.id, key);
+  if (earlier === undefined) throw noOpenRequest(row.id, step);
+  if (!isDeepStrictEqual(JSON.parse(earlier.data ?? 'null'), JSON.parse(said)))
+    throw alreadyDecided(row.id, step, earlier);
+}
+
+/** The inbox key of a request that is open no more, as far as the journal tells. */
+async function keyOfEarlier(store: Store, taskId: string, step: string): Promise<string | undefined> {
+  for (let after = 0; ; ) {
+    const page = await store.journal(taskId, after, journalPage);
+    for (const { branch = '', name, count = 1 } of page) {
+      if (name === undefined) continue;
+      const identity = { branch, name, count };
+      const hash = identityHash(identity);
+      if (identityLabel(identity) === step || hash === step) return `decision:${hash}`;
+    }
+    const last = page.at(-1);
+    if (last === undefined) return undefined;
+    after = last.seq;
+  }
+}
+
+const noOpenRequest = (taskId: string, step: string): OpspawnError =>
+  new OpspawnError('not_found', `Task ${taskId} has no such request open for the step "${step}"`, {
+    details: { taskId, step },
+  });
+
+function alreadyDecided(taskId: string, step: string, { at, data = '{}' }: StoredDecision): OpspawnError {
+  const { by, ...decision } = JSON.parse(data);
+  const decidedAt = new Date(at).toISOString();
+  return new OpspawnError(
+    'already_decided',
+    `The request "${step}" of task ${taskId} was decided by ${by} at ${decidedAt}`,
+    { details: { taskId, step, decidedBy: by, decidedAt, decision } },
+  );
+}
