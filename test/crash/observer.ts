@@ -40,7 +40,10 @@ export class Observer {
     const folder = temporaryFolder(t);
     const node = await openNode({ settings: testSettings(folder) });
     t.after(() => node[Symbol.asyncDispose]());
-    const environment = await openAgentEnvironment(node, { path: import.meta.filename, config: crashConfig });
+    const loaded = { path: import.meta.filename, config: crashConfig };
+    const stack = new AsyncDisposableStack();
+    const environment = await openAgentEnvironment(node, loaded, stack);
+    t.after(() => stack[Symbol.asyncDispose]());
     await node.store.registerDefinitions(new Registry(crashConfig, environment).rows('default'));
     return new Observer(t, folder, node);
   }

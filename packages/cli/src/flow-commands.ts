@@ -50,6 +50,37 @@ Examples:
   );
 }
 
+export function addProvider(program: Command): void {
+  const load = () => import('./commands/provider.ts');
+  const provider = program
+    .command('provider')
+    .description('What the keys of model providers may send, for all workers together');
+  connecting(command(provider, 'list', 'The keys that are bounded, and how much of it is used')).action(
+    async (options) => (await load()).list(options),
+  );
+  connecting(command(provider, 'set <provider>', 'Set what each key of a provider may send in any minute'))
+    .addOption(new Option('--requests-per-minute <n>', 'model calls').argParser(wholeNumber(1, 1e12)))
+    .addOption(
+      new Option('--tokens-per-minute <n>', 'input and output tokens').argParser(wholeNumber(1, 1e12)),
+    )
+    .addHelpText(
+      'after',
+      `
+It goes before \`models.bounds\` of the workers' config. Without options every bound is taken away.
+
+Examples:
+  opspawn provider set openai --requests-per-minute 500 --tokens-per-minute 200000`,
+    )
+    .action(async (name, options) => (await load()).set(name, options));
+  connecting(
+    command(
+      provider,
+      'delete <provider>',
+      'Let the workers’ config say again what a provider’s keys may send',
+    ),
+  ).action(async (name, options) => (await load()).remove(name, options));
+}
+
 const quantity = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** In ms. */

@@ -11,7 +11,7 @@ import {
   onDatabase,
   portOption,
 } from './command-options.ts';
-import { addFlow, timed } from './flow-commands.ts';
+import { addFlow, addProvider, timed } from './flow-commands.ts';
 import { addTask } from './task-commands.ts';
 import { addCrashTest, addDoctor, addEval, addVerify } from './trial-commands.ts';
 
@@ -34,6 +34,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addRun(program);
   addTask(program);
   addFlow(program);
+  addProvider(program);
   addSettings(program);
   addMcp(program);
   addCrashTest(program);

@@ -94,7 +94,7 @@ const replaceCalls = (engine: Engine, instead: Partial<Engine>): Engine =>
   new Proxy(engine, {
     get(target, name: keyof Engine) {
       const call = instead[name] ?? target[name];
-      return call.bind(target);
+      return typeof call === 'function' ? call.bind(target) : call;
     },
   });
 

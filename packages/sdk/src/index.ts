@@ -28,6 +28,13 @@ export {
   type Problem,
   problemSchema,
 } from './schema/problem.ts';
+export {
+  type Provider,
+  type ProviderLimitBody,
+  providerLimitSchema,
+  providerNameSchema,
+  providerSchema,
+} from './schema/provider.ts';
 export { type Resolution, resolutionSchema } from './schema/resolution.ts';
 export {
   type CreateTask,

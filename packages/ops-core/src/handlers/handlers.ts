@@ -4,6 +4,7 @@ import { createHandlers } from './create-task.ts';
 import { flowHandlers } from './flow-handlers.ts';
 import type { HandlersOf } from './handler.ts';
 import { mcpHandlers } from './mcp-tools.ts';
+import { providerHandlers } from './provider-handlers.ts';
 import { taskHandlers } from './task-handlers.ts';
 import { watchHandlers } from './watch-task.ts';
 
@@ -13,6 +14,7 @@ export const handlers: HandlersOf<OperationId> = {
   ...taskHandlers,
   ...bulkHandlers,
   ...flowHandlers,
+  ...providerHandlers,
   ...watchHandlers,
   ...mcpHandlers,
   'definitions.list': async ({ engine, principal }) => ({

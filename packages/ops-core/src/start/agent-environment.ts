@@ -8,36 +8,47 @@ import {
   type McpHost,
   type MemoryOptions,
   memoryProviderBudget,
+  type ProviderBudget,
 } from '@opspawn/agentkit';
 import { scriptedProvider } from '@opspawn/agentkit/testing';
 import type { AgentEnvironment } from '../agents/agent-run.ts';
 import { storeMemory } from '../agents/store-memory.ts';
+import { StoreProviderBudget } from '../agents/store-provider-budget.ts';
 import { configuredMcpServers, mcpCredentials } from '../mcp/configured-servers.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
+import type { OpspawnConfig } from '../tasks/definitions/user-config.ts';
+import { ambientTaskId } from '../tasks/durable/ambient.ts';
 import type { OpspawnNode } from './node.ts';
 
 /**
  * What the agents of a worker share, as the config says. Nothing is started before an agent needs it. Throws
- * `config_invalid` for MCP servers that are not configured rightly.
+ * `config_invalid` for MCP servers that are not configured rightly. What has to be closed is put on the stack.
  */
 export async function openAgentEnvironment(
   node: OpspawnNode,
   loaded: LoadedConfig,
+  stack: AsyncDisposableStack,
 ): Promise<AgentEnvironment> {
+  const parts = await openAgentParts(node, loaded, stack);
+  if (parts.mcp !== undefined) stack.use(parts.mcp);
   return {
-    ...(await openAgentParts(node, loaded)),
+    ...parts,
     memory: storeMemory(node.store, memoryOptions(node, loaded)),
   };
 }
 
-/** What a node needs to have. Without a store the tools of MCP servers are pinned for as long as the process lives. */
+/**
+ * What a node needs to have. Without a store the tools of MCP servers are pinned, and the budgets of providers kept, for as
+ * long as the process lives.
+ */
 type AgentNode = Pick<OpspawnNode, 'settings' | 'log'> & Partial<Pick<OpspawnNode, 'store'>>;
 
 /** The same without memory, for runs in this process. Who opens it disposes of `mcp`. */
 export async function openAgentParts(
   node: AgentNode,
   loaded: LoadedConfig,
+  stack?: AsyncDisposableStack,
 ): Promise<Omit<AgentEnvironment, 'memory' | 'secrets'> & { secrets: KnownSecrets }> {
   const { environment } = node.settings;
   const {
@@ -46,18 +57,34 @@ export async function openAgentParts(
     security = createSecurityManager({ secrets }),
   } = loaded.config;
   const mcp = await openMcpHost(node, loaded);
+  const budget = openProviderBudget(node, models?.bounds, stack);
   return {
     models: createModelRegistry({
       providers: { scripted: scriptedProvider(), ...models?.providers },
       environment,
       ...(loaded.config.plugins && { plugins: loaded.config.plugins }),
       ...(models?.prices && { prices: models.prices }),
-      ...(models?.bounds && { budget: memoryProviderBudget({ bounds: models.bounds }) }),
+      ...(budget && { budget }),
     }),
     secrets,
     security,
     ...(mcp === undefined ? {} : { mcp }),
   };
+}
+
+function openProviderBudget(
+  { store, log }: AgentNode,
+  bounds: NonNullable<OpspawnConfig['models']>['bounds'],
+  stack: AsyncDisposableStack | undefined,
+): ProviderBudget | undefined {
+  if (store === undefined) return bounds && memoryProviderBudget({ bounds });
+  const budget = new StoreProviderBudget({
+    store: store.providers,
+    ...(bounds && { bounds }),
+    currentTaskId: ambientTaskId,
+    onError: (err) => log.warn({ err }, 'the budgets of providers could not be told'),
+  });
+  return stack?.use(budget) ?? budget;
 }
 
 /** Throws `invalid_argument` for a provider that has no embedding models. */

@@ -112,8 +112,7 @@ async function work(
   stack: AsyncDisposableStack,
 ): Promise<Worker> {
   const { settings, log, store, bus } = node;
-  const environment = await openAgentEnvironment(node, options.loaded);
-  if (environment.mcp !== undefined) stack.use(environment.mcp);
+  const environment = await openAgentEnvironment(node, options.loaded, stack);
   const registry = new Registry(options.loaded.config, environment);
   const { database } = settings;
   const isShared = database.kind !== 'sqlite' || database.path !== ':memory:';

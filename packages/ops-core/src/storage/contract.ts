@@ -7,6 +7,7 @@ import { inboxCases } from './contract/inbox.ts';
 import { journalCases } from './contract/journal.ts';
 import { limitCases } from './contract/limits.ts';
 import { listCases } from './contract/list.ts';
+import { providerBudgetCases } from './contract/provider-budgets.ts';
 import { purgeCases } from './contract/purge.ts';
 import type { StoreCase } from './contract/scenario.ts';
 import { sessionCases } from './contract/session.ts';
@@ -34,4 +35,5 @@ export const storeCases: readonly StoreCase[] = [
   ...failureCases,
   ...purgeCases,
   ...apiKeyCases,
+  ...providerBudgetCases,
 ];

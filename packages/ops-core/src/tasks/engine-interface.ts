@@ -18,6 +18,7 @@ import type {
 import type { Principal } from '../auth/principal.ts';
 import type { McpToolQuery } from '../mcp/tool-decisions.ts';
 import type { LimitSetting } from '../storage/flow-control.ts';
+import type { Providers } from './providers.ts';
 
 /** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
 export type SubmitOutcome =
@@ -169,6 +170,8 @@ export interface Engine {
     taskId: string,
     options: { after: number; signal: AbortSignal },
   ): AsyncIterable<Followed>;
+  /** Budgets of model providers; see `Providers`. */
+  readonly providers: Pick<Providers, 'list' | 'set' | 'remove'>;
   definitions(principal: Principal): Promise<Definition[]>;
   /** What the principal's namespace keeps and is allowed. */
   settings(principal: Principal): Promise<NamespaceSettings>;

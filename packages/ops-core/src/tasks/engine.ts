@@ -39,6 +39,7 @@ import type {
 } from './engine-interface.ts';
 import { followTask } from './follow.ts';
 import { NamespaceSettingsCache } from './namespace-settings.ts';
+import { Providers } from './providers.ts';
 import { QuotaGuard } from './quotas.ts';
 import { UsageSum, viewEntry, viewFailure, viewLimit, viewNewTask, viewTask } from './task-view.ts';
 import { explainTask } from './why.ts';
@@ -62,6 +63,7 @@ class StoreEngine implements Engine {
   readonly #settings: NamespaceSettingsCache;
   readonly #quotas: QuotaGuard;
   readonly #accepting;
+  readonly providers: Providers;
 
   constructor({ store, bus }: EngineOptions) {
     this.#store = store;
@@ -69,6 +71,7 @@ class StoreEngine implements Engine {
     this.#catalog = new DefinitionCatalog(store);
     this.#settings = new NamespaceSettingsCache(store);
     this.#quotas = new QuotaGuard(store);
+    this.providers = new Providers(store.providers);
     this.#accepting = { catalog: this.#catalog, now: () => store.now() };
   }
 
@@ -106,7 +109,9 @@ class StoreEngine implements Engine {
 
   async why(principal: Principal, taskId: string): Promise<Why> {
     const standing = await this.#store.standing(principal.namespace, taskId);
-    return explainTask({ row: await this.#row(principal, taskId), standing, now: await this.#store.now() });
+    const row = await this.#row(principal, taskId);
+    const calls = row.status === 'running' ? await this.#store.providers.waitingCalls(taskId) : [];
+    return explainTask({ row, standing, calls, now: await this.#store.now() });
   }
 
   async limits({ namespace }: Principal): Promise<Limit[]> {

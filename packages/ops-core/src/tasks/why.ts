@@ -1,12 +1,15 @@
 /** Says in one look what stands between a task and its end. */
 import { isFinished, type Why, type WhyReason } from '@opspawn/sdk';
 import type { Standing } from '../storage/flow-control.ts';
+import type { WaitingCall } from '../storage/provider-budgets.ts';
 import type { StoredWait, TaskRow } from '../storage/store.ts';
 
 interface Facts {
   row: TaskRow;
   /** undefined for a task that has ended. */
   standing: Standing | undefined;
+  /** Model calls of its that wait for a budget. */
+  calls: readonly WaitingCall[];
   /** Unix ms by the store's clock. */
   now: number;
 }
@@ -14,12 +17,22 @@ interface Facts {
 const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
 
 /** The nearest reason first. It is a look: what was read may have changed a moment later. */
-export function explainTask({ row, standing, now }: Facts): Why {
+export function explainTask({ row, standing, calls, now }: Facts): Why {
   const { id: taskId, status } = row;
   if (standing === undefined || isFinished(status)) return { taskId, status, reasons: [finished(row)] };
-  const reasons = [...stateReasons(row, standing, now), ...workerReasons(row, standing), ...asked(standing)];
+  const reasons = [
+    ...calls.map(waitsForBudget),
+    ...stateReasons(row, standing, now),
+    ...workerReasons(row, standing),
+    ...asked(standing),
+  ];
   return { taskId, status, reasons };
 }
+
+const waitsForBudget = ({ key, provider, ahead, since }: WaitingCall): WhyReason => ({
+  code: 'budget',
+  message: `Since ${isoTime(since)} a model call of its waits for the budget of ${provider} (key ${key}), behind ${ahead} others; \`opspawn provider list\` says what it may send`,
+});
 
 const finished = ({ status, finishedAt }: TaskRow): WhyReason => ({
   code: 'finished',

@@ -11,7 +11,9 @@ export type Scope =
   | 'settings:read'
   | 'settings:write'
   | 'limits:read'
-  | 'limits:write';
+  | 'limits:write'
+  | 'providers:read'
+  | 'providers:write';
 
 export type Success =
   /** The first status is for what was made now, the second for what was there already. */

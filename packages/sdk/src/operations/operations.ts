@@ -4,6 +4,7 @@ import { bulkOperations } from './bulk-operations.ts';
 import { flowOperations } from './flow-operations.ts';
 import { mcpOperations } from './mcp-operations.ts';
 import type { Operation } from './operation.ts';
+import { providerOperations } from './provider-operations.ts';
 import { settingsOperations } from './settings-operations.ts';
 import { taskOperations } from './task-operations.ts';
 
@@ -14,6 +15,7 @@ export const operations = {
   ...settingsOperations,
   ...mcpOperations,
   ...flowOperations,
+  ...providerOperations,
   'definitions.list': {
     method: 'GET',
     path: '/v1/definitions',

@@ -3,6 +3,7 @@ import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ApiKeyRow } from '../api-keys.ts';
 import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
+import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
 import { idSlackMs } from '../sqlite/namespaces.ts';
@@ -37,7 +38,7 @@ import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
 import { inboxOf, journalOf, lastDecisionOf, toDecision, toInboxRow } from './journal-view.ts';
 import { limitKeysOf, limitOf, limitsOf, removeLimit, setLimit, toLimitState } from './limits.ts';
-import { openMemories } from './memories.ts';
+import { openMemories, type Run } from './memories.ts';
 import {
   allNamespaces,
   pendingOfNamespace,
@@ -45,6 +46,7 @@ import {
   settingsOfNamespace,
   submittedOfNamespace,
 } from './namespaces.ts';
+import { openProviderBudgets } from './provider-budgets.ts';
 import { encodePurge, purge } from './purge.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
 import { standingOf, toStanding } from './standing.ts';
@@ -74,6 +76,7 @@ const rowsPerSweep = 5000;
 /** The store over the connections, which it closes at its end. */
 export class PostgresStore implements Store {
   readonly memories: MemoryStore;
+  readonly providers: ProviderBudgetStore;
   readonly #connections: Connections;
   readonly #clock = new StoreClock();
   readonly #writes: Writes;
@@ -88,7 +91,9 @@ export class PostgresStore implements Store {
 
   constructor(connections: Connections) {
     this.#connections = connections;
-    this.memories = openMemories((purpose, query, values) => this.#run(purpose, query, values));
+    const run: Run = (purpose, query, values) => this.#run(purpose, query, values);
+    this.memories = openMemories(run);
+    this.providers = openProviderBudgets(run, this.#clock);
     this.#vacuum = new Vacuum(connections);
     this.#writes = new Writes({
       connections,

@@ -4,6 +4,7 @@ import type { MemoryStore } from '@opspawn/agentkit';
 import type { ApiKeyRow } from '../api-keys.ts';
 import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
+import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -36,11 +37,12 @@ import { prepareLimitView } from './limit-settings.ts';
 import { openMemories } from './memories.ts';
 import { prepareNamespaces } from './namespaces.ts';
 import { type Operations, prepareOperations } from './operations.ts';
+import { openProviderBudgets } from './provider-budgets.ts';
 import { prepareSession } from './sessions.ts';
 import { prepareStanding } from './standing.ts';
 import { prepareTaskView } from './task-view.ts';
 import { prepareToolPins } from './tool-pins.ts';
-import { announce, type Operation } from './turn.ts';
+import { announce, type Operation, type StoreAccess } from './turn.ts';
 
 export interface SqliteStoreParts {
   readonly now: () => number;
@@ -56,6 +58,7 @@ const readRetryMs = 5;
 /** The store over one connection, which it closes at its end. */
 export class SqliteStore implements Store {
   readonly memories: MemoryStore;
+  readonly providers: ProviderBudgetStore;
   readonly #database: DatabaseSync;
   readonly #options: SqliteStoreParts;
   readonly #operations: Operations;
@@ -94,10 +97,13 @@ export class SqliteStore implements Store {
         ...limitView,
       }),
     };
-    this.memories = openMemories(database, options.hasVectorSearch, {
-      write: (operation) => this.#commit.add(operation, undefined),
+    const access: StoreAccess = {
+      write: (operation, argument) => this.#commit.add(operation, argument),
       read: (read) => this.#read(read),
-    });
+      now: () => this.#clock.now(),
+    };
+    this.memories = openMemories(database, options.hasVectorSearch, access);
+    this.providers = openProviderBudgets(database, access);
   }
 
   listen(listener: StoreListener): void {

@@ -263,3 +263,32 @@ create table mcp_tools (
   decided_at bigint,
   primary key (namespace, server, tool, digest)
 );
+
+-- What operators say of the keys of a provider; it goes before what workers are configured with.
+create table provider_limits (
+  provider text collate "C" primary key,
+  requests_per_minute bigint,
+  tokens_per_minute bigint
+);
+
+-- Keys of providers that are bounded, by a name that does not tell them, and what workers say that they may send.
+create table provider_keys (
+  key text collate "C" primary key,
+  provider text collate "C" not null,
+  requests_per_minute bigint,
+  tokens_per_minute bigint
+);
+
+-- Calls of those keys. state: 0 waits, 1 on the way, 2 over. expires_at: until when it counts, or keeps its place.
+create table provider_calls (
+  id uuid primary key,
+  key text collate "C" not null,
+  state smallint not null,
+  tokens bigint not null,
+  task_id uuid,
+  asked_at bigint not null,
+  expires_at bigint not null
+);
+create index provider_calls_waiting on provider_calls (key, asked_at, id) where state = 0;
+create index provider_calls_counted on provider_calls (key, expires_at) where state > 0;
+create index provider_calls_task on provider_calls (task_id) where state = 0 and task_id is not null;

@@ -280,3 +280,32 @@ create table namespaces (
   namespace text primary key,
   settings text not null
 ) without rowid;
+
+-- What operators say of the keys of a provider; it goes before what workers are configured with.
+create table provider_limits (
+  provider text primary key,
+  requests_per_minute integer,
+  tokens_per_minute integer
+) without rowid;
+
+-- Keys of providers that are bounded, by a name that does not tell them, and what workers say that they may send.
+create table provider_keys (
+  key text primary key,
+  provider text not null,
+  requests_per_minute integer,
+  tokens_per_minute integer
+) without rowid;
+
+-- Calls of those keys. state: 0 waits, 1 on the way, 2 over. expires_at: until when it counts, or keeps its place.
+create table provider_calls (
+  id text primary key,
+  key text not null,
+  state integer not null,
+  tokens integer not null,
+  task_id text,
+  asked_at integer not null,
+  expires_at integer not null
+) without rowid;
+create index provider_calls_waiting on provider_calls (key, asked_at, id) where state = 0;
+create index provider_calls_counted on provider_calls (key, expires_at) where state > 0;
+create index provider_calls_task on provider_calls (task_id) where state = 0 and task_id is not null;

@@ -1,0 +1,60 @@
+/** A model server that speaks OpenAI's chat completions, counts what reaches it, and is the judge of every limit. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+
+export interface CountingVendor {
+  /** For `AGENTKIT_LLM_BASE_URL`. */
+  readonly url: string;
+  /** Of performance.now(): when each call came. */
+  readonly calls: readonly number[];
+  /** What it answered with, in all. */
+  readonly tokens: number;
+}
+
+interface Asked {
+  readonly messages: readonly { role: string; content: unknown }[];
+  readonly max_tokens?: number;
+}
+
+/** Answers are `ok`, of so many tokens as the call allows but no more than `usage`, after `delayMs`. */
+export async function startCountingVendor(
+  t: TestContext,
+  { delayMs = 200, usage = { prompt: 20, completion: 10 } } = {},
+): Promise<CountingVendor> {
+  const calls: number[] = [];
+  let tokens = 0;
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    calls.push(performance.now());
+    const text = await Array.fromAsync(request.setEncoding('utf8'));
+    const { max_tokens: most = usage.completion } = JSON.parse(text.join('')) as Asked;
+    const completion = Math.min(usage.completion, most);
+    tokens += usage.prompt + completion;
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    response.setHeader('content-type', 'application/json');
+    const total = { prompt_tokens: usage.prompt, completion_tokens: completion };
+    response.end(
+      JSON.stringify({
+        id: 'c',
+        object: 'chat.completion',
+        created: 1,
+        model: 'm',
+        choices: [{ index: 0, message: { role: 'assistant', content: 'ok' }, finish_reason: 'stop' }],
+        usage: { ...total, total_tokens: usage.prompt + completion },
+      }),
+    );
+  };
+  const server = createServer((request, response) => void answer(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    calls,
+    get tokens() {
+      return tokens;
+    },
+  };
+}
