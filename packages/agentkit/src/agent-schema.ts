@@ -63,6 +63,8 @@ const toolKeys: Record<
   execute: callable.optional(),
   ask: callable.optional(),
   handoff: callable.optional(),
+  isHeld: callable.optional(),
+  letGo: callable.optional(),
   agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
   memory: z.boolean().optional(),
   module: z.instanceof(URL).optional(),

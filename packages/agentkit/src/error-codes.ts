@@ -37,6 +37,8 @@ export const errorCodes = {
   tool_denied: { http: 403, grpc: 7, exit: 3, retryable: false },
   mcp_failed: { http: 502, grpc: 14, exit: 1, retryable: true },
   isolation_unavailable: { http: 501, grpc: 12, exit: 1, retryable: false },
+  declined: { http: 409, grpc: 9, exit: 5, retryable: false },
+  input_required: { http: 409, grpc: 9, exit: 5, retryable: false },
   effect_in_doubt: { http: 409, grpc: 10, exit: 10, retryable: false },
   // broken promises of durable code
   not_json: { http: 500, grpc: 13, exit: 1, retryable: false },

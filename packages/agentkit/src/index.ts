@@ -224,6 +224,12 @@ export {
 export type { HostAddress, Resolve } from './tool/builtin/public-address.ts';
 export { type RunCodeOptions, runJavascript, runShell } from './tool/builtin/run-code.ts';
 export { defineTool } from './tool/define-tool.ts';
+export {
+  type InputAnswer,
+  type InputRequest,
+  InputRequired,
+  type ResumedCall,
+} from './tool/input-required.ts';
 export { type IsolationFinding, isolationTiers } from './tool/isolation-tiers.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';

@@ -89,6 +89,7 @@ class InMemorySteps implements MemorySteps {
   ): Promise<T> {
     const branch = this.#branches.enter(name);
     const count = branch.count(name);
+    if (options.isInDoubt && options.onUnknown !== 'retry') throw inDoubt(name);
     const tries = async (): Promise<T> => {
       for (let tryNumber = 1; ; tryNumber += 1) {
         try {
@@ -300,6 +301,12 @@ const sleep = (clock: Clock, ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     signal.addEventListener('abort', clock.after(ms, resolve), { once: true });
   });
+
+/** Nobody can be asked about it here. */
+const inDoubt = (name: string): StepError => {
+  const message = `${JSON.stringify(name)} may or may not have been done`;
+  return new StepError(name, recordError(new OpspawnError('effect_in_doubt', message)));
+};
 
 const unanswered = (what: string, option: string): OpspawnError =>
   new OpspawnError('config_invalid', `${what} need the option ${option}`, { details: { option } });

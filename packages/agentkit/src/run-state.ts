@@ -26,6 +26,7 @@ import type { PlanStep, RunState } from './planner/planner.ts';
 import { speakerAfter, speakerOf } from './run-handoff.ts';
 import { RunRepetition } from './run-repetition.ts';
 import type { StepRecord } from './steps.ts';
+import { InputRequired } from './tool/input-required.ts';
 
 /** One answer of a model. */
 export interface Turn {
@@ -241,7 +242,7 @@ export function foldHistory(state: RunProgress, history: readonly StepRecord[]):
       compactions.set(record.name, record.outcome);
     if (record.kind === 'llm' && record.outcome.ok && record.name.startsWith('model:'))
       turns.push(turnOf(recordedTurn(record)));
-    if (answersCall(record)) outcomes.set(record.name, record.outcome);
+    if (answersCall(record) && !asksForInput(record)) outcomes.set(record.name, record.outcome);
   }
   for (const turn of turns) {
     foldCompactions(state, compactions);
@@ -278,6 +279,10 @@ const recordedTurn = ({ outcome }: StepRecord): RecordedTurn =>
 
 /** Failures of a tool's step that are no answer to the model: the run as a whole has to stop. */
 export const endsRun = (code: RecordedError['code']): boolean => code === 'budget_exceeded';
+
+/** What is no end of a call: its next round is. */
+const asksForInput = ({ outcome }: StepRecord): boolean =>
+  !outcome.ok && InputRequired.fromError(outcome.error) !== undefined;
 
 /** What a call can be recorded as. A failed child is the model's to act on, also when it met a limit of its own. */
 const answersCall = ({ kind, outcome }: StepRecord): boolean =>

@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import { OpspawnError, recordError, StepError } from './errors.ts';
 import { canonicalJson, type Json } from './json.ts';
 import type { ToolCall } from './message.ts';
+import { callInRounds } from './run-asking.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { isHandoff } from './run-handoff.ts';
 import { type CallOutcome, endsRun, toolStep } from './run-state.ts';
-import type { Verdict } from './security/security.ts';
+import type { SecurityManager, Verdict } from './security/security.ts';
 import type { ChildRequest, Decision, StepContext, StepOptions, WaitRequest } from './steps.ts';
+import { InputRequired, type ResumedCall } from './tool/input-required.ts';
 import type { PreparedCall, PreparedRequest, RefusedCall, ToolExecution } from './tool/tool.ts';
 
 /** What may run, or why it may not. */
@@ -178,8 +180,9 @@ async function askOutside(
   try {
     return await steps.wait(question);
   } catch (thrown) {
-    if (!(thrown instanceof OpspawnError && thrown.code === 'timeout')) throw thrown;
-    limits.remainingMs();
+    if (!(thrown instanceof OpspawnError && (thrown.code === 'timeout' || thrown.code === 'declined')))
+      throw thrown;
+    if (thrown.code === 'timeout') limits.remainingMs();
     throw new StepError(step, recordError(thrown), thrown);
   }
 }
@@ -204,12 +207,13 @@ function execute(
 ): Promise<Json | undefined> {
   const { security } = run;
   const { tool, input, effect, timeoutMs, retry, onUnknown, reconcile } = prepared;
-  const executionOf = ({ idempotencyKey, signal }: StepContext): ToolExecution => ({
+  const executionOf = ({ idempotencyKey, signal }: StepContext, resumed?: ResumedCall): ToolExecution => ({
     callId,
     tool,
     input,
     idempotencyKey,
     signal,
+    ...(resumed && { resumed }),
     progress: (message) => run.emitLive({ type: 'tool.progress', callId, message: security.redact(message) }),
   });
   const options: StepOptions<Json | undefined> = {
@@ -221,14 +225,27 @@ function execute(
   };
   if (retry !== undefined) options.retry = retry;
   if (reconcile !== undefined) options.reconcile = (context) => reconcile(executionOf(context));
-  const runOnce = async (context: StepContext): Promise<Json | undefined> => {
-    try {
-      return security.redact(await prepared.execute(executionOf(context)));
-    } catch (thrown) {
-      throw redactError(security, thrown);
-    }
-  };
-  return run.steps.run(step, runOnce, options);
+  return callInRounds(run, step, prepared, (resumed) => {
+    const runOnce = async (context: StepContext): Promise<Json | undefined> => {
+      try {
+        return security.redact(settleRound(security, await prepared.execute(executionOf(context, resumed))));
+      } catch (thrown) {
+        throw redactError(security, thrown);
+      }
+    };
+    const isInDoubt =
+      effect === 'once' && resumed !== undefined && prepared.isHeld?.(resumed.state) === false;
+    return run.steps.run(step, runOnce, { ...options, ...(isInDoubt && { isInDoubt }) });
+  });
+}
+
+/** The result; throws what a call that asks for something is recorded as. */
+function settleRound(security: SecurityManager, result: Json | undefined | InputRequired): Json | undefined {
+  if (!(result instanceof InputRequired)) return result;
+  if (security.redact(result.state) === result.state) throw result.toError();
+  // handed back it must be as it was, and recorded it may not be
+  const message = 'It asks a person something, with a state that holds a secret';
+  throw new OpspawnError('tool_failed', message, { retryable: false });
 }
 
 /** A step's end as a value: a recorded failure is the model's to act on, everything else ends the run. */

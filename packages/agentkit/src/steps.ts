@@ -64,13 +64,16 @@ export interface StepOptions<T> {
   onUnknown?: 'ask' | 'retry' | 'fail';
   /** What an operator should see of the intent, for instance the tool and its arguments. */
   intent?: Json;
+  /** Of effect `once`: it may have been had before this step. It is settled as after a crash, before anything runs. */
+  isInDoubt?: boolean;
 }
 
 export type WaitRequest =
   | { kind: 'sleep'; name?: string; ms: number }
   | { kind: 'signal'; name: string; timeoutMs?: number }
   | { kind: 'approval'; name: string; payload?: Json; timeoutMs?: number }
-  | { kind: 'question'; name: string; prompt: string; timeoutMs?: number };
+  /** `schema`: JSON Schema of the answer. */
+  | { kind: 'question'; name: string; prompt: string; schema?: Json; timeoutMs?: number };
 
 /** A person's answer to an approval. `by` names the person. */
 export interface Decision {
@@ -135,7 +138,10 @@ export interface Steps {
    * other error means that the run itself cannot go on (cancelled, lease lost, a broken promise of durable code).
    */
   run<T>(name: string, fn: (step: StepContext) => T | Promise<T>, options?: StepOptions<T>): Promise<T>;
-  /** Sleep gives undefined, signal and question what was sent, approval a Decision. Time-outs reject with `timeout`. */
+  /**
+   * Sleep gives undefined, signal and question what was sent, approval a Decision. Time-outs reject with `timeout`, a
+   * question that a person declines with `declined`.
+   */
   wait(request: WaitRequest): Promise<Json | undefined>;
   /** Runs a child task and gives its output. Rejects with `StepError` when it failed or was cancelled. */
   child(request: ChildRequest): Promise<Json | undefined>;

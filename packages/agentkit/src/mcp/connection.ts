@@ -4,7 +4,6 @@ import {
   Client,
   type GetPromptResult,
   type Tool as McpTool,
-  type ProgressCallback,
   type Prompt,
   type ReadResourceResult,
   type RequestOptions,
@@ -14,34 +13,18 @@ import {
   SdkErrorCode,
   type StreamableHTTPClientTransport,
 } from '@modelcontextprotocol/client';
-import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import type { Asked, Continuation } from './asked.ts';
 import { failBrokenStreams } from './broken-streams.ts';
-import type { McpCredentialStore } from './credentials.ts';
-import { httpTransport } from './http-transport.ts';
-import type { McpServerConfig } from './mcp-config.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+import { openTransport } from './open-transport.ts';
+import { progressReporter } from './progress-reporter.ts';
 import { RawToolLists } from './raw-tool-lists.ts';
 import { messageOf, requestFailure } from './request-failure.ts';
 import { StdioTransport } from './stdio-transport.ts';
+import { type AskingContext, type RequestContext, type ToolCallOptions, ToolCalls } from './tool-calls.ts';
 import { digestOfTool } from './tool-pins.ts';
-
-/** `stderr`: the server's own log. `protocol`: what it sent that is no message. `host`: what happens to the server. */
-export type McpLogSource = 'stderr' | 'protocol' | 'host';
-
-export interface ConnectionOptions {
-  server: string;
-  config: McpServerConfig;
-  /** What every server's process gets, before the variables of its own. Default: PATH, HOME and the like. */
-  environment?: Readonly<Record<string, string>> | undefined;
-  credentials: McpCredentialStore;
-  onLine(source: McpLogSource, line: string): void;
-  /** Hears of what must not be shown. */
-  onSecret(secret: string): void;
-  redact(text: string): string;
-  /** The server is known to speak only the protocols before 2026-07-28. */
-  isLegacy: boolean;
-}
 
 /** A tool as the library understood it, and all that the server said of it. */
 export interface ListedTool {
@@ -56,11 +39,9 @@ export interface McpOffers {
   prompts: readonly Prompt[];
 }
 
-interface RequestContext {
-  signal?: AbortSignal;
-  /** What is asked, for messages: a tool's name. */
-  subject: string;
-  onProgress?: (message: string) => void;
+interface ReadOptions {
+  signal: AbortSignal;
+  continuation: Continuation;
 }
 
 const clientInfo = { name: 'opspawn', version: '0.1.0' };
@@ -85,6 +66,7 @@ export class Connection {
   readonly #client: Client;
   readonly #transport: StdioTransport | StreamableHTTPClientTransport;
   readonly #rawLists = new RawToolLists({ onFlood: (reason) => this.#fail(reason) });
+  readonly #calls: ToolCalls;
   #tools: { listed: Promise<readonly ListedTool[]>; askedAt: number } | undefined;
   #resolveClosed: (reason: string | undefined) => void = () => {};
   #requests = 0;
@@ -94,15 +76,27 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#transport = transportOf(options);
+    this.#transport = openTransport(options);
     const { startTimeoutMs, transport } = options.config;
     const timeoutMs = transport.kind === 'http' ? startTimeoutMs : Math.min(maxProbeMs, startTimeoutMs / 2);
     this.#client = new Client(clientInfo, {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs } },
+      // a person may take days: what is asked goes through the run, not through the library
+      inputRequired: { autoFulfill: false },
+      capabilities: options.config.elicitation ? { elicitation: { form: {}, url: {} } } : {},
       listChanged: {
         tools: { autoRefresh: false, debounceMs: 0, onChanged: () => (this.#tools = undefined) },
       },
     });
+    this.#calls = new ToolCalls({
+      client: this.#client,
+      config: options.config,
+      request: (context, send) => this.#request(context, send),
+    });
+    if (options.config.elicitation)
+      this.#client.setRequestHandler('elicitation/create', ({ params }, { mcpReq }) =>
+        this.#calls.ask(params, mcpReq.signal),
+      );
     this.#client.onerror = (error) => options.onLine('protocol', error.message);
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -193,18 +187,9 @@ export class Connection {
     });
   }
 
-  /** Throws `tool_failed` for what the server refuses, `timeout`, `mcp_failed`, or the signal's reason. */
-  callTool(
-    call: { tool: string; input: Record<string, unknown>; idempotencyKey: string },
-    context: Omit<RequestContext, 'subject'>,
-  ): Promise<CallToolResult> {
-    const { tool, input, idempotencyKey } = call;
-    return this.#request({ ...context, subject: tool }, (options) =>
-      this.#client.callTool(
-        { name: tool, arguments: input, _meta: { 'opspawn/idempotencyKey': idempotencyKey } },
-        options,
-      ),
-    );
+  /** See `ToolCalls.call`. */
+  callTool(call: ToolCallOptions, context: AskingContext): Promise<CallToolResult | Asked> {
+    return this.#calls.call(call, context, this.isLegacy);
   }
 
   /** What can be read and asked for, beside tools. Throws as `callTool`. */
@@ -238,17 +223,22 @@ export class Connection {
     }
   }
 
-  /** Throws as `callTool`. */
-  readResource(uri: string, signal: AbortSignal): Promise<ReadResourceResult> {
-    return this.#request({ signal, subject: `resource ${uri}` }, (options) =>
-      this.#client.readResource({ uri }, options),
+  /** Gives and throws as `callTool`. */
+  readResource(uri: string, { signal, continuation }: ReadOptions): Promise<ReadResourceResult | Asked> {
+    const context = { signal, subject: `resource ${uri}` };
+    return this.#calls.inRounds(context, continuation, (options, rounds) =>
+      this.#client.readResource({ uri, ...rounds }, { ...options, cacheMode: 'bypass' }),
     );
   }
 
-  /** Throws as `callTool`. */
-  getPrompt(name: string, values: Record<string, string>, signal: AbortSignal): Promise<GetPromptResult> {
-    return this.#request({ signal, subject: `prompt ${name}` }, (options) =>
-      this.#client.getPrompt({ name, arguments: values }, options),
+  /** Gives and throws as `callTool`. */
+  getPrompt(
+    { name, values }: { name: string; values: Record<string, string> },
+    { signal, continuation }: ReadOptions,
+  ): Promise<GetPromptResult | Asked> {
+    const context = { signal, subject: `prompt ${name}` };
+    return this.#calls.inRounds(context, continuation, (options, rounds) =>
+      this.#client.getPrompt({ name, arguments: values, ...rounds }, options),
     );
   }
 
@@ -261,13 +251,13 @@ export class Connection {
   }
 
   async #request<T>(context: RequestContext, send: (options: RequestOptions) => Promise<T>): Promise<T> {
-    const { signal, subject, onProgress } = context;
+    const { signal, subject, onProgress, timeoutMs = this.#options.config.callTimeoutMs } = context;
     const { server, config } = this.#options;
     const { callTimeoutMs } = config;
     this.#requests += 1;
     try {
       return await send({
-        timeout: callTimeoutMs,
+        timeout: timeoutMs,
         ...(signal !== undefined && { signal }),
         ...(onProgress !== undefined && { onprogress: progressReporter(onProgress) }),
       });
@@ -325,32 +315,4 @@ export class Connection {
       details: { server, ...options.details },
     });
   }
-}
-
-function transportOf(options: ConnectionOptions): StdioTransport | StreamableHTTPClientTransport {
-  const { server, config, environment, credentials, onLine, onSecret } = options;
-  const { transport } = config;
-  if (transport.kind === 'http') return httpTransport({ server, transport, credentials, onSecret });
-  const { command, args, env, cwd } = transport;
-  return new StdioTransport({
-    command,
-    args,
-    env: { ...(environment ?? getDefaultEnvironment()), ...env },
-    cwd,
-    onLine,
-  });
-}
-
-const minProgressGapMs = 50;
-
-/** Progress as a line of text; a flood of it is thinned out. */
-function progressReporter(report: (message: string) => void): ProgressCallback {
-  let lastAt = Number.NEGATIVE_INFINITY;
-  return ({ progress, total, message }) => {
-    const now = performance.now();
-    if (now - lastAt < minProgressGapMs) return;
-    lastAt = now;
-    const count = total === undefined ? `${progress}` : `${progress}/${total}`;
-    report(message === undefined ? count : `${count} ${message}`);
-  };
 }

@@ -1,6 +1,8 @@
 import { OpspawnError } from '../errors.ts';
 import type { Tools } from '../tool/tool.ts';
-import type { ListedTool, McpLogSource } from './connection.ts';
+import { HeldCalls } from './asked.ts';
+import type { ListedTool } from './connection.ts';
+import type { McpLogSource } from './connection-options.ts';
 import { type McpCredentialStore, memoryCredentials } from './credentials.ts';
 import type { McpServers } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';
@@ -41,7 +43,8 @@ export function createMcpHost(options: McpHostOptions): McpHost {
     const connecting = { server: name, config, onLine, environment, credentials, onSecret, redact };
     const supervisor = new Supervisor(connecting);
     const onHeldBack = once(({ tool }, reason) => onLine('host', `the tool ${tool.name} ${reason}`));
-    servers.set(name, { name, config, supervisor, maxResultChars, pins, redact, onHeldBack });
+    const held = new HeldCalls();
+    servers.set(name, { name, config, supervisor, maxResultChars, held, pins, redact, onHeldBack });
   }
   const select = (names: readonly string[]): McpServer[] =>
     [...new Set(names)].map((name) => serverNamed(servers, name));

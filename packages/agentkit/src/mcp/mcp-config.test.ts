@@ -43,6 +43,8 @@ describe('MCP config', () => {
         trusted: false,
         pin: 'first-use',
         callTimeoutMs: 60_000,
+        elicitation: true,
+        elicitationTimeoutMs: 86_400_000,
         startTimeoutMs: 30_000,
         restart: { maxAttempts: 5, initialDelayMs: 200, factor: 2, maxDelayMs: 30_000 },
       },

@@ -71,7 +71,12 @@ const serverFields = {
    * `strict`: all wait. `off`: nothing is remembered; for servers that you change yourself all the time.
    */
   pin: z.enum(['first-use', 'strict', 'off']).default('first-use'),
+  /** Time for a call; it does not run while a person is asked. */
   callTimeoutMs: durationMs.default(60_000),
+  /** Whether the server may ask a person something in the middle of a call. */
+  elicitation: z.boolean().default(true),
+  /** How long the person may take. */
+  elicitationTimeoutMs: durationMs.default(24 * 3_600_000),
   startTimeoutMs: durationMs.default(30_000),
   /** Only these tools, as the server names them; `*` stands for any characters. */
   allow: z.array(z.string()).optional(),

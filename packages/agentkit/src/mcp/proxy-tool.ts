@@ -1,8 +1,11 @@
 import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError, toOpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { InlineTool } from '../tool/tool.ts';
+import type { InputRequired } from '../tool/input-required.ts';
+import type { InlineTool, ToolContext } from '../tool/tool.ts';
+import { Asked } from './asked.ts';
 import {
+  askPerson,
   believedAnnotations,
   callTool,
   type JsonObject,
@@ -44,6 +47,10 @@ export function proxyTool(servers: readonly McpServer[], selection: ToolSelectio
     description,
     input: { jsonSchema: inputSchema(servers.map(({ name }) => name)) },
     timeoutMs: Math.max(1, ...servers.map(({ config }) => config.startTimeoutMs + 2 * config.callTimeoutMs)),
+    isHeld: (state) => servers.some(({ held }) => held.isHeld(state)),
+    letGo: (state) => {
+      for (const { held } of servers) held.letGo(state);
+    },
     async annotationsFor({ server, tool }) {
       if (server === undefined || tool === undefined) return { readOnlyHint: true };
       try {
@@ -67,8 +74,8 @@ export function proxyTool(servers: readonly McpServer[], selection: ToolSelectio
       if (asked.length > 1) throw refused(`Give one of ${asked.join(' and ')}`);
       const target = find(server);
       const { tool, resource, prompt, arguments: input = {} } = wanted;
-      if (resource !== undefined) return readResource(target, resource, context.signal);
-      if (prompt !== undefined) return getPrompt(target, { prompt, input, signal: context.signal });
+      if (resource !== undefined) return readResource(target, resource, context);
+      if (prompt !== undefined) return getPrompt(target, { prompt, input }, context);
       if (tool === undefined) return describe(target, selection, context.signal);
       const { name } = await findTool(target, tool, { ...selection, signal: context.signal });
       return callTool(target, { tool: name, input, namespace: selection.namespace }, context);
@@ -166,28 +173,43 @@ async function describe(server: McpServer, selection: ToolSelection, signal: Abo
   return cappedJson(server.redact(described), server.maxResultChars);
 }
 
-async function readResource(server: McpServer, uri: string, signal: AbortSignal): Promise<Json> {
+type Reading = Pick<ToolContext, 'signal' | 'resumed'>;
+
+async function readResource(
+  server: McpServer,
+  uri: string,
+  { signal, resumed }: Reading,
+): Promise<Json | InputRequired> {
   const { supervisor, maxResultChars, redact } = server;
-  const result = await onceMore(async () => (await supervisor.connection(signal)).readResource(uri, signal));
+  const continuation = server.held.continue(resumed);
+  const result = await onceMore(async () =>
+    (await supervisor.connection(signal)).readResource(uri, { signal, continuation }),
+  );
+  if (result instanceof Asked) return askPerson(server, result, continuation);
   return redact(resourceOutput(result, maxResultChars));
 }
 
 interface PromptRequest {
   prompt: string;
   input: JsonObject;
-  signal: AbortSignal;
 }
 
-async function getPrompt(server: McpServer, { prompt, input, signal }: PromptRequest): Promise<Json> {
+async function getPrompt(
+  server: McpServer,
+  { prompt, input }: PromptRequest,
+  { signal, resumed }: Reading,
+): Promise<Json | InputRequired> {
   const { supervisor, maxResultChars, redact } = server;
   const values = Object.entries(input).map(([name, value]): [string, string] => [
     name,
     typeof value === 'string' ? value : JSON.stringify(value),
   ]);
-  const result = await onceMore(async () => {
-    const connection = await supervisor.connection(signal);
-    return connection.getPrompt(prompt, Object.fromEntries(values), signal);
-  });
+  const continuation = server.held.continue(resumed);
+  const asked = { name: prompt, values: Object.fromEntries(values) };
+  const result = await onceMore(async () =>
+    (await supervisor.connection(signal)).getPrompt(asked, { signal, continuation }),
+  );
+  if (result instanceof Asked) return askPerson(server, result, continuation);
   const said = result.messages.map(({ role, content }) => {
     return { role, content: toolOutput({ content: [content] }, maxResultChars) };
   });

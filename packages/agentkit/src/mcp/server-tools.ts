@@ -1,7 +1,9 @@
 import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import type { InputRequired } from '../tool/input-required.ts';
 import type { InlineTool, ToolAnnotations, ToolContext } from '../tool/tool.ts';
+import { Asked, type Continuation, type HeldCalls } from './asked.ts';
 import type { ListedTool } from './connection.ts';
 import type { McpServerConfig } from './mcp-config.ts';
 import { offeredNames } from './offered-names.ts';
@@ -18,6 +20,8 @@ export interface McpServer {
   readonly config: McpServerConfig;
   readonly supervisor: Supervisor;
   readonly maxResultChars: number;
+  /** Calls of it that wait for a person. */
+  readonly held: HeldCalls;
   readonly pins: ToolPins;
   /** Takes the server's own secrets out of what it says: they are no business of models. */
   readonly redact: <T extends Json>(value: T) => T;
@@ -104,6 +108,8 @@ export function asTool(
     annotations: believedAnnotations(server, annotations),
     // the call's own time-out counts from when the server is ready, and comes first
     timeoutMs: callTimeoutMs + startTimeoutMs,
+    isHeld: (state) => server.held.isHeld(state),
+    letGo: (state) => server.held.letGo(state),
     execute: (input, context) => callTool(server, { tool: name, input, namespace }, context),
   };
 }
@@ -135,8 +141,14 @@ export interface ToolCallRequest {
  * `not_done` (the server never got it) or `unknown`; or the signal's reason. A call that a restarted server refused
  * because it knows no session of before is made once more, over a new one.
  */
-export function callTool(server: McpServer, call: ToolCallRequest, context: ToolContext): Promise<Json> {
-  return onceMore(() => callOnce(server, call, context));
+export function callTool(
+  server: McpServer,
+  call: ToolCallRequest,
+  context: ToolContext,
+): Promise<Json | InputRequired> {
+  // what was held is given out once
+  const continuation = server.held.continue(context.resumed);
+  return onceMore(() => callOnce(server, { ...call, continuation }, context));
 }
 
 /** Does it again when the server cannot have begun it. */
@@ -150,11 +162,21 @@ export async function onceMore<T>(request: () => Promise<T>): Promise<T> {
   }
 }
 
+/** What the tool gives in place of a result: the questions, with the name of the server before its words. */
+export function askPerson(server: McpServer, asked: Asked, { answered }: Continuation): InputRequired {
+  const { name, held, config } = server;
+  if (!config.elicitation && asked.way.kind === 'rounds')
+    throw new OpspawnError('tool_failed', `MCP server ${name} asks a person, which it may not`, {
+      retryable: false,
+    });
+  return held.ask(name, asked, { answered, patienceMs: config.elicitationTimeoutMs });
+}
+
 async function callOnce(
   server: McpServer,
-  { tool, input, namespace }: ToolCallRequest,
+  { tool, input, namespace, continuation }: ToolCallRequest & { continuation: Continuation },
   { signal, idempotencyKey, progress }: ToolContext,
-): Promise<Json> {
+): Promise<Json | InputRequired> {
   const { name, supervisor, maxResultChars, redact } = server;
   const connection = await supervisor.connection(signal);
   const listed = (await untilAborted(connection.tools(), signal)).filter((each) => each.tool.name === tool);
@@ -166,7 +188,9 @@ async function callOnce(
     throw new OpspawnError('tool_denied', `The tool ${tool} of the MCP server ${name} ${waits}`, refusal);
   }
   const onProgress = (message: string): void => progress(message);
-  const result = await connection.callTool({ tool, input, idempotencyKey }, { signal, onProgress });
+  const call = { tool: (listed[0] as ListedTool).tool, input, idempotencyKey, continuation };
+  const result = await connection.callTool(call, { signal, onProgress });
+  if (result instanceof Asked) return askPerson(server, result, continuation);
   if (result.isError !== true) return redact(toolOutput(result, maxResultChars));
   throw new OpspawnError('tool_failed', redact(toolErrorText(result, maxResultChars)), refusal);
 }

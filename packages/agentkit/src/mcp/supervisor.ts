@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpspawnError } from '../errors.ts';
-import type { Connection, ConnectionOptions } from './connection.ts';
+import type { Connection } from './connection.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import type { McpServerStatus } from './mcp-host.ts';
 import { untilAborted } from './until-aborted.ts';
 

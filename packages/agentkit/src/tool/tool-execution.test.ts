@@ -3,7 +3,6 @@ import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { OpspawnError } from '../errors.ts';
-import type { Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { InlineTool, ProcessTool, RunningTool, ToolExecution } from './tool.ts';
 import { executeTool, reconcileTool, type ToolRuntime } from './tool-execution.ts';
@@ -46,7 +45,7 @@ function around(
   ] as const;
 }
 
-const run = (tool: RunningTool, options: Around = {}): Promise<Json | undefined> =>
+const run = (tool: RunningTool, options: Around = {}): Promise<unknown> =>
   executeTool(...around(options, tool));
 
 const failure = (code: string, message: RegExp, retryable?: boolean) => (thrown: unknown) => {
@@ -246,7 +245,7 @@ suite('a tool of the process tier', () => {
     module,
     ...more,
   });
-  const runApart = (input: unknown, tool = apart(), options: Around = {}): Promise<Json | undefined> => {
+  const runApart = (input: unknown, tool = apart(), options: Around = {}): Promise<unknown> => {
     const [subject, ...rest] = around(options, tool);
     return executeTool({ ...subject, input: input as never }, ...rest);
   };

@@ -2,6 +2,7 @@ import { OpspawnError, TimeoutError } from '../errors.ts';
 import { encodeJson, isJson, type Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
+import { InputRequired } from './input-required.ts';
 import { checkOutputBy } from './json-schema.ts';
 import type { ProcessPool } from './process/process-pool.ts';
 import type {
@@ -41,7 +42,7 @@ export async function executeTool(
   subject: ToolSubject,
   execution: ToolExecution,
   runtime: ToolRuntime,
-): Promise<Json | undefined> {
+): Promise<Json | undefined | InputRequired> {
   const { name, tool, input } = subject;
   const secrets = await readSecrets(subject, runtime.secrets);
   using _place = await turnOf(tool)?.enter(execution.signal);
@@ -51,6 +52,7 @@ export async function executeTool(
       ? runInProcess(name, tool, { input, context, runtime })
       : tool.execute(input, context));
   });
+  if (result instanceof InputRequired) return result;
   const checked = checkResult(name, result, runtime.maxOutputBytes);
   if (tool.output !== undefined) await checkShape(name, tool.output, checked);
   return checked;
@@ -148,6 +150,7 @@ const contextOf = (
   idempotencyKey: execution.idempotencyKey,
   signal,
   secrets,
+  ...(execution.resumed && { resumed: execution.resumed }),
   progress: (message) => execution.progress(message),
 });
 

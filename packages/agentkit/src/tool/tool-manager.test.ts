@@ -23,7 +23,7 @@ async function refusal(manager: ToolManager, tool: string, input: Json): Promise
   return (call satisfies RefusedCall).message;
 }
 
-async function run(manager: ToolManager, tool: string, input: Json): Promise<Json | undefined> {
+async function run(manager: ToolManager, tool: string, input: Json): Promise<unknown> {
   const call = await prepared(manager, tool, input);
   const signal = new AbortController().signal;
   return await call.execute({ callId: 'c1', tool, input, idempotencyKey: 'k', signal, progress: () => {} });

@@ -127,6 +127,7 @@ async function prepare(
     onUnknown,
     digest,
     execute: (execution) => executeTool(subject, execution, runtime),
+    ...('isHeld' in tool && { isHeld: tool.isHeld, letGo: tool.letGo }),
     reconcile: reconcile && ((execution) => reconcileTool(subject, execution, runtime)),
   };
 }

@@ -2,6 +2,7 @@ import type { Json } from '../json.ts';
 import type { RunMemory } from '../memory/run-memory.ts';
 import type { ToolSpec } from '../model/model.ts';
 import type { ChildRequest, Reconciliation, RetryPolicy, WaitRequest } from '../steps.ts';
+import type { InputRequired, ResumedCall } from './input-required.ts';
 import type { SandboxAccess } from './sandbox/sandbox-access.ts';
 import type { StandardSchemaV1 } from './standard-schema.ts';
 
@@ -23,6 +24,8 @@ export interface ToolContext {
   readonly secrets: Readonly<Record<string, string>>;
   /** Only for inline tools that declare `memory: true`. */
   readonly memory?: RunMemory;
+  /** When the tool gave an `InputRequired` before: its state, and what a person answered. */
+  readonly resumed?: ResumedCall;
   /** Shown to whoever watches; not recorded. */
   progress(message: string): void;
 }
@@ -66,6 +69,14 @@ export interface InlineTool<Input> extends ToolBase<Input> {
   memory?: boolean;
   /** A call that works hands the conversation to this agent; its result is `{ "handedTo": NAME }`. See `handoff`. */
   handoff?: () => { readonly name: string };
+  /**
+   * Whether what an earlier round of a call left open for this state is still there in this process. Where it is not, a
+   * call that must not be repeated is in doubt. Default: nothing is ever left open, a call is made of its state alone.
+   */
+  isHeld?: (state: Json) => boolean;
+  /** Lets go of it: nobody will go on with the call. */
+  letGo?: (state: Json) => void;
+  /** Gives the result, or an `InputRequired` when a person has to answer something first. */
   execute: (input: Input, context: ToolContext) => unknown;
 }
 
@@ -144,6 +155,8 @@ export interface ToolInvocation {
 export interface ToolExecution extends ToolInvocation {
   idempotencyKey: string;
   signal: AbortSignal;
+  /** Of a call that asked for something: what it left, and the answers. */
+  resumed?: ResumedCall;
   progress(message: string): void;
 }
 
@@ -168,7 +181,10 @@ export interface PreparedCall extends PreparedBase {
   timeoutMs: number;
   retry: Partial<RetryPolicy> | undefined;
   onUnknown: 'ask' | 'retry' | 'fail';
-  execute(execution: ToolExecution): Promise<Json | undefined>;
+  execute(execution: ToolExecution): Promise<Json | undefined | InputRequired>;
+  /** See `InlineTool`. Absent: always. */
+  isHeld?: ((state: Json) => boolean) | undefined;
+  letGo?: ((state: Json) => void) | undefined;
   reconcile: ((execution: ToolExecution) => Promise<Reconciliation<Json>>) | undefined;
 }
 

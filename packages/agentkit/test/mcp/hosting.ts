@@ -16,6 +16,9 @@ export const files = (directory: string): McpServerInput =>
 export const ownServer = node('./server.ts');
 /** Lists what the file says. */
 export const changingServer = (file: string): McpServerInput => node('./changing-server.ts', file);
+/** Asks people; adds a line to the ledger for each booking. */
+export const askingServer = (era: 'modern' | 'legacy', ledger = ''): McpServerInput =>
+  node('./asking-server.ts', era, ledger);
 export const nastyServer = (way: string): McpServerInput => node('./nasty-server.ts', way);
 
 export interface TestHost extends McpHost {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { OpspawnError } from '@opspawn/agentkit';
+import { type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
 import type { Principal } from '../auth/principal.ts';
 import { newId } from '../domain/new-id.ts';
 import type { StoredDecision } from '../storage/decisions.ts';
@@ -17,7 +17,8 @@ const journalPage = 1_000;
 
 /**
  * Brings a person's word to the request that waits for it. The first word counts: the same again by the same person changes
- * nothing, another one is `already_decided`. Throws `not_found` when there is no such request.
+ * nothing, another one is `already_decided`. Throws `not_found` when there is no such request, `invalid_argument` for an
+ * answer that does not fit the question's schema.
  */
 export async function decideRequest(
   store: Store,
@@ -27,6 +28,7 @@ export async function decideRequest(
 ): Promise<void> {
   const said = JSON.stringify({ ...answer, by });
   const wait = row.waits.find(({ kind, ...each }) => isWanted(kind) && [each.step, each.hash].includes(step));
+  if (wait !== undefined && 'answer' in answer) await checkAnswer(wait, answer.answer as Json);
   const key = wait?.key ?? (await keyOfEarlier(store, row.id, step));
   if (wait?.key !== undefined) {
     const item: InboxItem = { id: newId(), kind: 'decision', key: wait.key, data: said };
@@ -36,6 +38,17 @@ export async function decideRequest(
   if (earlier === undefined) throw noOpenRequest(row.id, step);
   if (!isDeepStrictEqual(JSON.parse(earlier.data ?? 'null'), JSON.parse(said)))
     throw alreadyDecided(row.id, step, earlier);
+}
+
+/** Throws `invalid_argument`, naming all that does not fit what the question asks for. */
+async function checkAnswer({ step, data }: Pick<StoredWait, 'step' | 'data'>, answer: Json): Promise<void> {
+  const { schema } = JSON.parse(data ?? '{}') as { schema?: Json };
+  const problems = schema === undefined ? [] : await jsonSchemaIssues(schema, answer);
+  if (problems.length === 0) return;
+  const said = problems.map(({ pointer, message }) => `/answer${pointer}: ${message}`);
+  throw new OpspawnError('invalid_argument', `The answer to ${step} does not fit: ${said.join('; ')}`, {
+    details: { path: `/answer${problems[0]?.pointer}` },
+  });
 }
 
 /** The inbox key of a request that is open no more, as far as the journal tells. */

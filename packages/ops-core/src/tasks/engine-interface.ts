@@ -78,7 +78,7 @@ export interface FailureQuery {
   limit: number;
 }
 
-/** A person's answer to an approval (`approved`) or a question (`answer`). */
+/** A person's answer to an approval (`approved`) or a question (`answer`, or not `approved`: declined). */
 export interface DecisionRequest {
   approved: boolean;
   comment?: string;
@@ -151,7 +151,8 @@ export interface Engine {
   resolve(principal: Principal, taskId: string, step: string, resolution: Resolution): Promise<Task>;
   /**
    * A person's word on an approval or question. `not_found` when none is open for that step. The first one counts: the same
-   * again by the same person gives the task, another one is `already_decided`.
+   * again by the same person gives the task, another one is `already_decided`. `invalid_argument` for an answer that does not
+   * fit the question's schema.
    */
   decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task>;
   /** Entries with seq > `after`, in order, at most `limit` (1 to 1,000). `nextAfter` is there when more may follow. */

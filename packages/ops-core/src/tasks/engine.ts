@@ -210,11 +210,13 @@ class StoreEngine implements Engine {
   }
 
   async decide(principal: Principal, taskId: string, step: string, decision: DecisionRequest): Promise<Task> {
-    // An answer is no approval, whatever it says.
-    const asked = 'answer' in decision ? 'question' : 'approval';
+    // An answer is no approval, whatever it says; both can be refused.
     return await this.#answer(principal, taskId, {
       step,
-      isWanted: (kind) => kind === asked,
+      isWanted: (kind) =>
+        kind === 'question'
+          ? 'answer' in decision || !decision.approved
+          : kind === 'approval' && !('answer' in decision),
       answer: decision,
     });
   }

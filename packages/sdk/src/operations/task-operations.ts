@@ -194,7 +194,8 @@ export const taskOperations = {
     description:
       '`step` is that of the task’s wait of kind `approval` or `question`. The first decision counts: the same one sent ' +
       'again by the same caller answers as the first time, another one is `already_decided`, whose details name who ' +
-      'decided what and when.',
+      'decided what and when. An answer has to fit the `schema` of the question’s `data`, where it has one; `deny` ' +
+      'declines a question.',
     params,
     body: body(decideStepSchema),
     success: task,

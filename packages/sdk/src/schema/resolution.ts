@@ -24,7 +24,7 @@ export const resolveStepSchema = z
     examples: [{ step: 'pay back', action: 'result', result: { refundId: 're_17' } }],
   });
 
-/** A person's word on an open approval (`approve`, `deny`) or question (`answer`). */
+/** A person's word on an open approval (`approve`, `deny`) or question (`answer`, `deny`). */
 export const decideStepSchema = z
   .discriminatedUnion('action', [
     z.strictObject({ action: z.literal('approve'), step, comment }),

@@ -40,14 +40,14 @@ async function call(tool: string, input: Json, maxBytes?: number): Promise<Json 
   const prepared = await createToolManager({ tools }).prepare({ callId: 'c', tool, input });
   assert.ok('execute' in prepared, JSON.stringify(prepared));
   const signal = new AbortController().signal;
-  return await prepared.execute({
+  return (await prepared.execute({
     callId: 'c',
     tool,
     input,
     idempotencyKey: 'k',
     signal,
     progress: () => {},
-  });
+  })) as Json;
 }
 
 const read = (path: string) => call('read_file', { path });

@@ -24,9 +24,9 @@ describe('code that a model wrote', { skip, concurrency: 2 }, () => {
     const prepared = await createToolManager({ tools, processes }).prepare({ callId: 'c', tool, input });
     assert.ok('execute' in prepared, JSON.stringify(prepared));
     const { signal } = new AbortController();
-    return await prepared.execute({
+    return (await prepared.execute({
       ...{ callId: 'c', tool, input: prepared.input, idempotencyKey: 'k', signal, progress: () => {} },
-    });
+    })) as Json | undefined;
   }
   const javascript = (code: string, input: Json = null, options: RunCodeOptions = {}) =>
     call({ it: runJavascript(options) }, 'it', { code, input });

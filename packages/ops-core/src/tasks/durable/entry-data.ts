@@ -55,6 +55,8 @@ export const waitOpenedSchema = z.object({
   childTaskId: z.string().optional(),
   payload: recordedJson.optional(),
   prompt: z.string().optional(),
+  /** JSON Schema of the answer to a question. */
+  schema: recordedJson.optional(),
 });
 export type WaitOpened = z.infer<typeof waitOpenedSchema>;
 
@@ -114,6 +116,8 @@ export const approvalAnswerSchema = z.object({
   comment: z.string().optional(),
 });
 export const questionAnswerSchema = z.object({
+  /** Absent in what an earlier version wrote; false: the question is declined. */
+  approved: z.boolean().optional(),
   answer: recordedJson.optional(),
   by: z.string(),
   comment: z.string().optional(),

@@ -52,7 +52,7 @@ export function recordFailure(
 /** What becomes of an effect that may or may not have been had. */
 export type SettleDoubt = (run: DurableRun, request: Request, work: StepWork) => void;
 
-/** Commits the intent of a step with effect `once`, and then runs it. */
+/** Commits the intent of a step with effect `once`, and then runs it, or settles it where it may have been had before. */
 export function intendStep(
   run: DurableRun,
   request: Request,
@@ -62,7 +62,9 @@ export function intendStep(
   run.running.add(request);
   const data = stepIntendedText(request.kind, work.options.intent);
   run.writer.add('step.intended', request, data, undefined, () => {
-    executeStep(run, request, work, settleDoubt);
+    if (!work.options.isInDoubt || request.isDiscarded) return executeStep(run, request, work, settleDoubt);
+    run.running.delete(request);
+    settleDoubt(run, request, work);
   });
 }
 

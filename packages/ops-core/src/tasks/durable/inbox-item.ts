@@ -33,6 +33,7 @@ export function readAnswer(kind: StoredWait['kind'], row: InboxRow): Answer | un
     }
     case 'question': {
       const answered = readItem(questionAnswerSchema, row);
+      if (answered?.approved === false) return { type: 'failure', error: declined(answered) };
       return answered && { type: 'result', text: encodeJson(answered.answer), by: answered.by };
     }
     case 'child': {
@@ -49,6 +50,11 @@ export function readAnswer(kind: StoredWait['kind'], row: InboxRow): Answer | un
       return sent && { type: 'result', text: encodeJson(sent.value) };
     }
   }
+}
+
+function declined({ by, comment }: { by: string; comment?: string | undefined }): RecordedError {
+  const message = `Declined by ${by}${comment === undefined ? '' : `: ${comment}`}`;
+  return recordError(new OpspawnError('declined', message, { details: { by } }));
 }
 
 function childFailure({ status, error }: z.infer<typeof childEndSchema>): RecordedError {

@@ -54,8 +54,9 @@ function wanted(request: Request, asked: WaitRequest, now: number): WaitOpened {
         ...(asked.payload === undefined ? {} : { payload: asked.payload }),
       };
     case 'question': {
-      const { prompt, timeoutMs } = asked;
-      return { kind: 'question', key: `decision:${request.hash}`, ...dueAfter(now, timeoutMs), prompt };
+      const { prompt, schema, timeoutMs } = asked;
+      const key = `decision:${request.hash}`;
+      return { kind: 'question', key, ...dueAfter(now, timeoutMs), prompt, ...(schema && { schema }) };
     }
   }
 }
@@ -77,8 +78,8 @@ function openWaitOf(request: Request, opened: WaitOpened, startedAt: number): Op
   };
 }
 
-function shownToPeople({ payload, prompt, childTaskId }: WaitOpened): Json | undefined {
+function shownToPeople({ payload, prompt, schema, childTaskId }: WaitOpened): Json | undefined {
   if (payload !== undefined) return { payload };
-  if (prompt !== undefined) return { prompt };
+  if (prompt !== undefined) return { prompt, ...(schema !== undefined && { schema }) };
   return childTaskId === undefined ? undefined : { childTaskId };
 }
