@@ -2,7 +2,7 @@
 import { isRetryable, type RetryPolicy, recordError, retryDelayMs } from '@opspawn/agentkit';
 import type { Attempt, UnownedWrite } from './attempt.ts';
 import { errorText } from './durable/entry-data.ts';
-import { outcomeEntry } from './durable/outcome.ts';
+import { outcomeEntries } from './durable/outcome.ts';
 import type { DurableOutcome } from './durable/port.ts';
 
 type Failed = Extract<DurableOutcome, { kind: 'failed' }>;
@@ -17,13 +17,13 @@ export function settlementOf(
 ): UnownedWrite | undefined {
   switch (outcome.kind) {
     case 'completed':
-      return { op: 'finish', status: 'completed', entries: [outcomeEntry(outcome)] };
+      return { op: 'finish', status: 'completed', entries: outcomeEntries(outcome) };
     case 'failed':
       return failure(outcome, attempt, retry);
     case 'cancelled':
-      return { op: 'finish', status: 'cancelled', entries: [outcomeEntry(outcome)], takes: outcome.takes };
+      return { op: 'finish', status: 'cancelled', entries: outcomeEntries(outcome), takes: outcome.takes };
     case 'paused':
-      return { op: 'pause', reason: outcome.reason, entries: [outcomeEntry(outcome)], takes: outcome.takes };
+      return { op: 'pause', reason: outcome.reason, entries: outcomeEntries(outcome), takes: outcome.takes };
     case 'stopped':
       return attempt.stopCause === 'deadline'
         ? failureOf(outcome.error, attempt, retry)
@@ -63,7 +63,7 @@ export const giveBack = (attempt: Attempt, delayMs: number): UnownedWrite => ({
 function failure(outcome: Failed, attempt: Attempt, retry: RetryPolicy): UnownedWrite {
   const failures = attempt.task.failures + 1;
   const pauseMs = outcome.retryable ? retryDelayMs(retry, failures, outcome.thrown) : undefined;
-  if (pauseMs === undefined) return { op: 'finish', status: 'failed', entries: [outcomeEntry(outcome)] };
+  if (pauseMs === undefined) return { op: 'finish', status: 'failed', entries: outcomeEntries(outcome) };
   const delayMs = Math.ceil(pauseMs);
   const data = `{"error":${errorText(outcome.error)},"failures":${failures},"retryInMs":${delayMs}}`;
   return {

@@ -145,6 +145,20 @@ export class JournalWriter {
     if (this.#commit === undefined && this.#buffer.length > 0) this.#commit = this.#commitAll();
   }
 
+  /** Whether nothing is being written, and nobody waits for what is not: it may be written with the end of the task. */
+  get mayEnd(): boolean {
+    return (
+      this.#commit === undefined &&
+      this.#buffer.every(({ effects, onCommitted }) => effects === undefined && onCommitted === undefined)
+    );
+  }
+
+  /** Closes, and gives what is not sent yet. */
+  takeRest(): NewEntry[] {
+    this.#isClosed = true;
+    return this.#take().map(({ entry }) => entry);
+  }
+
   /** Drops what is not sent yet. Whatever a commit under way brings is ignored. */
   close(): void {
     this.#isClosed = true;

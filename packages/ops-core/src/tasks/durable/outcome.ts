@@ -8,11 +8,14 @@ import type { DurableOutcome } from './port.ts';
 /** Stops writing and says how the attempt ended. A task that is to be cancelled is not paused. */
 export async function outcomeOf(run: DurableRun, ending: Ending): Promise<DurableOutcome> {
   if (ending.kind === 'suspended' || ending.kind === 'lost' || ending.kind === 'stopped') return ending;
+  if (ending.kind === 'completed') {
+    const rest = run.writer.takeRest();
+    const nextSeq = run.writer.lastSeq + 1 + rest.length;
+    return { ...ending, rest, nextSeq, asked: run.queue.handedOut };
+  }
   await run.writer.stop();
   const nextSeq = run.writer.lastSeq + 1;
   switch (ending.kind) {
-    case 'completed':
-      return { ...ending, nextSeq, asked: run.queue.handedOut };
     case 'failed':
       return { ...ending, nextSeq };
     case 'cancelled':
@@ -35,10 +38,13 @@ function cancelReasonNow({ cancelReason, inbox }: DurableRun): string | undefine
 const controlItems = (run: DurableRun): string[] =>
   run.inbox.rows().flatMap((row) => (row.key === '' ? [row.id] : []));
 
-/** The entry with which the worker ends or pauses the task. */
-export function outcomeEntry(
-  outcome: Extract<DurableOutcome, { kind: 'completed' | 'failed' | 'cancelled' | 'paused' }>,
-): NewEntry {
+type Written = Extract<DurableOutcome, { kind: 'completed' | 'failed' | 'cancelled' | 'paused' }>;
+
+/** With what the worker ends or pauses the task: the last entry says how. */
+export const outcomeEntries = (outcome: Written): NewEntry[] =>
+  outcome.kind === 'completed' ? [...outcome.rest, outcomeEntry(outcome)] : [outcomeEntry(outcome)];
+
+function outcomeEntry(outcome: Written): NewEntry {
   const { nextSeq: seq } = outcome;
   switch (outcome.kind) {
     case 'completed': {

@@ -56,11 +56,18 @@ export interface TaskPort {
 
 /**
  * How an attempt ended. For `completed`, `failed` and `cancelled` the worker writes the terminal entry with `nextSeq`
- * (or releases the task for a retry), for `paused` the entry of the pause: `outcomeEntry` makes them. `suspended` has
+ * (or releases the task for a retry), for `paused` the entry of the pause: `outcomeEntries` makes them. `suspended` has
  * been written already; `lost` and `stopped` wrote nothing and mean that the lease is gone or `TaskPort.signal` fired.
  */
 export type DurableOutcome =
-  | { kind: 'completed'; value: string | undefined; nextSeq: number; asked: number }
+  | {
+      kind: 'completed';
+      value: string | undefined;
+      nextSeq: number;
+      asked: number;
+      /** Entries before the terminal one that are not written yet. */
+      rest: readonly NewEntry[];
+    }
   | {
       kind: 'failed';
       error: RecordedError;

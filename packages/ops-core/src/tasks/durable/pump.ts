@@ -55,6 +55,10 @@ const mayLetWait = (run: DurableRun): boolean => run.running.size > 0 && run.inb
 /** A task does not end while a step is in flight. */
 async function finish(run: DurableRun): Promise<Ending | undefined> {
   run.abortRunning(new CancelledError('the function has ended'));
+  if (run.running.size === 0 && run.writer.mayEnd) {
+    const ending = settledEnding(run);
+    if (ending?.kind === 'completed') return ending;
+  }
   run.writer.flush();
   if (run.running.size === 0 && run.writer.isQuiet) return settledEnding(run);
   await run.idle();

@@ -1,7 +1,7 @@
 import type { Steps } from '@opspawn/agentkit';
 import { type Context, createContext } from '../context.ts';
 import { identityLabel } from '../identity.ts';
-import { outcomeEntry } from '../outcome.ts';
+import { outcomeEntries } from '../outcome.ts';
 import type { DurableOptions, DurableOutcome } from '../port.ts';
 import { runDurable } from '../run-durable.ts';
 import { identityOf, type SimulatedPort, SimulatedTask } from './simulated-task.ts';
@@ -11,15 +11,21 @@ export type Body = (ctx: Context, steps: Steps) => unknown;
 /** A task in which nothing happens by itself. Its clock stands still until it is set. */
 export const quietTask = (): SimulatedTask => new SimulatedTask(1);
 
-/** Runs one attempt over what is recorded. Waits are never lingered for unless the options say so. */
-export function attempt(
+/**
+ * Runs one attempt over what is recorded, and writes what is to go with its end. Waits are never lingered for unless the
+ * options say so.
+ */
+export async function attempt(
   task: SimulatedTask,
   body: Body,
   options: Partial<DurableOptions> = {},
   port: SimulatedPort = task.claim(),
 ): Promise<DurableOutcome> {
   const run = (steps: Steps) => body(createContext(steps), steps);
-  return runDurable(port, port.journal, run, { mode: 'replay', lingerMs: 0, ...options });
+  const outcome = await runDurable(port, port.journal, run, { mode: 'replay', lingerMs: 0, ...options });
+  if (outcome.kind !== 'completed') return outcome;
+  task.commit(port.attempt, outcome.rest);
+  return { ...outcome, rest: [] };
 }
 
 /** The value of a completed attempt; throws for every other outcome. */
@@ -43,7 +49,7 @@ export function dataOf(task: SimulatedTask, type: string): Record<string, unknow
 /** Writes how an attempt ended, as a worker does. */
 export function close(task: SimulatedTask, outcome: DurableOutcome): void {
   if (!('nextSeq' in outcome)) throw new Error(`Nothing is to be written for ${outcome.kind}`);
-  task.commit(task.attempt, [outcomeEntry(outcome)], { takes: 'takes' in outcome ? outcome.takes : [] });
+  task.commit(task.attempt, outcomeEntries(outcome), { takes: 'takes' in outcome ? outcome.takes : [] });
 }
 
 export const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

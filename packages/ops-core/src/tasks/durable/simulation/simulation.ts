@@ -3,7 +3,7 @@ import type { Steps } from '@opspawn/agentkit';
 import { createContext } from '../context.ts';
 import { doubtResolvedSchema, parseData } from '../entry-data.ts';
 import { identityHash } from '../identity.ts';
-import { outcomeEntry } from '../outcome.ts';
+import { outcomeEntries } from '../outcome.ts';
 import type { DurableOptions, DurableOutcome, Journal, TaskPort } from '../port.ts';
 import { runDurable } from '../run-durable.ts';
 import type { Executed, Scene } from './program.ts';
@@ -158,6 +158,7 @@ export class Simulation {
       return false;
     }
     this.outcome = outcome;
+    if (outcome.kind === 'completed') this.task.commit(port.attempt, outcome.rest);
     // Cancelled before anything was recorded there is nothing to replay, and whether a cancel or the function's own
     // I/O is first is nobody's to say.
     const isRecorded = this.task.journal.length > 0 && this.#options.isTraced !== false;
@@ -168,7 +169,7 @@ export class Simulation {
   #write(outcome: Extract<DurableOutcome, { nextSeq: number }>, port: SimulatedPort): boolean {
     if (port.attempt !== this.task.attempt) return false;
     const takes = 'takes' in outcome ? outcome.takes : [];
-    this.task.commit(port.attempt, [outcomeEntry(outcome)], { takes });
+    this.task.commit(port.attempt, outcomeEntries(outcome), { takes });
     return true;
   }
 
