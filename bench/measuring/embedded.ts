@@ -33,7 +33,7 @@ export interface EmbeddedOptions {
   onClaimed?: (taskIds: readonly string[]) => void;
 }
 
-/** The engine with a worker in this process; SQLite has `synchronous=FULL`. */
+/** The engine with a worker in this process; SQLite is synced before each answer. */
 export function openEmbedded(options: EmbeddedOptions): Promise<RunningWorker> {
   const { folder, config, capacity, environment } = options;
   const settings = readSettings({

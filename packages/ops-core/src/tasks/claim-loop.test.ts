@@ -114,4 +114,13 @@ describe('the claim loop', () => {
     await turns();
     assert.deepEqual(seen.started, []);
   });
+
+  it('claims at once for a task that is about to be written, one claim at a time', async () => {
+    const { loop, seen } = loopOver(3, 2);
+    loop.claimAtOnce();
+    loop.claimAtOnce();
+    assert.deepEqual(seen.limits, [2]);
+    await turns();
+    assert.deepEqual([seen.limits, seen.started], [[2], ['0', '1']]);
+  });
 });

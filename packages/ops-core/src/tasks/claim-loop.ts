@@ -48,6 +48,12 @@ export class ClaimLoop {
     return this.#waking.promise;
   }
 
+  /** A task is about to be written: a claim that is asked for at once may be part of the same commit. */
+  claimAtOnce(): void {
+    this.#isWanted = true;
+    this.#outsideTasks(() => this.#claim());
+  }
+
   /** Slots freed within one turn are claimed for together. */
   slotFreed(): void {
     if (!this.#isWanted || this.#isScheduled || this.#isStopped || this.#claiming !== undefined) return;
@@ -66,7 +72,7 @@ export class ClaimLoop {
 
   #claim(): void {
     const limit = Math.min(this.#options.free(), maxClaim);
-    if (this.#isStopped || limit <= 0) return;
+    if (this.#isStopped || this.#claiming !== undefined || limit <= 0) return;
     const waking = this.#waking;
     this.#isWanted = false;
     this.#waking = undefined;

@@ -130,6 +130,9 @@ class TaskWorker implements Worker {
       onRejoined: () => void this.#claims.wake(),
     });
     store.listen({
+      submitting: (queue) => {
+        if (this.#queues.includes(queue)) this.#claims.claimAtOnce();
+      },
       ready: () => {},
       changed: () => {},
       posted: (taskIds) => this.#pulse.posted(taskIds),

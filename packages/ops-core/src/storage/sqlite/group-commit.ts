@@ -4,6 +4,7 @@ import type { StoreClock } from './clock.ts';
 import { databaseClosed, databaseUnavailable, isBroken, isBusy } from './failure.ts';
 import { prepare } from './statement.ts';
 import { newTurn, type Operation, type Turn } from './turn.ts';
+import type { Wal } from './wal.ts';
 
 /** Jobs of one transaction: what waits longer keeps the event loop for about 20 ms. */
 const maxJobs = 1000;
@@ -20,6 +21,8 @@ interface Job {
 interface Committed {
   readonly turn: Turn;
   readonly results: readonly unknown[];
+  /** Something was written. */
+  readonly isChanged: boolean;
 }
 
 /** What a job came to that threw. */
@@ -37,14 +40,16 @@ export interface GroupCommitOptions {
   readonly clock: StoreClock;
   /** How long the lock may be held by others before callers get `unavailable`, in ms. */
   readonly giveUpAfterMs: number;
+  /** Is synced after each commit. Absent: nothing is to be waited for. */
+  readonly wal: Wal | undefined;
   /** Last of all in each transaction. */
   readonly settle: (turn: Turn) => void;
   readonly onCommit: (turn: Turn) => void;
 }
 
 /**
- * Runs what was asked for in one turn of the event loop as one transaction, and answers each caller after its commit.
- * Nothing is awaited between BEGIN and COMMIT. A job that throws is undone and rejected alone.
+ * Runs what was asked for in one turn of the event loop as one transaction, and answers each caller after its commit
+ * is on the disk. Nothing is awaited between BEGIN and COMMIT. A job that throws is undone and rejected alone.
  */
 export class GroupCommit implements AsyncDisposable {
   readonly #begin;
@@ -59,6 +64,9 @@ export class GroupCommit implements AsyncDisposable {
   #jobs: Job[] = [];
   readonly #lastJobs: Job[] = [];
   #isArmed = false;
+  #isSyncing = false;
+  /** The disk failed: nothing more is promised to be durable until the database is opened anew. */
+  #failure: OpspawnError | undefined;
   #isClosed = false;
   #lockedSince: number | undefined;
   #onIdle: (() => void) | undefined;
@@ -92,14 +100,14 @@ export class GroupCommit implements AsyncDisposable {
     if (this.#isClosed) return Promise.reject(databaseClosed());
     return new Promise<Result>((resolve, reject) => {
       jobs.push({ operation, argument, resolve, reject } as unknown as Job);
-      if (!this.#isArmed) this.#arm();
+      if (!this.#isArmed && !this.#isSyncing) this.#arm();
     });
   }
 
   /** Takes no more jobs and resolves when those that were taken are answered. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    if (!this.#isArmed) return;
+    if (!this.#isArmed && !this.#isSyncing) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -113,21 +121,43 @@ export class GroupCommit implements AsyncDisposable {
   readonly #flush = (): void => {
     this.#isArmed = false;
     const jobs = this.#jobs.splice(0, maxJobs).concat(this.#lastJobs.splice(0));
+    const { wal } = this.#options;
     const committed = this.#run(jobs);
+    if (committed?.isChanged === true && wal !== undefined) return void this.#sync(wal, jobs, committed);
     if (committed !== undefined) this.#answer(jobs, committed);
-    if (this.#jobs.length > 0 && !this.#isArmed) this.#arm();
-    if (!this.#isArmed) this.#onIdle?.();
+    this.#goOn();
   };
+
+  /** What is asked for meanwhile shares the next transaction. */
+  async #sync(wal: Wal, jobs: readonly Job[], committed: Committed): Promise<void> {
+    this.#isSyncing = true;
+    // A later sync that succeeds would not bring back what this one has dropped.
+    this.#failure = await wal.sync().then(() => undefined, databaseUnavailable);
+    this.#isSyncing = false;
+    if (this.#failure === undefined) this.#answer(jobs, committed);
+    else this.#refuse(jobs, this.#failure);
+    this.#goOn();
+  }
+
+  #refuse(jobs: readonly Job[], error: OpspawnError): void {
+    for (const job of jobs) job.reject(error);
+  }
+
+  #goOn(): void {
+    if (this.#jobs.length + this.#lastJobs.length > 0 && !this.#isArmed) this.#arm();
+    if (!this.#isArmed) this.#onIdle?.();
+  }
 
   /** undefined: nothing was written, and the jobs are rejected or will be tried again. */
   #run(jobs: readonly Job[]): Committed | undefined {
     try {
+      if (this.#failure !== undefined) throw this.#failure;
       const committed = this.#commitTogether(jobs);
       this.#lockedSince = undefined;
       return committed;
     } catch (thrown) {
       this.#abort();
-      if (!this.#retry(jobs, thrown)) for (const job of jobs) job.reject(databaseUnavailable(thrown));
+      if (!this.#retry(jobs, thrown)) this.#refuse(jobs, databaseUnavailable(thrown));
       return undefined;
     }
   }
@@ -160,9 +190,10 @@ export class GroupCommit implements AsyncDisposable {
     const results = work(turn);
     this.#options.settle(turn);
     // A transaction that changed nothing costs no write, as long as it does not set the time.
-    if (this.#totalChanges.get()?.[0] !== changesBefore) this.#options.clock.keep(turn.at);
+    const isChanged = this.#totalChanges.get()?.[0] !== changesBefore;
+    if (isChanged) this.#options.clock.keep(turn.at);
     this.#commit.get();
-    return { turn, results };
+    return { turn, results, isChanged };
   }
 
   #runAlone(turn: Turn, job: Job): unknown {

@@ -9,6 +9,7 @@ import { hostLeaseClock, type LeaseClock } from './lease.ts';
 import { migrate } from './migrate.ts';
 import { checkNotMoved } from './moved.ts';
 import { SqliteStore } from './sqlite-store.ts';
+import { openWal, type Wal } from './wal.ts';
 
 export interface SqliteStoreOptions {
   /** A file, which is created when there is none, together with its folder; or `:memory:`. */
@@ -21,6 +22,8 @@ export interface SqliteStoreOptions {
   now?: () => number;
   /** What leases are measured by. Default: the host's. */
   leaseClock?: LeaseClock;
+  /** What brings commits to the disk. Default: a sync of the database's log. */
+  wal?: Wal;
 }
 
 /** How long opening waits for others that migrate or recover, in ms. */
@@ -38,11 +41,22 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const database = await openWhenFree(path);
   database.exec(`pragma busy_timeout = ${Math.min(busyTimeoutMs, 20)}`);
   return new SqliteStore(database, {
+    wal: options.wal ?? walOf(database, path),
     now,
     giveUpAfterMs,
     leaseClock: options.leaseClock ?? hostLeaseClock(),
     hasVectorSearch: await loadVectorSearch(database),
   });
+}
+
+function walOf(database: DatabaseSync, path: string): Wal | undefined {
+  if (path === ':memory:') return undefined;
+  try {
+    return openWal(path);
+  } catch (thrown) {
+    database.close();
+    throw databaseUnavailable(thrown);
+  }
 }
 
 /**
@@ -70,10 +84,10 @@ function openDatabase(path: string): DatabaseSync {
     allowExtension: true,
   });
   try {
-    // A larger cache is slower: every commit walks through it. The system caches the file anyway.
+    // Each commit is synced all the same, before it is answered: wal.ts. A larger cache is slower: every commit walks through it. The system caches the file anyway.
     database.exec(`
       pragma journal_mode = wal;
-      pragma synchronous = full;
+      pragma synchronous = normal;
       pragma wal_autocheckpoint = 4000;
       pragma journal_size_limit = 67108864;
       pragma cache_size = -8000;

@@ -63,7 +63,10 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     submitMany,
     claim: (turn: Turn, request: Parameters<typeof claim>[1]) => {
       limits.settle(turn);
-      return claim(turn, request);
+      const tasks = claim(turn, request);
+      // It took all that was ready there: nobody is to be rung up for it.
+      if (tasks.length < request.limit) for (const queue of request.queues) turn.ready.delete(queue);
+      return tasks;
     },
     settle: limits.settle,
     promoteDue: preparePromoteDue(database, { transitions, limits }),

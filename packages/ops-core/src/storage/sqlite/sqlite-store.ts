@@ -43,6 +43,7 @@ import { prepareStanding } from './standing.ts';
 import { prepareTaskView } from './task-view.ts';
 import { prepareToolPins } from './tool-pins.ts';
 import { announce, type Operation, type StoreAccess } from './turn.ts';
+import type { Wal } from './wal.ts';
 
 export interface SqliteStoreParts {
   readonly now: () => number;
@@ -50,6 +51,8 @@ export interface SqliteStoreParts {
   readonly leaseClock: LeaseClock;
   /** The extension sqlite-vec is loaded. */
   readonly hasVectorSearch: boolean;
+  /** Absent: what is committed is as durable as it gets. */
+  readonly wal: Wal | undefined;
 }
 
 /** How long a read waits before it tries again when the file is locked, in ms. */
@@ -75,6 +78,7 @@ export class SqliteStore implements Store {
     this.#commit = new GroupCommit(database, {
       clock: this.#clock,
       giveUpAfterMs: options.giveUpAfterMs,
+      wal: options.wal,
       settle: this.#operations.settle,
       onCommit: (turn) => announce(turn, this.#listeners),
     });
@@ -112,7 +116,10 @@ export class SqliteStore implements Store {
 
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
     const operation = this.#operations.writes[write.op] as unknown as Operation<W, WriteResults[W['op']]>;
-    return this.#commit.add(operation, write);
+    const written = this.#commit.add(operation, write);
+    if (write.op === 'submit')
+      for (const listener of this.#listeners) listener.submitting?.(write.task.queue);
+    return written;
   }
 
   submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {
@@ -271,7 +278,9 @@ export class SqliteStore implements Store {
   /** Answers what was written before, and closes the database. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#commit[Symbol.asyncDispose]();
-    if (this.#database.isOpen) this.#database.close();
+    if (!this.#database.isOpen) return;
+    this.#database.close();
+    this.#options.wal?.[Symbol.dispose]();
   }
 
   /** Runs a read of several statements on one state of the database. Throws `unavailable`. */
