@@ -12,7 +12,7 @@ const syncData = promisify(fdatasync);
 /**
  * Opens the log of a database that was written to and stays open meanwhile, so that its log is not removed. It is synced
  * from a thread of the system's pool, as SQLite would sync it within COMMIT, but without holding up the event loop or
- * the lock (ADR 0015).
+ * the lock (ADR 0016).
  */
 export function openWal(databasePath: string): Wal {
   const file = openSync(`${databasePath}-wal`, 'r+');
