@@ -15,6 +15,8 @@ export const queueState = {
   paused: 5,
   /** Pending, behind a limit. */
   limited: 6,
+  /** Asked to end: its attempt has only to write that, and waits for no limit, pause or share. */
+  ending: 7,
 } as const;
 export type QueueState = (typeof queueState)[keyof typeof queueState];
 
@@ -27,6 +29,7 @@ export const statusOfState = {
   [queueState.waiting]: 'waiting',
   [queueState.paused]: 'paused',
   [queueState.limited]: 'pending',
+  [queueState.ending]: 'pending',
 } as const satisfies Record<QueueState, TaskStatus>;
 
 /** Of tasks that wait for nothing but their turn. */

@@ -2,6 +2,7 @@ import { apiKeyCases } from './contract/api-keys.ts';
 import { claimCases } from './contract/claim.ts';
 import { controlCases } from './contract/control.ts';
 import { failureCases } from './contract/failures.ts';
+import { fairnessCases } from './contract/fairness.ts';
 import { familyCases } from './contract/family.ts';
 import { inboxCases } from './contract/inbox.ts';
 import { journalCases } from './contract/journal.ts';
@@ -9,6 +10,7 @@ import { limitCases } from './contract/limits.ts';
 import { listCases } from './contract/list.ts';
 import { providerBudgetCases } from './contract/provider-budgets.ts';
 import { purgeCases } from './contract/purge.ts';
+import { queueCases } from './contract/queues.ts';
 import type { StoreCase } from './contract/scenario.ts';
 import { sessionCases } from './contract/session.ts';
 import { standingCases } from './contract/standing.ts';
@@ -28,6 +30,8 @@ export const storeCases: readonly StoreCase[] = [
   ...sessionCases,
   ...workerCases,
   ...limitCases,
+  ...queueCases,
+  ...fairnessCases,
   ...standingCases,
   ...listCases,
   ...toolPinCases,

@@ -4,6 +4,7 @@
  * running: what a claim sees is free to go, and whoever leaves a place fills it in the same transaction.
  */
 import type { queueState } from '../domain/task-state.ts';
+import type { QueuePause } from './queues.ts';
 
 /** At most `count` starts at once, and on average `count` in each interval (a bucket that refills evenly). */
 export interface Rate {
@@ -61,6 +62,8 @@ export interface Standing {
   behindTaskId?: string;
   /** Of a `limited` one: the key in whose line it stands, and what is in force there for this task. */
   limit?: LimitState & { inForce: TaskLimit };
+  /** Of its queue, in this namespace. */
+  queuePause?: QueuePause;
   /** Of a running one; without `leaseUntilAt` (Unix ms) when the worker's lease has run out. */
   worker?: { id: string; host?: string; pid?: number; leaseUntilAt?: number; deadlineAt: number };
   /** Those that claim from its queue. */

@@ -3,9 +3,16 @@ import type { DecisionStore } from './decisions.ts';
 import type { FlowControl } from './flow-control.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ProviderBudgetStore } from './provider-budgets.ts';
+import type { QueueStore } from './queues.ts';
 import type { ToolPinStore } from './tool-pins.ts';
 
 /** What a store does beside running tasks, each part in a file of its own. */
-export interface StoreParts extends ApiKeyStore, DecisionStore, FlowControl, Housekeeping, ToolPinStore {
+export interface StoreParts
+  extends ApiKeyStore,
+    DecisionStore,
+    FlowControl,
+    Housekeeping,
+    QueueStore,
+    ToolPinStore {
   readonly providers: ProviderBudgetStore;
 }

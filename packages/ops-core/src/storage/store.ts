@@ -9,7 +9,9 @@
  */
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
+import type { ClaimRequest } from './claim-request.ts';
 import type { TaskLimit } from './flow-control.ts';
+import type { StoreListener } from './listener.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
@@ -327,20 +329,6 @@ export interface DefinitionRow {
   data: string;
 }
 
-/** After each commit of this process, if nothing else is said. Called synchronously; must not throw. */
-export interface StoreListener {
-  /** Queues in which tasks became ready. */
-  ready(queues: ReadonlySet<string>): void;
-  /** Tasks whose journal, inbox or status changed; a task may come more than once. */
-  changed(taskIds: Iterable<string>): void;
-  /** Those of them whose inbox got an item: by a post, the end of a child, the end of a parent. */
-  posted(taskIds: ReadonlySet<string>): void;
-  /** Before the commit that brings a task into this queue: a claim that is asked for at once is part of it. */
-  submitting?(queue: string): void;
-  /** The earliest time, Unix ms, at which something that was put off comes due: call `promoteDue` then. */
-  due?(at: number): void;
-}
-
 /** What one run added to a session's conversation. */
 export interface SessionRun {
   runId: string;
@@ -358,14 +346,11 @@ export interface Store extends StoreParts, AsyncDisposable {
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]>;
   /** Many submits in one call and one transaction. */
   submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]>;
-  /** The most urgent ready tasks of these queues: priority, then due time, then id. Raises `attempt`. */
-  claim(request: {
-    workerId: string;
-    queues: readonly string[];
-    limit: number;
-    /** For tasks without one of their own; an attempt beyond it is taken over by the sweep. */
-    attemptTimeoutMs: number;
-  }): Promise<readonly ClaimedTask[]>;
+  /**
+   * Ready tasks of these queues in fair order; fewer than the limit when there are no more. Sorted by priority, then due
+   * time, then id. Raises `attempt`.
+   */
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]>;
   /** Makes what is due ready, at most `limit`. Gives the next due time (Unix ms), if any. */
   promoteDue(limit: number): Promise<number | undefined>;
 

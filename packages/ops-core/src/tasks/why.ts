@@ -23,6 +23,7 @@ export function explainTask({ row, standing, calls, now }: Facts): Why {
   const reasons = [
     ...calls.map(waitsForBudget),
     ...stateReasons(row, standing, now),
+    ...queueReasons(row, standing),
     ...workerReasons(row, standing),
     ...asked(standing),
   ];
@@ -43,9 +44,9 @@ function stateReasons(row: TaskRow, standing: Standing, now: number): WhyReason[
   const { state } = standing;
   switch (state) {
     case 'ready':
-      return [
-        { code: 'ready', message: `A worker of the queue "${row.queue}" may claim it`, queue: row.queue },
-      ];
+      return standing.queuePause === undefined ? [ready(row)] : [];
+    case 'ending':
+      return [ready(row)];
     case 'running':
       return [running(row, standing)];
     case 'later':
@@ -61,6 +62,21 @@ function stateReasons(row: TaskRow, standing: Standing, now: number): WhyReason[
     default:
       return state satisfies never;
   }
+}
+
+const ready = ({ queue }: TaskRow): WhyReason => ({
+  code: 'ready',
+  message: `A worker of the queue "${queue}" may claim it`,
+  queue,
+});
+
+/** A pause holds back what would start, now or when it goes on. */
+function queueReasons({ queue, status }: TaskRow, { state, queuePause: pause }: Standing): WhyReason[] {
+  if (pause === undefined || state === 'running' || state === 'ending') return [];
+  const why = pause.reason === undefined ? '' : `: ${pause.reason}`;
+  const held = status === 'pending' ? 'It waits until' : 'Once it may go on it waits until';
+  const message = `${held} the queue "${queue}" is resumed, which ${pause.by} paused at ${isoTime(pause.at)}${why}`;
+  return [{ code: 'queue_paused', message, queue }];
 }
 
 function running({ attempt }: TaskRow, { worker }: Standing): WhyReason {

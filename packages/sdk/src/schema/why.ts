@@ -12,6 +12,7 @@ export const whyCodes = [
   'limit',
   'rate',
   'no_worker',
+  'queue_paused',
   'sleep',
   'signal',
   'approval',

@@ -84,7 +84,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    promise: 'a claim on several queues takes the most urgent of all, and of no other queue',
+    promise: 'a claim on several queues gives the most urgent first, and takes of no other queue',
     async run({ store }) {
       const a = await submit(store, { queue: 'a', priority: 3 });
       const b = await submit(store, { queue: 'b', priority: 1 });

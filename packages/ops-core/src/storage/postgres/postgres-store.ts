@@ -1,9 +1,12 @@
 import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ApiKeyRow } from '../api-keys.ts';
+import type { ClaimRequest } from '../claim-request.ts';
 import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
+import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
+import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../queues.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
 import { idSlackMs } from '../sqlite/namespaces.ts';
@@ -19,7 +22,6 @@ import type {
   NewTask,
   SessionRun,
   Store,
-  StoreListener,
   SubmitResult,
   TaskFilter,
   TaskPage,
@@ -30,7 +32,7 @@ import type {
 } from '../store.ts';
 import { type NewToolPins, type ToolPinChoice, toToolPin, toToolPinState } from '../tool-pins.ts';
 import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './api-keys.ts';
-import { claimedTasks, claimStatement, earlierClaim, encodeClaim, wasClaimedBefore } from './claim.ts';
+import { Claims } from './claims.ts';
 import { StoreClock } from './clock.ts';
 import { type Connections, type Statement, statement } from './connections.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
@@ -48,6 +50,14 @@ import {
 } from './namespaces.ts';
 import { openProviderBudgets } from './provider-budgets.ts';
 import { encodePurge, purge } from './purge.ts';
+import {
+  allWeights,
+  changeQueue,
+  encodeQueueChange,
+  queuesOf,
+  toNamespaceWeights,
+  toQueueState,
+} from './queues.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
 import { standingOf, toStanding } from './standing.ts';
 import { taskIdList, taskList } from './task-list.ts';
@@ -66,8 +76,6 @@ import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './w
 import { noteTold, type Told } from './write-all.ts';
 import { Writes } from './writes.ts';
 
-type ClaimRequest = Parameters<Store['claim']>[0];
-
 const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
 
 /** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
@@ -83,10 +91,7 @@ export class PostgresStore implements Store {
   readonly #vacuum: Vacuum;
   readonly #listeners: StoreListener[] = [];
   #sweptUpTo = nilUuid;
-  /** Beyond those of a store that this process had open before. */
-  #claimNo = Date.now() * 1000;
-  /** By worker: claims that may have taken tasks of which nobody knows. */
-  readonly #unansweredClaims = new Map<string, number[]>();
+  readonly #claims: Claims;
   #isClosed = false;
 
   constructor(connections: Connections) {
@@ -95,6 +100,11 @@ export class PostgresStore implements Store {
     this.memories = openMemories(run);
     this.providers = openProviderBudgets(run, this.#clock);
     this.#vacuum = new Vacuum(connections);
+    this.#claims = new Claims({
+      run: (query, values) => this.#run('claims', query, values),
+      clock: this.#clock,
+      onClaim: (turn) => announce(turn, this.#listeners),
+    });
     this.#writes = new Writes({
       connections,
       clock: this.#clock,
@@ -119,34 +129,8 @@ export class PostgresStore implements Store {
     return this.#writes.submitMany(tasks);
   }
 
-  async claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
-    const rows = await this.#claim(request);
-    const turn = this.#turnAt(rows[0]?.[0] ?? 0);
-    const claimed = claimedTasks(rows, request, turn);
-    announce(turn, this.#listeners);
-    return claimed;
-  }
-
-  /**
-   * A claim cannot be made twice as a write can: when its answer was lost, it is sent again under its number, also by the
-   * next call of this worker, and what it took the first time is looked for.
-   */
-  async #claim(request: ClaimRequest) {
-    const unanswered = this.#unansweredClaims.get(request.workerId) ?? [];
-    for (;;) {
-      const { floor } = this.#clock;
-      const claimNo = unanswered.shift() ?? ++this.#claimNo;
-      try {
-        const rows = await this.#run('claims', claimStatement(request), encodeClaim(request, floor, claimNo));
-        if (!wasClaimedBefore(rows)) return rows;
-        const earlier = await this.#run('claims', earlierClaim, [floor, request.workerId, claimNo]);
-        if (earlier.length > 0) return earlier;
-      } catch (thrown) {
-        this.#unansweredClaims.set(request.workerId, unanswered);
-        unanswered.push(claimNo);
-        throw thrown;
-      }
-    }
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    return this.#claims.claim(request);
   }
 
   async promoteDue(limit: number): Promise<number | undefined> {
@@ -227,7 +211,7 @@ export class PostgresStore implements Store {
 
   async removeWorker(workerId: string): Promise<void> {
     await this.#tell(removeWorker, [workerId]);
-    this.#unansweredClaims.delete(workerId);
+    this.#claims.forget(workerId);
   }
 
   async sweep(limit: number): Promise<number> {
@@ -280,6 +264,22 @@ export class PostgresStore implements Store {
     const values = [namespace, uuidAt(since - idSlackMs), since, limit];
     const [[count = 0, firstAt] = []] = await this.#run('reads', submittedOfNamespace, values);
     return { count, ...(typeof firstAt === 'number' ? { firstAt } : {}) };
+  }
+
+  async queues(namespace: string): Promise<readonly QueueState[]> {
+    return (await this.#run('reads', queuesOf, [namespace, null])).map(toQueueState);
+  }
+
+  async queue(namespace: string, name: string): Promise<QueueState> {
+    return (await this.#run('reads', queuesOf, [namespace, name])).map(toQueueState)[0] ?? emptyQueue(name);
+  }
+
+  async changeQueue(namespace: string, name: string, change: QueueChange): Promise<void> {
+    await this.#tell(changeQueue, encodeQueueChange(namespace, name, change));
+  }
+
+  async weights(): Promise<readonly NamespaceWeights[]> {
+    return (await this.#run('reads', allWeights, [])).map(toNamespaceWeights);
   }
 
   async purge(request: PurgeRequest): Promise<PurgeResult> {

@@ -2,14 +2,15 @@ import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { TaskKind } from '@opspawn/sdk';
 import { queueState } from '../../domain/task-state.ts';
-import type { ClaimedTask, Store } from '../store.ts';
+import type { ClaimRequest } from '../claim-request.ts';
+import type { ClaimedTask } from '../store.ts';
 import { textOf } from './blobs.ts';
+import { byUrgency, prepareFairOrder } from './fair-order.ts';
 import type { HoldsLease } from './lease.ts';
 import { prepare } from './statement.ts';
 import type { Operation } from './turn.ts';
 
 type Text = string | null;
-type ClaimRequest = Parameters<Store['claim']>[0];
 
 type ReadyTask = [
   taskId: string,
@@ -36,17 +37,18 @@ export function prepareClaim(
   database: DatabaseSync,
   holdsLease: HoldsLease,
 ): Operation<ClaimRequest, readonly ClaimedTask[]> {
-  const readyTasks = prepare<[string, number], ReadyTask>(
+  const readyTasks = prepareFront<[string, string, number]>(
     database,
-    `select q.task_id, q.attempt, q.failures, q.priority, q.due_at, t.attempt_timeout_ms, t.namespace, t.kind, t.name,
-       t.queue, t.created_at,
-       case when q.attempt > 0 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
-       q.has_inbox and exists (select 1 from inbox i where i.task_id = q.task_id and i.taken_at is null),
-       ${textOf('t', 'input', 'input_blob')}, t.options, t.session_id, t.parent_id
-     from queue q indexed by queue_ready cross join tasks t on t.namespace = q.namespace and t.id = q.task_id
-     where q.queue = ?1 and q.state = ${queueState.ready}
-     order by q.priority, q.due_at, q.task_id limit ?2`,
+    'queue_ready',
+    `q.queue = ?1 and q.namespace = ?2 and q.state = ${queueState.ready}
+     order by q.priority, q.due_at, q.task_id limit ?3`,
   );
+  const endingTasks = prepareFront<[string, number]>(
+    database,
+    'queue_ending',
+    `q.queue = ?1 and q.state = ${queueState.ending} order by q.task_id limit ?2`,
+  );
+  const fairOrder = prepareFairOrder(database);
   const setRunning = prepare<[string, number, string, number]>(
     database,
     `update queue set state = ${queueState.running}, attempt = ?2, worker_id = ?3, deadline_at = ?4
@@ -54,22 +56,47 @@ export function prepareClaim(
   );
 
   return (turn, request) => {
-    const { workerId, queues, limit } = request;
+    const { workerId, limit, shares } = request;
     if (!holdsLease(workerId)) throw leaseLost(workerId);
     if (limit <= 0) return [];
-    const rows = queues.flatMap((queue) => readyTasks.all(queue, limit));
-    if (queues.length > 1) rows.sort(byUrgency);
-    return rows.slice(0, limit).map((row) => {
-      const claimed = claimedTask(row, request, turn.at);
-      setRunning.get(claimed.taskId, claimed.attempt, workerId, claimed.deadlineAt);
-      turn.changed.push(claimed.taskId);
-      return claimed;
-    });
+    const queues = [...new Set(request.queues)];
+    const take = (row: ReadyTask): ReadyTask => {
+      const deadlineAt = turn.at + (row[5] ?? request.attemptTimeoutMs);
+      setRunning.get(row[0], row[1] + 1, workerId, deadlineAt);
+      turn.changed.push(row[0]);
+      return row;
+    };
+    const taken = queues
+      .flatMap((queue) => endingTasks.all(queue, limit))
+      .slice(0, limit)
+      .map(take);
+    while (taken.length < limit) {
+      const { sizes, isAll } = fairOrder(queues, limit - taken.length, shares);
+      for (const [{ queue, namespace }, size] of sizes)
+        taken.push(...readyTasks.all(queue, namespace, size).map(take));
+      if (isAll || sizes.length === 0) break;
+    }
+    taken.sort((a, b) => byUrgency([a[3], a[4], a[0]], [b[3], b[4], b[0]]));
+    return taken.map((row) => claimedTask(row, request, turn.at));
   };
 }
 
-const byUrgency = (a: ReadyTask, b: ReadyTask): number =>
-  a[3] - b[3] || a[4] - b[4] || (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0);
+/** With all that a claim gives of them. */
+const prepareFront = <Parameters extends (string | number)[]>(
+  database: DatabaseSync,
+  index: string,
+  which: string,
+) =>
+  prepare<Parameters, ReadyTask>(
+    database,
+    `select q.task_id, q.attempt, q.failures, q.priority, q.due_at, t.attempt_timeout_ms, t.namespace, t.kind, t.name,
+       t.queue, t.created_at,
+       case when q.attempt > 0 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
+       q.has_inbox and exists (select 1 from inbox i where i.task_id = q.task_id and i.taken_at is null),
+       ${textOf('t', 'input', 'input_blob')}, t.options, t.session_id, t.parent_id
+     from queue q indexed by ${index} cross join tasks t on t.namespace = q.namespace and t.id = q.task_id
+     where ${which}`,
+  );
 
 function claimedTask(row: ReadyTask, request: ClaimRequest, claimedAt: number): ClaimedTask {
   const input = row[13];

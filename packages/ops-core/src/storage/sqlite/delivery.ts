@@ -86,10 +86,11 @@ function prepareMove(database: DatabaseSync, { inbox, transitions }: DeliveryPar
         break;
       case 'cancel':
         // Its attempt has only to write the end: it waits for nobody.
-        if (state !== queueState.ready) transitions.ready(turn, taskId, turn.at, true);
+        if (state !== queueState.ending) transitions.ready(turn, taskId, turn.at, true);
         break;
       case 'reopen':
-        if (state !== queueState.ready) transitions.ready(turn, taskId, turn.at);
+        if (state !== queueState.ready && state !== queueState.ending)
+          transitions.ready(turn, taskId, turn.at);
         break;
       case 'resume':
         if (state === queueState.paused)

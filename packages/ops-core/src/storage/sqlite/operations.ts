@@ -18,6 +18,7 @@ import { prepareLimits } from './limits.ts';
 import { prepareSetNamespaceSettings } from './namespaces.ts';
 import { preparePost, prepareRefuse, prepareReopen } from './outside.ts';
 import { preparePurge } from './purge.ts';
+import { prepareChangeQueue } from './queues.ts';
 import { prepareAppendSession } from './sessions.ts';
 import { prepareSubmit } from './submit.ts';
 import { prepareDecideToolPins, prepareRecordToolPins } from './tool-pins.ts';
@@ -81,6 +82,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     appendSession: prepareAppendSession(database),
     setNamespaceSettings: prepareSetNamespaceSettings(database),
     purge: preparePurge(database),
+    changeQueue: prepareChangeQueue(database),
     recordToolPins: prepareRecordToolPins(database),
     decideToolPins: prepareDecideToolPins(database),
   };

@@ -2,9 +2,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { ApiKeyRow } from '../api-keys.ts';
+import type { ClaimRequest } from '../claim-request.ts';
 import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
+import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
+import type { NamespaceWeights, QueueChange, QueueState } from '../queues.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -15,7 +18,6 @@ import type {
   NewTask,
   SessionRun,
   Store,
-  StoreListener,
   SubmitResult,
   TaskFilter,
   TaskPage,
@@ -38,6 +40,7 @@ import { openMemories } from './memories.ts';
 import { prepareNamespaces } from './namespaces.ts';
 import { type Operations, prepareOperations } from './operations.ts';
 import { openProviderBudgets } from './provider-budgets.ts';
+import { prepareQueues } from './queues.ts';
 import { prepareSession } from './sessions.ts';
 import { prepareStanding } from './standing.ts';
 import { prepareTaskView } from './task-view.ts';
@@ -87,6 +90,7 @@ export class SqliteStore implements Store {
       ...prepareTaskView(database),
       ...prepareNamespaces(database),
       ...prepareApiKeys(database),
+      ...prepareQueues(database, options.leaseClock),
       failures: prepareFailures(database),
       journal: prepareJournalView(database),
       inbox: prepareInboxView(database),
@@ -126,7 +130,7 @@ export class SqliteStore implements Store {
     return this.#commit.add(this.#operations.submitMany, tasks);
   }
 
-  claim(request: Parameters<Store['claim']>[0]): Promise<readonly ClaimedTask[]> {
+  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
     return this.#commit.addLast(this.#operations.claim, request);
   }
 
@@ -225,6 +229,22 @@ export class SqliteStore implements Store {
 
   submitted(namespace: string, since: number, limit: number) {
     return this.#read(() => this.#views.submitted(namespace, since, limit));
+  }
+
+  queues(namespace: string): Promise<readonly QueueState[]> {
+    return this.#read(() => this.#views.queues(namespace));
+  }
+
+  queue(namespace: string, name: string): Promise<QueueState> {
+    return this.#read(() => this.#views.queue(namespace, name));
+  }
+
+  changeQueue(namespace: string, name: string, change: QueueChange): Promise<void> {
+    return this.#commit.add(this.#operations.changeQueue, { namespace, name, change });
+  }
+
+  weights(): Promise<readonly NamespaceWeights[]> {
+    return this.#read(() => this.#views.weights());
   }
 
   purge(request: PurgeRequest): Promise<PurgeResult> {

@@ -3,6 +3,7 @@ import { type QueueState, queueState } from '../../domain/task-state.ts';
 import type { LimitState, LiveWorker, Standing, TaskLimit } from '../flow-control.ts';
 import type { LeaseClock } from './lease.ts';
 import { parseLimits } from './limits.ts';
+import { pauseFrom } from './queues.ts';
 import { prepare } from './statement.ts';
 
 type Text = string | null;
@@ -16,6 +17,9 @@ type Row = [
   deadlineAt: Int,
   headOfSession: Text,
   queue: string,
+  pausedAt: Int,
+  pausedBy: Text,
+  pausedReason: Text,
 ];
 type WorkerRow = [
   id: string,
@@ -38,8 +42,9 @@ export function prepareStanding(database: DatabaseSync, { clock, now, limit }: S
     database,
     `select q.state, q.due_at, q.limits, q.blocked_by, q.worker_id, q.deadline_at,
        (select p.task_id from queue p where p.namespace = q.namespace and p.session_id = q.session_id
-        order by p.session_order limit 1), q.queue
-     from queue q where q.namespace = ?1 and q.task_id = ?2`,
+        order by p.session_order limit 1), q.queue, l.paused_at, l.paused_by, l.paused_reason
+     from queue q left join queues l on l.namespace = q.namespace and l.name = q.queue
+     where q.namespace = ?1 and q.task_id = ?2`,
   );
   const workers = prepare<[string, number], WorkerRow>(
     database,
@@ -88,7 +93,8 @@ const stateNames = Object.fromEntries(
 
 /** For both engines. */
 export function standingFrom({ row, limit, holder, workers, asked }: StandingFacts): Standing {
-  const [code, dueAt, limits, blockedBy, workerId, deadlineAt, headOfSession, queue] = row;
+  const [code, dueAt, limits, blockedBy, workerId, deadlineAt, headOfSession, queue, ...pause] = row;
+  const queuePause = pauseFrom(...pause);
   const state = stateNames[code];
   const standing: Standing = {
     state,
@@ -96,6 +102,7 @@ export function standingFrom({ row, limit, holder, workers, asked }: StandingFac
     asked,
   };
   if (dueAt !== null) standing.dueAt = dueAt;
+  if (queuePause !== undefined) standing.queuePause = queuePause;
   if (state === 'held' && headOfSession !== null) standing.behindTaskId = headOfSession;
   if (limit !== undefined && blockedBy !== null)
     standing.limit = { ...limit, inForce: limit.setting ?? limitOf(limits, blockedBy) };

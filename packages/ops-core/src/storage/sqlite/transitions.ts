@@ -6,8 +6,8 @@ import type { Turn } from './turn.ts';
 
 type Text = string | null;
 
-/** As far as its limits let it; `isExempt`: whatever they say, though it takes its places. */
-type MakeReady = (turn: Turn, taskId: string, dueAt: number, isExempt?: boolean) => void;
+/** As far as its limits let it; `isEnding`: whatever they say, though it takes its places. */
+type MakeReady = (turn: Turn, taskId: string, dueAt: number, isEnding?: boolean) => void;
 
 function prepareReady(database: DatabaseSync, limits: Limits): MakeReady {
   const setReady = prepare<[string, number], [queue: string, namespace: string, limits: Text]>(
@@ -17,26 +17,25 @@ function prepareReady(database: DatabaseSync, limits: Limits): MakeReady {
        blocked_by = limits ->> '$[0].key'
      where task_id = ?1 returning queue, namespace, limits`,
   );
-  const setReadyAtOnce = prepare<[string]>(
+  const setEnding = prepare<[string]>(
     database,
-    `update queue set state = ${queueState.ready}, blocked_by = null where task_id = ?1`,
+    `update queue set state = ${queueState.ending}, blocked_by = null where task_id = ?1`,
   );
   const withdrawWaits = prepare<[string]>(database, 'delete from waits where task_id = ?1');
 
-  return (turn: Turn, taskId: string, dueAt: number, isExempt = false): void => {
+  return (turn: Turn, taskId: string, dueAt: number, isEnding = false): void => {
     const row = setReady.get(taskId, dueAt);
     if (row === undefined) return;
     const [queue, namespace, text] = row;
     withdrawWaits.get(taskId);
     turn.changed.push(taskId);
-    if (text !== null && !isExempt) {
+    if (text !== null && !isEnding) {
       limits.leave(turn, namespace, taskId, text);
       return;
     }
     turn.ready.add(queue);
-    if (text === null) return;
-    setReadyAtOnce.get(taskId);
-    limits.take(namespace, taskId, text);
+    if (isEnding) setEnding.get(taskId);
+    if (text !== null) limits.take(namespace, taskId, text);
   };
 }
 

@@ -1,4 +1,5 @@
-import type { OwnedResult, StoreListener } from '../store.ts';
+import type { StoreListener } from '../listener.ts';
+import type { OwnedResult } from '../store.ts';
 
 /** One transaction: its time, and what it did that others want to hear of after its commit. */
 export interface Turn {

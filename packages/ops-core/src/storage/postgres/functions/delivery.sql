@@ -47,9 +47,9 @@ begin
       update inbox set taken_at = p_at where id = p_item;
     when p_kind = 'cancel' then
       -- Its attempt has only to write the end: it waits for nobody.
-      if v_state <> 0 then told := make_ready(told, p_task, p_at, true); end if;
+      if v_state <> 7 then told := make_ready(told, p_task, p_at, true); end if;
     when p_kind = 'reopen' then
-      if v_state <> 0 then told := make_ready(told, p_task, p_at); end if;
+      if v_state not in (0, 7) then told := make_ready(told, p_task, p_at); end if;
     when p_kind = 'resume' then
       if v_state = 5 then told := resume_task(told, p_at, p_task);
       elsif v_state in (2, 4) then told := make_ready(told, p_task, p_at);

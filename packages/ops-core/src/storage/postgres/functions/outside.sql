@@ -56,7 +56,7 @@ end $$;
 create function refuse(p_namespace text, p_task uuid) returns jsonb language sql stable as $$
   select coalesce(
     (select jsonb_build_object('ok', false, 'reason', 'wrong_state', 'status', coalesce(o.status,
-       (array['pending', 'running', 'pending', 'pending', 'waiting', 'paused'])[q.state + 1]))
+       (array['pending', 'running', 'pending', 'pending', 'waiting', 'paused', 'pending', 'pending'])[q.state + 1]))
      from tasks t left join queue q on q.task_id = t.id left join outcomes o on o.task_id = t.id
      where t.namespace = p_namespace and t.id = p_task),
     '{"ok": false, "reason": "not_found"}')

@@ -2,22 +2,22 @@
 -- others want to hear of after the commit, as in turn.ts: 'ready QUEUE', 'changed TASK', 'posted TASK', 'due AT'; and
 -- the keys that are to be settled (limits.sql).
 
--- As far as its limits let it. p_is_exempt: whatever they say, though it takes its places.
-create function make_ready(inout told text[], p_task uuid, p_due bigint, p_is_exempt boolean default false)
+-- As far as its limits let it. p_is_ending: whatever they say, though it takes its places.
+create function make_ready(inout told text[], p_task uuid, p_due bigint, p_is_ending boolean default false)
 language plpgsql as $$
 declare
   v_row queue;
 begin
   update queue set worker_id = null, deadline_at = null, paused_reason = null, due_at = p_due,
-    state = case when limits is null or p_is_exempt then 0 else 6 end,
-    blocked_by = case when not p_is_exempt then limits::jsonb->0->>'key' end
+    state = case when p_is_ending then 7 when limits is null then 0 else 6 end,
+    blocked_by = case when not p_is_ending then limits::jsonb->0->>'key' end
   where task_id = p_task returning * into v_row;
   if not found then return; end if;
   delete from waits where task_id = p_task;
   told := told || ('changed ' || p_task);
-  if v_row.state = 0 then told := told || ('ready ' || v_row.queue); end if;
+  if v_row.state <> 6 then told := told || ('ready ' || v_row.queue); end if;
   if v_row.limits is null then return; end if;
-  if p_is_exempt then perform take_slots(v_row.namespace, p_task, v_row.limits);
+  if p_is_ending then perform take_slots(v_row.namespace, p_task, v_row.limits);
   else told := leave_slots(told, v_row.namespace, p_task, v_row.limits);
   end if;
 end $$;

@@ -26,7 +26,8 @@ create unique index tasks_idempotency on tasks (namespace, idempotency_key) wher
 create index tasks_session on tasks (namespace, session_id, id) where session_id is not null;
 create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
 
--- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready.
+-- One row for each unfinished task; `state` as in domain/task-state.ts. Only what a claim may take is in queue_ready, or
+-- in queue_ending, which waits for nobody.
 -- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
 -- limits: those that the task waits for, JSON; blocked_by: the key of the one in whose line it stands (state 6).
 -- has_children and has_inbox: whether there ever were any.
@@ -50,10 +51,22 @@ create table queue (
   limits text,
   blocked_by text
 ) without rowid;
-create index queue_ready on queue (queue, priority, due_at, task_id) where state = 0;
+create index queue_ready on queue (queue, namespace, priority, due_at, task_id) where state = 0;
+create index queue_ending on queue (queue, task_id) where state = 7;
 create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
 create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
 create index queue_limited on queue (namespace, blocked_by, priority, due_at, task_id) where state = 6;
+
+-- What an operator says of a queue, in the tasks of one namespace. weight: its share beside the namespace's other queues.
+create table queues (
+  namespace text not null,
+  name text not null,
+  weight integer not null,
+  paused_at integer,
+  paused_by text,
+  paused_reason text,
+  primary key (namespace, name)
+) without rowid;
 
 -- What an operator says of a key; it goes before what tasks say of it.
 create table limits (
