@@ -15,10 +15,12 @@ import { defaultPriority, storedTimeoutMs, takeoverMarginMs } from './create-tas
 import { DefinitionCatalog } from './definitions/catalog.ts';
 import type { Registry } from './definitions/registry.ts';
 import type { ChildTask, DurableOptions } from './durable/port.ts';
+import { FairShare } from './fair-share.ts';
 import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
 import { Pulse } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
+import { ShareWeights } from './share-weights.ts';
 import { limitsOf } from './task-limits.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -77,6 +79,8 @@ class TaskWorker implements Worker {
   readonly #queues: readonly string[];
   readonly #catalog: DefinitionCatalog;
   readonly #claims: ClaimLoop;
+  readonly #weights: ShareWeights;
+  readonly #fairShare: FairShare;
   readonly #pulse: Pulse;
   #membership: Membership | undefined;
   #upkeep: Upkeep | undefined;
@@ -90,6 +94,8 @@ class TaskWorker implements Worker {
     this.#options = options;
     this.#queues = [...new Set([...options.queues, ...registry.queues()])];
     this.#catalog = new DefinitionCatalog(store);
+    this.#weights = new ShareWeights(store);
+    this.#fairShare = new FairShare(this.#weights);
     this.#pulse = new Pulse({
       live: bus.live,
       onError: (err) => log.warn({ err }, 'an inbox could not be read'),
@@ -113,7 +119,7 @@ class TaskWorker implements Worker {
 
   async start(): Promise<void> {
     const { store, bus, log, namespace, leaseTtlMs, leaseThread, processStart } = this.#options;
-    await this.#catalog.refresh(namespace);
+    await Promise.all([this.#catalog.refresh(namespace), this.#weights.refresh()]);
     this.#membership = await Membership.join({
       store,
       worker: {
@@ -145,6 +151,7 @@ class TaskWorker implements Worker {
       onSwept: () => {
         void this.#claims.wake();
         this.#catalog.keepFresh(namespace);
+        this.#weights.keepFresh();
       },
       onError: (err) => log.warn({ err }, 'the sweep failed'),
     });
@@ -196,9 +203,12 @@ class TaskWorker implements Worker {
       queues: this.#queues,
       limit,
       attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
+      shares: this.#fairShare.shares(performance.now()),
     });
     // Claimed under an identity that was lost meanwhile: the sweep gives them to somebody.
-    return identity === this.#membership?.current ? tasks : [];
+    if (identity !== this.#membership?.current) return [];
+    this.#fairShare.started(tasks, performance.now());
+    return tasks;
   }
 
   #start(task: ClaimedTask): void {
@@ -221,6 +231,7 @@ class TaskWorker implements Worker {
   #end(attempt: Attempt): void {
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(true);
     this.#pulse.remove(attempt);
+    this.#fairShare.ended(attempt.task, performance.now());
     this.#claims.slotFreed();
     if (this.#pulse.size === 0) this.#onIdle?.();
   }

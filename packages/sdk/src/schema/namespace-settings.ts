@@ -23,6 +23,12 @@ export const namespaceSettingsSchema = z
       })
       .optional()
       .describe('Over them a submission is `quota_exceeded`; absent: no limit'),
+    weight: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .optional()
+      .describe('Its share of each worker beside other namespaces that have work; absent: 1'),
   })
   .meta({
     id: 'NamespaceSettings',
