@@ -81,6 +81,31 @@ Examples:
   ).action(async (name, options) => (await load()).remove(name, options));
 }
 
+export function addQueues(program: Command): void {
+  const load = () => import('./commands/queue.ts');
+  const queue = program.command('queue').description('Pause queues, and share workers between them');
+  connecting(command(queue, 'list', 'Queues with what is in them')).action(async (options) =>
+    (await load()).list(options),
+  );
+  connecting(command(queue, 'pause <name>', 'Start nothing of it any more; what runs goes on'))
+    .option('--reason <text>', 'for those who ask why their task waits')
+    .addHelpText('after', '\nExample:\n  opspawn queue pause mail --reason "The provider is down"')
+    .action(async (name, { reason, ...options }) =>
+      (await load()).update(name, options, { paused: true, ...(reason === undefined ? {} : { reason }) }),
+    );
+  connecting(command(queue, 'resume <name>', 'Let it go on')).action(async (name, options) =>
+    (await load()).update(name, options, { paused: false }),
+  );
+  const weight = command(queue, 'weight <name>', 'Set its share beside the other queues').argument(
+    '<weight>',
+    '1 (as all queues have at first) to 1000',
+    wholeNumber(1, 1_000),
+  );
+  connecting(weight).action(async (name, to, options) =>
+    (await load()).update(name, options, { weight: to }),
+  );
+}
+
 const quantity = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** In ms. */

@@ -11,7 +11,7 @@ import {
   onDatabase,
   portOption,
 } from './command-options.ts';
-import { addFlow, addProvider, timed } from './flow-commands.ts';
+import { addFlow, addProvider, addQueues, timed } from './flow-commands.ts';
 import { addTask } from './task-commands.ts';
 import { addCrashTest, addDoctor, addEval, addVerify } from './trial-commands.ts';
 
@@ -35,6 +35,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addTask(program);
   addFlow(program);
   addProvider(program);
+  addQueues(program);
   addSettings(program);
   addMcp(program);
   addCrashTest(program);
@@ -110,7 +111,9 @@ Examples:
 }
 
 function addSettings(program: Command): void {
-  const settings = program.command('settings').description('What the namespace keeps, and its quotas');
+  const settings = program
+    .command('settings')
+    .description('What the namespace keeps, its quotas and its share');
   const load = () => import('./commands/settings.ts');
   connecting(command(settings, 'get', 'Show them')).action(async (options) => (await load()).get(options));
   connecting(command(settings, 'set', 'Change some of them; the others stay as they are'))
@@ -120,6 +123,7 @@ function addSettings(program: Command): void {
     .option('--max-pending <n>', 'tasks that may be pending at once; "none" for no limit')
     .option('--max-per-minute <n>', 'tasks that may be submitted a minute')
     .option('--max-payload-bytes <n>', 'bytes of one task’s input')
+    .option('--weight <n>', 'its share of each worker beside other namespaces; "none" for 1')
     .addHelpText(
       'after',
       '\nExamples:\n  opspawn settings set --keep-completed 7 --keep-failed forever\n  opspawn settings set --max-pending 100000',

@@ -35,6 +35,7 @@ export {
   providerNameSchema,
   providerSchema,
 } from './schema/provider.ts';
+export { type Queue, queueSchema, type UpdateQueue, updateQueueSchema } from './schema/queue.ts';
 export { type Resolution, resolutionSchema } from './schema/resolution.ts';
 export {
   type CreateTask,

@@ -12,6 +12,7 @@ interface SetOptions extends CommandOptions {
   maxPending?: string;
   maxPerMinute?: string;
   maxPayloadBytes?: string;
+  weight?: string;
 }
 
 export async function get(options: CommandOptions): Promise<void> {
@@ -20,7 +21,8 @@ export async function get(options: CommandOptions): Promise<void> {
 
 /** Only what is named changes. */
 export async function set(options: SetOptions): Promise<void> {
-  const { keepCompleted, keepFailed, keepCancelled, maxPending, maxPerMinute, maxPayloadBytes } = options;
+  const { keepCompleted, keepFailed, keepCancelled, maxPending, maxPerMinute, maxPayloadBytes, weight } =
+    options;
   const retention = {
     completedMs: kept('--keep-completed', keepCompleted),
     failedMs: kept('--keep-failed', keepFailed),
@@ -34,6 +36,7 @@ export async function set(options: SetOptions): Promise<void> {
   const settings = await withClient(options, async (client) => {
     const known = await client.settings.get();
     return await client.settings.set({
+      ...changed({ weight: known.weight }, { weight: quota('--weight', weight) }),
       retention: changed(known.retention, retention),
       quotas: changed(known.quotas, quotas),
     });
@@ -70,7 +73,7 @@ function number(option: string, text: string, wanted: string): number {
 }
 
 function show(settings: NamespaceSettings, { json }: CommandOptions): void {
-  const { retention = {}, quotas = {} } = settings;
+  const { retention = {}, quotas = {}, weight = 1 } = settings;
   const days = (keptMs: number | null | undefined): string =>
     keptMs === undefined ? 'as the server is set' : keptMs === null ? 'for ever' : `${keptMs / dayMs} days`;
   const most = (count: number | undefined): string => (count === undefined ? 'no limit' : String(count));
@@ -81,6 +84,7 @@ function show(settings: NamespaceSettings, { json }: CommandOptions): void {
     `pending tasks           ${most(quotas.pendingTasks)}`,
     `submissions a minute    ${most(quotas.submissionsPerMinute)}`,
     `bytes of an input       ${most(quotas.payloadBytes)}`,
+    `weight                  ${weight}`,
   ];
   createOutput({ json: json === true }).record(settings, () => lines.join('\n'));
 }

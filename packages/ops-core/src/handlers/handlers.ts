@@ -5,6 +5,7 @@ import { flowHandlers } from './flow-handlers.ts';
 import type { HandlersOf } from './handler.ts';
 import { mcpHandlers } from './mcp-tools.ts';
 import { providerHandlers } from './provider-handlers.ts';
+import { queueHandlers } from './queue-handlers.ts';
 import { taskHandlers } from './task-handlers.ts';
 import { watchHandlers } from './watch-task.ts';
 
@@ -15,6 +16,7 @@ export const handlers: HandlersOf<OperationId> = {
   ...bulkHandlers,
   ...flowHandlers,
   ...providerHandlers,
+  ...queueHandlers,
   ...watchHandlers,
   ...mcpHandlers,
   'definitions.list': async ({ engine, principal }) => ({

@@ -55,6 +55,7 @@ export function createOpenApi(): JsonObject {
     tags: [
       { name: 'tasks', description: 'Work that was accepted' },
       { name: 'limits', description: 'What may run when' },
+      { name: 'queues', description: 'Shares, pauses, and what is in them' },
       { name: 'definitions', description: 'What work can be made of' },
       { name: 'service', description: 'The server itself' },
     ],

@@ -8,11 +8,13 @@ import type {
   Limit,
   McpTool,
   NamespaceSettings,
+  Queue,
   Readiness,
   Resolution,
   Task,
   TaskKind,
   TaskStatus,
+  UpdateQueue,
   Why,
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
@@ -125,6 +127,10 @@ export interface Engine {
   setLimit(principal: Principal, setting: LimitSetting): Promise<Limit>;
   /** Throws `not_found` for a key that is not set. */
   deleteLimit(principal: Principal, key: string): Promise<void>;
+  queues(principal: Principal): Promise<Queue[]>;
+  queue(principal: Principal, name: string): Promise<Queue>;
+  /** Throws `invalid_argument` for a reason without a pause. */
+  updateQueue(principal: Principal, name: string, update: UpdateQueue): Promise<Queue>;
   /** Newest first. */
   list(principal: Principal, query: TaskQuery): Promise<{ items: Task[]; nextCursor?: string }>;
   /** Asks for the end; the owning attempt writes it. A cancelled task is given again; other ends: `wrong_state`. */

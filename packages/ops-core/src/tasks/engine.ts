@@ -8,9 +8,11 @@ import type {
   Limit,
   McpTool,
   NamespaceSettings,
+  Queue,
   Readiness,
   Resolution,
   Task,
+  UpdateQueue,
   Why,
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
@@ -40,6 +42,7 @@ import type {
 import { followTask } from './follow.ts';
 import { NamespaceSettingsCache } from './namespace-settings.ts';
 import { Providers } from './providers.ts';
+import { queueChange, viewQueue } from './queue-view.ts';
 import { QuotaGuard } from './quotas.ts';
 import { UsageSum, viewEntry, viewFailure, viewLimit, viewNewTask, viewTask } from './task-view.ts';
 import { explainTask } from './why.ts';
@@ -132,6 +135,19 @@ class StoreEngine implements Engine {
     const isRemoved = await this.#store.removeLimit(namespace, key);
     if (!isRemoved) throw new OpspawnError('not_found', `No limit is set for ${key}`, { details: { key } });
     await this.#catalog.refresh(namespace);
+  }
+
+  async queues({ namespace }: Principal): Promise<Queue[]> {
+    return (await this.#store.queues(namespace)).map(viewQueue);
+  }
+
+  async queue({ namespace }: Principal, name: string): Promise<Queue> {
+    return viewQueue(await this.#store.queue(namespace, name));
+  }
+
+  async updateQueue(principal: Principal, name: string, update: UpdateQueue): Promise<Queue> {
+    await this.#store.changeQueue(principal.namespace, name, queueChange(principal, update));
+    return this.queue(principal, name);
   }
 
   async list(principal: Principal, query: TaskQuery): Promise<{ items: Task[]; nextCursor?: string }> {

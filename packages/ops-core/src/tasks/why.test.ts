@@ -83,6 +83,34 @@ describe('why', () => {
     await untilStatus(t, engine, held, 'running');
   });
 
+  it('names the pause of the queue, who made it and why, until it is resumed', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const waiting = await submit({ name: 'wait' });
+    await untilStatus(t, engine, waiting, 'waiting');
+    const reason = 'The bank is closed';
+    await engine.updateQueue(localPrincipal, 'default', { paused: true, reason });
+    const held = await submit({ name: 'wait' });
+    const [pause, ...more] = await why(held);
+    assert.deepEqual([pause?.code, more], ['queue_paused', []]);
+    assert.match(
+      pause?.message ?? '',
+      /"default" is resumed, which local paused at .*Z: The bank is closed$/,
+    );
+    assert.deepEqual(
+      (await why(waiting)).map(({ code }) => code),
+      ['signal', 'queue_paused'],
+    );
+    await engine.signal(localPrincipal, waiting, { name: 'go' });
+    await untilStatus(t, engine, waiting, 'pending');
+    await engine.cancel(localPrincipal, held, {});
+    await untilStatus(t, engine, held, 'cancelled');
+    await engine.updateQueue(localPrincipal, 'default', { paused: false });
+    await untilStatus(t, engine, waiting, 'completed');
+    await assert.rejects(engine.updateQueue(localPrincipal, 'default', { reason }), {
+      code: 'invalid_argument',
+    });
+  });
+
   it('names the limit of a definition and of a queue', async (t) => {
     const { engine, submit, why } = await opened(t);
     const holder = await submit({ name: 'one' });

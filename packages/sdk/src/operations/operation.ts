@@ -13,7 +13,9 @@ export type Scope =
   | 'limits:read'
   | 'limits:write'
   | 'providers:read'
-  | 'providers:write';
+  | 'providers:write'
+  | 'queues:read'
+  | 'queues:write';
 
 export type Success =
   /** The first status is for what was made now, the second for what was there already. */
@@ -27,7 +29,7 @@ export type Success =
  * are written `{taskId}`. An operation has a query or a body, not both; unknown fields of either are refused.
  */
 export interface Operation {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: `/${string}`;
   /** Further paths with the same behaviour, for earlier clients. */
   aliases?: readonly `/${string}`[];

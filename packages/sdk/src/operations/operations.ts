@@ -5,6 +5,7 @@ import { flowOperations } from './flow-operations.ts';
 import { mcpOperations } from './mcp-operations.ts';
 import type { Operation } from './operation.ts';
 import { providerOperations } from './provider-operations.ts';
+import { queueOperations } from './queue-operations.ts';
 import { settingsOperations } from './settings-operations.ts';
 import { taskOperations } from './task-operations.ts';
 
@@ -16,6 +17,7 @@ export const operations = {
   ...mcpOperations,
   ...flowOperations,
   ...providerOperations,
+  ...queueOperations,
   'definitions.list': {
     method: 'GET',
     path: '/v1/definitions',

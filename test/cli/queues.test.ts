@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Queue, Task, Why } from '@opspawn/sdk';
+import { eventually, opspawn, startOpspawn } from './opspawn-process.ts';
+
+const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
+
+it('a queue that is paused stays so over a restart of all processes, until it is resumed', async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'opspawn-queues-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  const open = async () => {
+    const server = await startOpspawn<{ url: string }>(['server', '--port', '0'], { cwd });
+    const worker = await startOpspawn(['worker', '--config', config], { cwd });
+    const run = (...args: string[]) => opspawn(args, { cwd, env: { OPSPAWN_URL: server.facts.url } });
+    const json = async <T>(...args: string[]): Promise<T> => {
+      const { code, stdout, stderr } = await run(...args, '--json');
+      assert.equal(code, 0, stderr);
+      return JSON.parse(stdout.split('\n')[0] ?? '') as T;
+    };
+    return {
+      run,
+      json,
+      async [Symbol.asyncDispose]() {
+        await worker[Symbol.asyncDispose]();
+        await server[Symbol.asyncDispose]();
+      },
+    };
+  };
+  let taskId: string;
+  {
+    await using first = await open();
+    assert.equal((await first.json<Queue>('queue', 'weight', 'default', '5')).weight, 5);
+    const paused = await first.run('queue', 'pause', 'default', '--reason', 'The bank is closed');
+    assert.match(paused.stdout, /^state +paused since .*Z by local: The bank is closed$/m);
+    taskId = (await first.run('run', 'greet', '{"who":"you"}', '--detach')).stdout.trim();
+  }
+  await using second = await open();
+  assert.match((await second.run('queue', 'list')).stdout, /^default +paused +5 +1 /m);
+  const { reasons } = await second.json<Why>('task', 'why', taskId);
+  assert.deepEqual(
+    reasons.map(({ code }) => code),
+    ['queue_paused'],
+  );
+  assert.equal((await second.json<Queue>('queue', 'resume', 'default')).pause, undefined);
+  await eventually('the task ran', async () => {
+    const { status } = await second.json<Task>('task', 'get', taskId);
+    return status === 'completed' ? status : undefined;
+  });
+  assert.equal((await second.run('queue', 'weight', 'default', '0')).code, 2);
+});
