@@ -188,7 +188,12 @@ async function summarise(
   const turn = state.turns + 1;
   const step = compactionStep(turn);
   const { summaryTokens } = excess.sizes;
-  const maxOutputTokens = await reserveAnswer(run, step, summaryTokens);
+  const maxOutputTokens = await reserveAnswer(
+    run,
+    step,
+    summaryTokens,
+    limits.areBounded ? excess.tokens : 0,
+  );
   const options: StepOptions<RecordedCompaction> = {
     kind: 'llm',
     effect: 'read',

@@ -39,8 +39,18 @@ export class RunLimits {
     if (this.#limits.costMicroUsd !== undefined && price === undefined) throw unknownPrice(id);
   }
 
-  /** Asked before each model call. Gives how long the answer may be, in tokens, where a limit of the run bounds it. */
-  beforeModel(): number | undefined {
+  /** Whether anything bounds what calls use, so that it has to be known beforehand. */
+  get areBounded(): boolean {
+    const { tokens, costMicroUsd } = this.#limits;
+    const left = this.#steps.budget.remaining?.() ?? {};
+    return [tokens, costMicroUsd, left.tokens, left.costMicroUsd].some((bound) => bound !== undefined);
+  }
+
+  /**
+   * Asked before each model call, with what it is about to send. Gives how long the answer may be, in tokens, where a limit
+   * of the run bounds it.
+   */
+  beforeModel(inputTokens = 0): number | undefined {
     const { turns, tokens, costMicroUsd } = this.#limits;
     const { usage } = this.#state;
     this.remainingMs();
@@ -48,21 +58,25 @@ export class RunLimits {
     const caps: number[] = [];
     if (tokens !== undefined) {
       const used = usage.inputTokens + usage.outputTokens;
-      within('tokens', tokens, used, 1);
-      caps.push(tokens - used);
+      within('tokens', tokens, used, inputTokens + 1);
+      caps.push(tokens - used - inputTokens);
     }
-    if (costMicroUsd !== undefined) caps.push(this.#affordableTokens(costMicroUsd));
-    caps.push(...this.#leftByOthers());
+    if (costMicroUsd !== undefined) caps.push(this.#affordableTokens(costMicroUsd, inputTokens));
+    caps.push(...this.#leftByOthers(inputTokens));
     const cap = Math.min(...caps);
     return Number.isFinite(cap) ? cap : undefined;
   }
 
-  /** What to hold back for an answer of at most so many tokens: they, and what they cost where the price is known. */
-  reservation(maxOutputTokens: number | undefined): BudgetAmount {
+  /**
+   * What to hold back for a call that sends so much and whose answer has at most so many tokens: both, and what they cost
+   * where the price is known.
+   */
+  reservation(maxOutputTokens: number | undefined, inputTokens = 0): BudgetAmount {
     if (maxOutputTokens === undefined) return {};
-    if (this.#price === undefined) return { tokens: maxOutputTokens };
+    const tokens = inputTokens + maxOutputTokens;
+    if (this.#price === undefined) return { tokens };
     const costMicroUsd = Math.ceil((maxOutputTokens * this.#price.outputMicroUsd) / 1_000_000);
-    return { tokens: maxOutputTokens, costMicroUsd };
+    return { tokens, costMicroUsd: costMicroUsd + this.#costOfInput(inputTokens) };
   }
 
   /** The evidence that the run goes in circles, if it does. */
@@ -115,23 +129,29 @@ export class RunLimits {
   }
 
   /** At least one token: what does not fit is refused by the budget itself, which knows the figures. */
-  #leftByOthers(): number[] {
+  #leftByOthers(inputTokens: number): number[] {
     const { tokens, costMicroUsd } = this.#steps.budget.remaining?.() ?? {};
-    const caps = tokens === undefined ? [] : [tokens];
+    const caps = tokens === undefined ? [] : [tokens - inputTokens];
     if (costMicroUsd !== undefined) {
       if (this.#price === undefined) throw unknownPrice('the model');
-      caps.push(Math.floor((costMicroUsd * 1_000_000) / this.#price.outputMicroUsd));
+      const left = costMicroUsd - this.#costOfInput(inputTokens);
+      caps.push(Math.floor((left * 1_000_000) / this.#price.outputMicroUsd));
     }
     return caps.map((cap) => Math.max(1, cap));
   }
 
-  #affordableTokens(allowed: number): number {
+  #costOfInput(tokens: number): number {
+    return Math.ceil((tokens * (this.#price?.inputMicroUsd ?? 0)) / 1_000_000);
+  }
+
+  #affordableTokens(allowed: number, inputTokens: number): number {
     const used = this.#state.usage.costMicroUsd;
     const perMillion = this.#price?.outputMicroUsd;
     if (used === undefined || perMillion === undefined) throw unknownPrice('the model that answered');
-    within('costMicroUsd', allowed, used, perMillion > 0 ? 1 : 0);
+    const input = this.#costOfInput(inputTokens);
+    within('costMicroUsd', allowed, used, input + (perMillion > 0 ? 1 : 0));
     if (perMillion === 0) return Number.POSITIVE_INFINITY;
-    return Math.max(1, Math.floor(((allowed - used) * 1_000_000) / perMillion));
+    return Math.max(1, Math.floor(((allowed - used - input) * 1_000_000) / perMillion));
   }
 }
 

@@ -1,6 +1,7 @@
 import { OpspawnError } from './errors.ts';
 import type { Json } from './json.ts';
 import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMessage } from './message.ts';
+import { estimateTokens } from './model/estimate-tokens.ts';
 import type { ModelReply, ModelRequest } from './model/model.ts';
 import type { PlannerDecision } from './planner/planner.ts';
 import { type RunContext, redactError } from './run-context.ts';
@@ -27,7 +28,7 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   const turn = state.turns + 1;
   const step = modelStep(turn);
   const longest = decision.options?.maxOutputTokens ?? run.agent.modelOptions?.maxOutputTokens;
-  const maxOutputTokens = await reserveAnswer(run, step, longest);
+  const maxOutputTokens = await reserveAnswer(run, step, longest, await inputTokensOf(run, decision, repair));
   const remainingMs = limits.remainingMs();
   run.emitLive({ type: 'turn.started', turn });
   const request: ModelCall = {
@@ -101,22 +102,38 @@ export async function reserveAnswer(
   run: RunContext,
   step: string,
   asked: number | undefined,
+  inputTokens: number,
 ): Promise<number | undefined> {
   const { budget } = run.steps;
-  for (let cap = longestAnswer(run, asked); ; ) {
+  for (let cap = longestAnswer(run, asked, inputTokens); ; ) {
     try {
-      await budget.reserve(step, run.limits.reservation(cap));
+      await budget.reserve(step, run.limits.reservation(cap, inputTokens));
       return cap;
     } catch (thrown) {
-      const shorter = longestAnswer(run, asked);
+      const shorter = longestAnswer(run, asked, inputTokens);
       if (shorter === undefined || cap === undefined || shorter >= cap) throw thrown;
       cap = shorter;
     }
   }
 }
 
-function longestAnswer({ model, limits }: RunContext, asked: number | undefined): number | undefined {
-  const caps = [asked, model.maxOutputTokens, limits.beforeModel()];
+/** About what the call sends; 0 where nothing bounds it, and nobody has to know. */
+async function inputTokensOf(
+  { limits, tools }: RunContext,
+  { messages, offerTools }: CallModel,
+  repair: string | undefined,
+): Promise<number> {
+  if (!limits.areBounded) return 0;
+  const said = repair === undefined ? messages : [...messages, userMessage(repair)];
+  return estimateTokens({ messages: said, tools: offerTools === false ? [] : await tools.list() });
+}
+
+function longestAnswer(
+  { model, limits }: RunContext,
+  asked: number | undefined,
+  inputTokens: number,
+): number | undefined {
+  const caps = [asked, model.maxOutputTokens, limits.beforeModel(inputTokens)];
   return caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
 }
 

@@ -15,6 +15,7 @@ import type { StoreCase } from './contract/scenario.ts';
 import { sessionCases } from './contract/session.ts';
 import { standingCases } from './contract/standing.ts';
 import { submitCases } from './contract/submit.ts';
+import { taskBudgetCases } from './contract/task-budgets.ts';
 import { toolPinCases } from './contract/tool-pins.ts';
 import { valueCases } from './contract/value.ts';
 import { workerCases } from './contract/worker.ts';
@@ -40,4 +41,5 @@ export const storeCases: readonly StoreCase[] = [
   ...purgeCases,
   ...apiKeyCases,
   ...providerBudgetCases,
+  ...taskBudgetCases,
 ];

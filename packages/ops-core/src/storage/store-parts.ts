@@ -4,6 +4,7 @@ import type { FlowControl } from './flow-control.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ProviderBudgetStore } from './provider-budgets.ts';
 import type { QueueStore } from './queues.ts';
+import type { TaskBudgetStore } from './task-budgets.ts';
 import type { ToolPinStore } from './tool-pins.ts';
 
 /** What a store does beside running tasks, each part in a file of its own. */
@@ -15,4 +16,5 @@ export interface StoreParts
     QueueStore,
     ToolPinStore {
   readonly providers: ProviderBudgetStore;
+  readonly budgets: TaskBudgetStore;
 }

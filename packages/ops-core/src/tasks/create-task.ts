@@ -109,11 +109,12 @@ async function inputError(
 }
 
 /** JSON text of what the store does not look at; undefined when there is none of it. */
-function optionsText({ retry, injectMcpProxy, metadata }: CreateTask): string | undefined {
-  if (retry === undefined && injectMcpProxy === undefined && metadata === undefined) return undefined;
-  return JSON.stringify({ retry, injectMcpProxy, metadata } satisfies {
+function optionsText({ retry, injectMcpProxy, metadata, budget }: CreateTask): string | undefined {
+  const options = { retry, injectMcpProxy, metadata, budget } satisfies {
     [K in keyof TaskOptions]: TaskOptions[K];
-  });
+  };
+  const isEmpty = Object.values(options).every((option) => option === undefined);
+  return isEmpty ? undefined : JSON.stringify(options);
 }
 
 /** Of everything that makes two requests the same; the order of keys does not matter. The input is known to be JSON. */

@@ -1,18 +1,21 @@
 import type { Steps } from '@opspawn/agentkit';
 import type { Log } from '../observe/log.ts';
 import type { ClaimedTask } from '../storage/store.ts';
+import type { TaskBudgetStore } from '../storage/task-budgets.ts';
 import type { Attempt, UnownedWrite } from './attempt.ts';
 import { mergeRetry } from './definitions/definition.ts';
 import type { Registry, Runnable } from './definitions/registry.ts';
 import type { DurableOptions, DurableOutcome } from './durable/port.ts';
 import { runDurable } from './durable/run-durable.ts';
 import { failureOf, giveBack, settlementOf } from './settle.ts';
+import { type SharedBudget, StoreTaskBudget, sharedBudget } from './task-budget.ts';
 import { parseTaskOptions, type TaskOptions } from './task-view.ts';
 
 export interface AttemptEnvironment {
   registry: Registry;
   log: Log;
   durable: Omit<DurableOptions, 'mode' | 'defaultRetry' | 'budget'>;
+  budgets: TaskBudgetStore;
   /** Stands between a function and its steps. */
   wrapSteps: (steps: Steps, task: ClaimedTask) => Steps;
 }
@@ -63,21 +66,44 @@ async function perform(
   attempt: Attempt,
   runnable: Runnable,
   options: TaskOptions,
-  { durable, wrapSteps }: AttemptEnvironment,
+  { durable, wrapSteps, budgets, log }: AttemptEnvironment,
 ): Promise<DurableOutcome> {
   const { task } = attempt;
+  const budget = sharedBudget(task.taskId, options.budget, runnable.budget);
   if (task.hasInbox) await attempt.reloadInbox();
   const journal = task.lastSeq > 0 ? await attempt.journal() : [];
   const isWatched = () => attempt.isWatched();
-  return await runDurable(
+  const outcome = await runDurable(
     attempt,
     journal,
     (steps) => {
       attempt.steps = steps;
       return runnable.body(wrapSteps(steps, task), { task, options, isWatched });
     },
-    { ...durable, mode: runnable.mode, defaultRetry: runnable.retry },
+    {
+      ...durable,
+      mode: runnable.mode,
+      defaultRetry: runnable.retry,
+      ...(budget && { budget: (run) => new StoreTaskBudget({ store: budgets, task, budget, run }) }),
+    },
   );
+  if (budget !== undefined) await giveBackHeld(outcome, budget, task.taskId, { budgets, log });
+  return outcome;
+}
+
+/** Of an attempt that was stopped nobody knows whether its last call was made: the next one books it. */
+async function giveBackHeld(
+  { kind }: DurableOutcome,
+  budget: SharedBudget,
+  taskId: string,
+  { budgets, log }: Pick<AttemptEnvironment, 'budgets' | 'log'>,
+): Promise<void> {
+  if (kind === 'lost' || kind === 'stopped') return;
+  try {
+    await budgets.release(budget.taskId, taskId);
+  } catch (err) {
+    log.warn({ taskId, err }, 'what a task held of its budget is given back when it has ended');
+  }
 }
 
 /** The longer nobody here knows the definition, the less often it is looked at. */

@@ -18,12 +18,14 @@ import {
   taskCompletedSchema,
   taskFailedSchema,
 } from './durable/entry-data.ts';
+import { taskBudgetSchema } from './task-budget.ts';
 
 /** What a task carries that the store does not look at. */
 export const taskOptionsSchema = z.object({
   retry: retryPolicySchema.optional(),
   injectMcpProxy: z.boolean().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
+  budget: taskBudgetSchema.optional(),
 });
 export type TaskOptions = z.infer<typeof taskOptionsSchema>;
 

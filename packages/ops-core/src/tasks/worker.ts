@@ -21,7 +21,9 @@ import { Membership } from './membership.ts';
 import { Pulse } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
 import { ShareWeights } from './share-weights.ts';
+import { sharedBudget } from './task-budget.ts';
 import { limitsOf } from './task-limits.ts';
+import { parseTaskOptions } from './task-view.ts';
 import { Upkeep } from './upkeep.ts';
 
 export interface WorkerOptions {
@@ -225,7 +227,9 @@ class TaskWorker implements Worker {
     });
     this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs);
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
-    void runAttempt(attempt, { registry, log, durable, wrapSteps }).finally(() => this.#end(attempt));
+    void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).finally(() =>
+      this.#end(attempt),
+    );
   }
 
   #end(attempt: Attempt): void {
@@ -245,6 +249,11 @@ class TaskWorker implements Worker {
       this.#options.registry.get(kind, name) ?? this.#catalog.peek(parent.namespace, name, kind)[0];
     if (definition === undefined) throw unknownChild(kind, name);
     const text = encodeJson(input, 'input');
+    const budget = sharedBudget(
+      parent.taskId,
+      parseTaskOptions(parent.options).budget,
+      this.#options.registry.get(parent.kind, parent.name)?.budget,
+    );
     const { concurrency, rate } = 'data' in definition ? definition.data : definition;
     const limits = limitsOf({
       request: {},
@@ -259,6 +268,7 @@ class TaskWorker implements Worker {
       queue: definition.queue,
       priority: defaultPriority,
       ...(text === undefined ? {} : { input: text }),
+      ...(budget === undefined ? {} : { options: JSON.stringify({ budget }) }),
       ...(definition.attemptTimeoutMs === undefined
         ? {}
         : { attemptTimeoutMs: storedTimeoutMs(definition.attemptTimeoutMs) }),

@@ -17,22 +17,22 @@ interface Asked {
   readonly max_tokens?: number;
 }
 
-/** Answers are `ok`, of so many tokens as the call allows but no more than `usage`, after `delayMs`. */
+/** Answers are `ok` after `delayMs`, and cost a token for four characters of the prompt and `answerTokens`, or as many as the call allows. */
 export async function startCountingVendor(
   t: TestContext,
-  { delayMs = 200, usage = { prompt: 20, completion: 10 } } = {},
+  { delayMs = 200, answerTokens = 10 } = {},
 ): Promise<CountingVendor> {
   const calls: number[] = [];
   let tokens = 0;
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     calls.push(performance.now());
     const text = await Array.fromAsync(request.setEncoding('utf8'));
-    const { max_tokens: most = usage.completion } = JSON.parse(text.join('')) as Asked;
-    const completion = Math.min(usage.completion, most);
-    tokens += usage.prompt + completion;
+    const { messages, max_tokens: most = answerTokens } = JSON.parse(text.join('')) as Asked;
+    const prompt = messages.reduce((sum, { content }) => sum + Math.ceil(textOf(content).length / 4), 0);
+    const completion = Math.min(answerTokens, most);
+    tokens += prompt + completion;
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     response.setHeader('content-type', 'application/json');
-    const total = { prompt_tokens: usage.prompt, completion_tokens: completion };
     response.end(
       JSON.stringify({
         id: 'c',
@@ -40,7 +40,7 @@ export async function startCountingVendor(
         created: 1,
         model: 'm',
         choices: [{ index: 0, message: { role: 'assistant', content: 'ok' }, finish_reason: 'stop' }],
-        usage: { ...total, total_tokens: usage.prompt + completion },
+        usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
       }),
     );
   };
@@ -58,3 +58,6 @@ export async function startCountingVendor(
     },
   };
 }
+
+const textOf = (content: unknown): string =>
+  typeof content === 'string' ? content : (content as { text: string }[]).map(({ text }) => text).join('');

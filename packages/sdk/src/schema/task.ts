@@ -91,6 +91,15 @@ export const createTaskSchema = z.strictObject({
     .max(7 * 24 * 3_600_000)
     .optional()
     .describe('Default one hour'),
+  budget: z
+    .strictObject({
+      tokens: z.int().min(1).max(1_000_000_000_000).optional().describe('Input and output tokens'),
+      costMicroUsd: z.int().min(1).max(1_000_000_000_000).optional().describe('1,000,000 = 1 US dollar'),
+    })
+    .optional()
+    .describe(
+      'What the agents of the task and of all tasks below it may use together; default: the limits of its agent',
+    ),
   injectMcpProxy: z.boolean().optional(),
   metadata: z.record(z.string().max(100), z.string().max(1000)).optional(),
 });

@@ -30,6 +30,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
+import type { TaskBudgetStore } from '../task-budgets.ts';
 import { type NewToolPins, type ToolPinChoice, toToolPin, toToolPinState } from '../tool-pins.ts';
 import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './api-keys.ts';
 import { Claims } from './claims.ts';
@@ -60,6 +61,7 @@ import {
 } from './queues.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
 import { standingOf, toStanding } from './standing.ts';
+import { openTaskBudgets } from './task-budgets.ts';
 import { taskIdList, taskList } from './task-list.ts';
 import { taskById, toTask } from './task-view.ts';
 import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
@@ -85,6 +87,7 @@ const rowsPerSweep = 5000;
 export class PostgresStore implements Store {
   readonly memories: MemoryStore;
   readonly providers: ProviderBudgetStore;
+  readonly budgets: TaskBudgetStore;
   readonly #connections: Connections;
   readonly #clock = new StoreClock();
   readonly #writes: Writes;
@@ -99,6 +102,7 @@ export class PostgresStore implements Store {
     const run: Run = (purpose, query, values) => this.#run(purpose, query, values);
     this.memories = openMemories(run);
     this.providers = openProviderBudgets(run, this.#clock);
+    this.budgets = openTaskBudgets(run);
     this.#vacuum = new Vacuum(connections);
     this.#claims = new Claims({
       run: (query, values) => this.#run('claims', query, values),

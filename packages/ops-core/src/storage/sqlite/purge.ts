@@ -73,6 +73,8 @@ function prepareDeleteTask(database: DatabaseSync): (namespace: string, taskId: 
     'delete from blobs where id in (select blob_id from outcomes where task_id = ?1 and blob_id is not null)',
     'delete from journal where task_id = ?1',
     'delete from outcomes where task_id = ?1',
+    'delete from budget_steps where budget_id = ?1',
+    'delete from budgets where id = ?1',
     // Each by an index of its own.
     ...['null', 'not null'].flatMap((state) => [
       `delete from blobs where id in (select blob_id from ${inboxOf(state)} and blob_id is not null)`,

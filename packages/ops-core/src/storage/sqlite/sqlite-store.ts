@@ -26,6 +26,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
+import type { TaskBudgetStore } from '../task-budgets.ts';
 import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
 import { prepareApiKeys } from './api-keys.ts';
 import { StoreClock } from './clock.ts';
@@ -43,6 +44,7 @@ import { openProviderBudgets } from './provider-budgets.ts';
 import { prepareQueues } from './queues.ts';
 import { prepareSession } from './sessions.ts';
 import { prepareStanding } from './standing.ts';
+import { openTaskBudgets } from './task-budgets.ts';
 import { prepareTaskView } from './task-view.ts';
 import { prepareToolPins } from './tool-pins.ts';
 import { announce, type Operation, type StoreAccess } from './turn.ts';
@@ -65,6 +67,7 @@ const readRetryMs = 5;
 export class SqliteStore implements Store {
   readonly memories: MemoryStore;
   readonly providers: ProviderBudgetStore;
+  readonly budgets: TaskBudgetStore;
   readonly #database: DatabaseSync;
   readonly #options: SqliteStoreParts;
   readonly #operations: Operations;
@@ -112,6 +115,7 @@ export class SqliteStore implements Store {
     };
     this.memories = openMemories(database, options.hasVectorSearch, access);
     this.providers = openProviderBudgets(database, access);
+    this.budgets = openTaskBudgets(database, access);
   }
 
   listen(listener: StoreListener): void {

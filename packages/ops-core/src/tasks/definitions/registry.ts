@@ -1,5 +1,6 @@
 import {
   type AgentDefinition,
+  type BudgetAmount,
   defaultRetry,
   type Json,
   jsonSchemaOf,
@@ -32,6 +33,8 @@ export interface Runnable {
   readonly retry: RetryPolicy;
   readonly attemptTimeoutMs: number | undefined;
   readonly data: DefinitionData;
+  /** What it may use together with all that it hands on. Absent, or empty: any amount. */
+  readonly budget?: BudgetAmount;
   /** Whether resuming runs the body again from its start, or the body folds the history. */
   readonly mode: 'replay' | 'history';
   readonly body: (steps: Steps, input: BodyInput) => unknown;
@@ -121,6 +124,7 @@ function runnableAgent(
     retry: defaultRetry,
     attemptTimeoutMs: undefined,
     data: { description: agent.description, inputSchema },
+    budget: budgetOf(agent),
     mode: 'history',
     body: (steps, { task, options, isWatched }) =>
       runAgentTask(steps, environment, {
@@ -132,6 +136,11 @@ function runnableAgent(
       }),
   };
 }
+
+const budgetOf = ({ limits: { tokens, costMicroUsd } = {} }: AgentDefinition): BudgetAmount => ({
+  ...(tokens === undefined ? {} : { tokens }),
+  ...(costMicroUsd === undefined ? {} : { costMicroUsd }),
+});
 
 function runnableFunction(definition: DurableDefinition): Runnable {
   const { kind, name, version = '1', queue = defaultQueue, description, input: schema } = definition;

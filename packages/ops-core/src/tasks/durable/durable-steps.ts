@@ -33,7 +33,13 @@ export class DurableSteps implements Steps {
 
   constructor(run: DurableRun) {
     this.#run = run;
-    this.budget = run.options.budget ?? unlimited;
+    this.budget =
+      run.options.budget?.({
+        get signal() {
+          return run.signal;
+        },
+        isWaiting: () => run.bell.ring(),
+      }) ?? unlimited;
     this.#seed = run.options.mode === 'replay' ? run.taskId : `${run.taskId}@${run.port.lastSeq}`;
   }
 

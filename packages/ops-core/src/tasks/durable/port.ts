@@ -89,13 +89,20 @@ export type DurableOutcome =
   | { kind: 'lost'; error: OpspawnError }
   | { kind: 'stopped'; error: OpspawnError };
 
+/** What a budget is told of the run that draws from it. */
+export interface BudgetRun {
+  readonly signal: AbortSignal;
+  /** Standing still is no lack of progress while a budget is waited for. */
+  isWaiting(): void;
+}
+
 export interface DurableOptions {
   /** `replay`: the body is run again from its start. `history`: the body folds `history()` and goes on (the agent loop). */
   mode: 'replay' | 'history';
   /** For steps that say nothing else. Default: 3 tries, 500 ms doubling up to 30 s. Effect `once` is tried once. */
   defaultRetry?: Partial<RetryPolicy>;
   /** Default: one without limits. */
-  budget?: Budget;
+  budget?: (run: BudgetRun) => Budget;
   /** How long a missing request is waited for, in ms. Default 1,000 (or twice the recorded gap if longer). */
   graceMs?: number;
   /** With nothing pending for so long the task pauses with `no_progress`. Default 60,000. */

@@ -57,6 +57,8 @@ begin
   delete from inbox where task_id = any(v_ids) and taken_at is null;
   delete from inbox where task_id = any(v_ids) and taken_at is not null;
   delete from outcomes where task_id = any(v_ids);
+  delete from budget_steps where budget_id = any(v_ids);
+  delete from budgets where id = any(v_ids);
   with gone as (
     delete from tasks where namespace = p_namespace and id = any(v_ids) returning session_id
   ) select array_agg(distinct session_id) into v_sessions from gone where session_id is not null;

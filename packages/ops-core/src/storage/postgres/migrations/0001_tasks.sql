@@ -307,3 +307,24 @@ create table provider_calls (
 create index provider_calls_waiting on provider_calls (key, asked_at, id) where state = 0;
 create index provider_calls_counted on provider_calls (key, expires_at) where state > 0;
 create index provider_calls_task on provider_calls (task_id) where state = 0 and task_id is not null;
+
+-- What tasks with a budget have used, they and all below them.
+create table budgets (
+  id uuid primary key,
+  tokens bigint not null,
+  cost_micro_usd double precision not null
+);
+
+-- Model calls within a budget: attempt, what it holds; null when it holds nothing.
+create table budget_steps (
+  budget_id uuid not null,
+  task_id uuid not null,
+  step text collate "C" not null,
+  attempt integer,
+  held_tokens bigint not null,
+  held_cost double precision not null,
+  used_tokens bigint not null,
+  used_cost double precision not null,
+  primary key (budget_id, task_id, step)
+);
+create index budget_steps_held on budget_steps (budget_id) where attempt is not null;

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { defineAgent, delegate } from '@opspawn/agentkit';
+import { callTools, scriptedModel } from '@opspawn/agentkit/testing';
+import { startCountingVendor } from '../../test/agents/counting-vendor.ts';
+import { openOpspawn, runTask, temporaryFolder, testSettings, untilFinished } from '../../test/opspawn.ts';
+import { createTestDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
+import { localPrincipal } from '../auth/principal.ts';
+import { readSettings } from '../config.ts';
+import { startServer } from '../start/start.ts';
+import { defineFunction } from './definitions/definition.ts';
+
+const script = fileURLToPath(new URL('../../test/agents/family-worker.ts', import.meta.url));
+
+async function startWorkerProcess(t: TestContext, folder: string, variables: Record<string, string>) {
+  const child = spawn(process.execPath, [script, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, ...variables },
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  return child;
+}
+
+describe('the budget of a task and all below it', () => {
+  it('is not passed by twelve children on three workers of which one is killed', {
+    timeout: 60_000,
+    skip: skipWithoutPostgres,
+  }, async (t) => {
+    await using database = await createTestDatabase();
+    const folder = temporaryFolder(t);
+    const vendor = await startCountingVendor(t, { delayMs: 400, answerTokens: 90 });
+    const { database: setting } = readSettings({ OPSPAWN_DATABASE_URL: database.url });
+    await using server = await startServer({ settings: testSettings(folder, { database: setting }) });
+    const variables = { AGENTKIT_LLM_BASE_URL: vendor.url, OPSPAWN_DATABASE_URL: database.url };
+    const start = () => startWorkerProcess(t, folder, variables);
+    const workers = await Promise.all([start(), start(), start()]);
+    const { task } = await server.engine.submit(localPrincipal, { name: 'team', budget: { tokens: 700 } });
+    while (vendor.calls.length === 0) await sleep(20);
+    workers[0]?.kill('SIGKILL');
+    const { output } = (await untilFinished(t, server.engine, task.id)).task;
+    const ends = (output as string[]).toSorted();
+    const done = ends.filter((end) => end === 'ok').length;
+    assert.deepEqual([...new Set(ends)], ['budget_exceeded', 'ok']);
+    assert.ok(done >= 1, ends.join());
+    assert.ok(vendor.tokens <= 700, `${vendor.tokens} tokens at the vendor`);
+  });
+
+  const helper = defineAgent({
+    name: 'helper',
+    instructions: 'Help.',
+    model: scriptedModel({ name: 'helper', maxOutputTokens: 40, reply: 'word '.repeat(32) }),
+  });
+
+  it('is that of the first agent for all that it hands work to, and says how far it came', async (t) => {
+    const chief = defineAgent({
+      name: 'chief',
+      instructions: 'Hand it on.',
+      limits: { tokens: 1_000 },
+      tools: { helper: delegate(helper) },
+      model: scriptedModel({
+        name: 'chief',
+        maxOutputTokens: 300,
+        reply: ({ messages }) =>
+          messages.length > 2
+            ? 'done'
+            : callTools(...Array.from({ length: 16 }, () => ({ tool: 'helper', input: { prompt: 'go' } }))),
+      }),
+    });
+    const { engine } = await openOpspawn(t, { agents: [chief] });
+    const { task } = await runTask(t, engine, { name: 'chief', input: 'go' });
+    const { items } = await engine.list(localPrincipal, { limit: 100 });
+    const usages = await Promise.all(
+      items.map(async ({ id }) => (await engine.get(localPrincipal, id)).usage),
+    );
+    const tokens = usages.reduce(
+      (sum, usage) => sum + (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0),
+      0,
+    );
+    assert.ok(tokens <= 1_000, `${tokens} tokens`);
+    assert.equal(task.error?.code, 'budget_exceeded');
+    const { limit, allowed, used } = task.error?.details ?? {};
+    assert.deepEqual([limit, allowed], ['tokens', 1_000]);
+    assert.ok(Number(used) > 500, String(used));
+    const refused = items.filter(({ error }) => error?.code === 'budget_exceeded');
+    assert.ok(refused.length > 0 && refused.length < items.length);
+  });
+
+  it('survives a restart: what was used before it counts', async (t) => {
+    const folder = temporaryFolder(t);
+    const twice = defineFunction({
+      name: 'twice',
+      run: async (ctx) => {
+        const first = await ctx.agent('helper', { prompt: 'go' });
+        await ctx.signal('go on');
+        const second = await ctx.agent('helper', { prompt: 'go' }).catch((thrown) => thrown.code);
+        return [first, second].map(String);
+      },
+    });
+    const config = { agents: [helper], functions: [twice] };
+    const before = await openOpspawn(t, config, { folder });
+    const request = { name: 'twice', budget: { tokens: 45 } };
+    const { task } = await before.engine.submit(localPrincipal, request);
+    for (;;) {
+      const { status, waits } = await before.engine.get(localPrincipal, task.id);
+      if (status === 'waiting' && waits[0]?.kind === 'signal') break;
+      await sleep(20);
+    }
+    await before[Symbol.asyncDispose]();
+    const { engine } = await openOpspawn(t, config, { folder });
+    await engine.signal(localPrincipal, task.id, { name: 'go on' });
+    const { output } = (await untilFinished(t, engine, task.id)).task;
+    assert.match(String((output as string[])[0]), /^word/);
+    assert.equal((output as string[])[1], 'budget_exceeded');
+  });
+});
