@@ -23,6 +23,7 @@ import { startServices } from '../scripts/services.ts';
 import { installPeers } from './measuring/install-peers.ts';
 import { newDatabase, type Place } from './measuring/new-database.ts';
 import { engine, postgresEngine, rabbitmqEngine } from './queues/engine.ts';
+import { perSecond, perSecondOfBoth, runAll, submitAll } from './queues/load.ts';
 import { postgresFloor } from './queues/postgres-floor.ts';
 import { postgresStore } from './queues/postgres-store.ts';
 import type { Queue, QueueAdapter } from './queues/queue.ts';
@@ -54,40 +55,9 @@ const adapters: Readonly<Record<string, QueueAdapter>> = {
   bullmq: peer('bullmq.mjs', 'redis'),
 };
 const floorOf = (name: string): string => (name.startsWith('sqlite') ? 'sqlite-floor' : 'postgres-floor');
-const callers = 50;
 const measures = ['submit', 'drain', 'both'] as const;
 /** Tasks per second. */
 type Figures = Record<(typeof measures)[number], number>;
-
-const payload = (): string => JSON.stringify({ text: 'x'.repeat(189) });
-
-async function submitAll(queue: Queue, tasks: number): Promise<void> {
-  let left = tasks;
-  const caller = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1;
-      await queue.submit(payload());
-    }
-  };
-  await Promise.all(Array.from({ length: callers }, caller));
-}
-
-async function runAll(queue: Queue, tasks: number): Promise<void> {
-  let done = 0;
-  const all = Promise.withResolvers<void>();
-  const working = queue.work((count) => {
-    done += count;
-    if (done === tasks) all.resolve();
-  });
-  await all.promise;
-  await working[Symbol.asyncDispose]();
-}
-
-async function perSecond(tasks: number, work: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await work();
-  return (tasks / (performance.now() - startedAt)) * 1000;
-}
 
 async function withQueue<Result>(
   adapter: QueueAdapter,
@@ -116,9 +86,7 @@ async function measure(adapter: QueueAdapter, tasks: number): Promise<Figures> {
     submit: await perSecond(tasks, () => submitAll(queue, tasks)),
     drain: await perSecond(tasks, () => runAll(queue, tasks)),
   }));
-  const both = await withQueue(adapter, (queue) =>
-    perSecond(tasks, () => Promise.all([submitAll(queue, tasks), runAll(queue, tasks)])),
-  );
+  const both = await withQueue(adapter, (queue) => perSecondOfBoth(queue, tasks));
   return { ...apart, both };
 }
 

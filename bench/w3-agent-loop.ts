@@ -2,7 +2,7 @@
  * W3, agent loop: an agent of 20 model steps with 19 tool calls, against an OpenAI-compatible server on loopback that
  * answers at once, in a process of its own.
  *
- *     npm run bench -- w3-agent-loop [--turns 15] [--loops fetch,fetch+journal,ai-sdk,agentkit,opspawn,opspawn-once]
+ *     npm run bench -- w3-agent-loop [--turns 15] [--loops fetch,ai-sdk,agentkit,opspawn,opspawn-postgres]
  *
  * Milliseconds per model step, alone (one run after the other), with 50 runs at once, and alone in runs of 200 steps;
  * then what a run of 20 and of 200 steps keeps on disk. Nothing streams. Each loop has a process and a file of its own,
@@ -10,10 +10,14 @@
  * while slows all of them. Each figure is a median over the turns; so is each ratio, which is to the AI SDK's
  * `ToolLoopAgent` of the same turn, which records nothing.
  */
+
+import { services } from '../scripts/services/kinds.ts';
+import { startServices } from '../scripts/services.ts';
 import { type AgentLoop, lastAnswer, type OpenAgentLoop } from './agent-loop/agent-loop.ts';
 import { startModelServer } from './agent-loop/start-model-server.ts';
 import { type Contestant, serveContestant, startContestant } from './measuring/contestant.ts';
 import { installPeers } from './measuring/install-peers.ts';
+import { newDatabase } from './measuring/new-database.ts';
 import { readArguments } from './measuring/read-arguments.ts';
 import { median, medianRatio } from './measuring/statistics.ts';
 import { temporaryFolder } from './measuring/temporary-folder.ts';
@@ -29,9 +33,11 @@ const loops: Readonly<Record<string, () => Promise<OpenAgentLoop>>> = {
   },
   agentkit: async () => (await import('./agent-loop/agentkit.ts')).agentkit,
   opspawn: async () => (await import('./agent-loop/opspawn.ts')).opspawn,
+  'opspawn-postgres': async () => (await import('./agent-loop/opspawn.ts')).opspawn,
   'opspawn-once': async () => (await import('./agent-loop/opspawn.ts')).opspawnOnce,
 };
 const peer = 'ai-sdk';
+const onPostgres = 'opspawn-postgres';
 
 interface Load {
   steps: number;
@@ -75,11 +81,11 @@ async function measure(loop: AgentLoop, { steps, width, times }: Load): Promise<
   return { msPerStep, cpuPerStep, storedBytes };
 }
 
-async function serve(name: string, modelUrl: string): Promise<void> {
+async function serve(name: string, modelUrl: string, databaseUrl: string): Promise<void> {
   const open = await loops[name]?.();
   if (open === undefined) throw new Error(`There is no loop ${name}`);
   using folder = temporaryFolder();
-  await using loop = await open({ modelUrl, folder: folder.path });
+  await using loop = await open({ modelUrl, folder: folder.path, databaseUrl });
   await serveContestant<Load>((load) => measure(loop, load));
 }
 
@@ -134,20 +140,37 @@ function report(taken: ReadonlyMap<string, Turns>): void {
     'stored per run of 20 / 200',
   ];
   for (const [name, ...cells] of [title, ...rows]) {
-    process.stdout.write(`${name?.padEnd(15)}${cells.map((cell) => cell.padEnd(15)).join('')}\n`);
+    process.stdout.write(`${name?.padEnd(18)}${cells.map((cell) => cell.padEnd(15)).join('')}\n`);
   }
 }
 
+/** The URL of an empty database. */
+async function openPostgres(stack: AsyncDisposableStack): Promise<string> {
+  const started = await startServices(['postgres'], (message) => {
+    throw new Error(message);
+  });
+  stack.use(started);
+  return stack.use(await newDatabase(started.variables[services.postgres.variable] ?? '')).name;
+}
+
 export async function run(args: readonly string[]): Promise<void> {
-  const values = readArguments(args, { turns: '15', loops: Object.keys(loops).join(','), only: '', url: '' });
-  if (values.only !== '') return await serve(values.only, values.url);
+  const values = readArguments(args, {
+    turns: '15',
+    loops: Object.keys(loops).join(','),
+    only: '',
+    url: '',
+    database: '',
+  });
+  if (values.only !== '') return await serve(values.only, values.url, values.database);
   installPeers();
   await using server = await startModelServer();
   await using stack = new AsyncDisposableStack();
+  const names = values.loops.split(',');
+  const database = names.includes(onPostgres) ? await openPostgres(stack) : '';
   const contestants = new Map(
-    values.loops.split(',').map((name): [string, Contestant] => {
-      const contestant = startContestant('w3-agent-loop', ['--only', name, '--url', server.url]);
-      return [name, stack.use(contestant)];
+    names.map((name): [string, Contestant] => {
+      const place = ['--url', server.url, ...(name === onPostgres ? ['--database', database] : [])];
+      return [name, stack.use(startContestant('w3-agent-loop', ['--only', name, ...place]))];
     }),
   );
   report(await takeTurns(contestants, Number(values.turns)));

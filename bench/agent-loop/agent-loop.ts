@@ -11,6 +11,8 @@ export interface AgentLoopOptions {
   modelUrl: string;
   /** An empty folder. */
   folder: string;
+  /** Of an empty PostgreSQL; empty for loops that keep files. */
+  databaseUrl: string;
 }
 
 export type OpenAgentLoop = (options: AgentLoopOptions) => Promise<AgentLoop>;

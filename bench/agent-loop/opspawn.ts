@@ -5,13 +5,14 @@ import { openEmbedded, storedBytes } from '../measuring/embedded.ts';
 import { type OpenAgentLoop, prompt } from './agent-loop.ts';
 import { weatherAgent } from './agentkit.ts';
 
-/** The same agent as a durable task of an embedded engine on SQLite: submitted, run, and its end committed. */
+/** The same agent as a durable task of an embedded engine: submitted, run, and its end committed. */
 const journaled =
   (annotations: ToolAnnotations): OpenAgentLoop =>
-  async ({ modelUrl, folder }) => {
+  async ({ modelUrl, folder, databaseUrl }) => {
     const ended = new Map<string, (data: string) => void>();
     const worker = await openEmbedded({
       folder,
+      ...(databaseUrl === '' ? {} : { databaseUrl }),
       environment: { AGENTKIT_LLM_BASE_URL: modelUrl },
       config: { agents: [20, 200].map((steps) => weatherAgent(steps, annotations)) },
       onFinished: (taskId, data) => ended.get(taskId)?.(data),
@@ -24,12 +25,12 @@ const journaled =
         ended.delete(task.id);
         return (JSON.parse(data) as { output: string }).output;
       },
-      storedBytes: () => storedBytes(join(folder, 'opspawn.db')),
+      ...(databaseUrl === '' ? { storedBytes: () => storedBytes(join(folder, 'opspawn.db')) } : {}),
       [Symbol.asyncDispose]: () => worker[Symbol.asyncDispose](),
     };
   };
 
-/** The tool only reads, and says so. */
+/** The tool only reads, and says so. On SQLite or PostgreSQL. */
 export const opspawn = journaled({ readOnlyHint: true });
 
 /** The tool says nothing, so that its intent is recorded before each call. */

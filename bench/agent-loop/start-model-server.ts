@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** Starts the model server. It ends when it is disposed, or with this process. */
-export async function startModelServer(): Promise<{ readonly url: string } & AsyncDisposable> {
-  const file = fileURLToPath(new URL('model-server.ts', import.meta.url));
+/** Starts a model server, by default the one that answers at once. It ends when it is disposed, or with this process. */
+export async function startModelServer(
+  name: 'model-server' | 'silent-server' = 'model-server',
+): Promise<{ readonly url: string } & AsyncDisposable> {
+  const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
   const server = spawn(process.execPath, [file], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(server, 'exit').then(() => {
     throw new Error('The model server ended');
