@@ -1,5 +1,8 @@
 /** Whole runs against the vendors' wire formats, over HTTP. */
 import assert from 'node:assert/strict';
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { LLMock } from '@copilotkit/aimock';
 import { agentWith } from '../test/tester.ts';
@@ -51,7 +54,11 @@ interface Told extends CollectedEvents {
 /** A server of its own for each, so that they do not share the budget of a key. */
 async function within(
   tell: (told: Told) => Promise<void>,
-  { isWatched = true, ...registry }: ModelRegistryOptions & { isWatched?: boolean } = {},
+  {
+    isWatched = true,
+    variables = {},
+    ...registry
+  }: ModelRegistryOptions & { isWatched?: boolean; variables?: Record<string, string> } = {},
 ): Promise<void> {
   await using proxy = await openWireProxy(target);
   const events = collectEvents();
@@ -66,6 +73,7 @@ async function within(
       OPENROUTER_API_KEY: 'k',
       OPENROUTER_BASE_URL: `${proxy.url}/api/v1`,
       AGENTKIT_LLM_BASE_URL: `${proxy.url}/v1`,
+      ...variables,
     },
     ...registry,
   });
@@ -95,6 +103,40 @@ suite('a loop of two steps', { concurrency: true }, () => {
           },
           { isWatched },
         ));
+    }
+  }
+});
+
+suite('a cassette of two steps', { concurrency: true }, () => {
+  for (const spec of specs) {
+    for (const isWatched of [true, false]) {
+      test(`recorded with ${spec}, ${isWatched ? 'streamed' : 'at once'}, gives the same run without it`, async () => {
+        await using folder = await mkdtempDisposable(join(tmpdir(), 'cassettes-'));
+        const play = async (mode: 'record' | 'replay') => {
+          const played = Promise.withResolvers<unknown>();
+          await within(
+            async ({ run, of, proxy }) => {
+              if (mode === 'replay') proxy.fault = 'reset';
+              const { output, usage, turns } = await run('cassette/two-steps');
+              const deltas = of('text.delta').map(({ text }) => text);
+              played.resolve({ output, usage, turns, deltas });
+              assert.equal(proxy.bodies.length, mode === 'record' ? 2 : 0);
+            },
+            {
+              isWatched,
+              variables: {
+                AGENTKIT_CASSETTE_MODEL: spec,
+                AGENTKIT_CASSETTE_FOLDER: folder.path,
+                AGENTKIT_CASSETTE_MODE: mode,
+              },
+            },
+          );
+          return await played.promise;
+        };
+        const recorded = await play('record');
+        assert.partialDeepStrictEqual(recorded, { output: 'It is 3, I am sure.', turns: 2 });
+        assert.deepEqual(await play('replay'), recorded);
+      });
     }
   }
 });
