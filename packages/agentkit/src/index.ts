@@ -69,7 +69,14 @@ export {
   mcpServersSchema,
   parseMcpServers,
 } from './mcp/mcp-config.ts';
-export type { McpHost, McpSelection, McpServerStatus } from './mcp/mcp-host.ts';
+export type {
+  McpHost,
+  McpOffers,
+  McpPrompt,
+  McpResource,
+  McpSelection,
+  McpServerStatus,
+} from './mcp/mcp-host.ts';
 export {
   digestOfTool,
   maxPinsPerServer,

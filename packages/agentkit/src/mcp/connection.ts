@@ -33,7 +33,7 @@ export interface ListedTool {
   digest: string;
 }
 
-export interface McpOffers {
+export interface ListedOffers {
   resources: readonly Resource[];
   resourceTemplates: readonly ResourceTemplateType[];
   prompts: readonly Prompt[];
@@ -193,7 +193,7 @@ export class Connection {
   }
 
   /** What can be read and asked for, beside tools. Throws as `callTool`. */
-  async offers(signal: AbortSignal): Promise<McpOffers> {
+  async offers(signal: AbortSignal): Promise<ListedOffers> {
     const { resources, prompts } = this.#client.getServerCapabilities() ?? {};
     const ask = <T>(subject: string, send: (options: RequestOptions) => Promise<T>): Promise<T> =>
       this.#request({ signal, subject }, send);

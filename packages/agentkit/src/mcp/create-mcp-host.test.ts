@@ -60,6 +60,22 @@ describe('MCP host with real servers', { timeout: 120_000 }, () => {
     assert.match(JSON.stringify(tool.input.jsonSchema), /"required":\["path","content"\]/);
   });
 
+  it('lists and reads resources and prompts for programs, in the words of the protocol', async () => {
+    const { resources, resourceTemplates, prompts } = await host.offers('everything');
+    assert.ok(resources.length > 0 && resourceTemplates.length > 0);
+    const { uri = '' } = resources[0] ?? {};
+    const [contents] = await host.readResource('everything', uri);
+    assert.ok(contents !== undefined && ('text' in contents || 'blob' in contents));
+    assert.equal(contents.uri, uri);
+    const asked = prompts.find(({ arguments: takes = [] }) => takes.some(({ required }) => required));
+    assert.ok(asked?.arguments);
+    const values = Object.fromEntries(asked.arguments.map(({ name }) => [name, 'Paris']));
+    const { messages } = await host.getPrompt('everything', asked.name, values);
+    assert.match(JSON.stringify(messages), /Paris/);
+    await assert.rejects(host.readResource('everything', 'no:///such'), { code: 'tool_failed' });
+    await assert.rejects(host.offers('unknown'), { code: 'invalid_argument' });
+  });
+
   it('narrows the tools down to those that an agent may use', async () => {
     const allow = ['everything__echo', 'files__write_file', 'files__move_file'];
     const allowed = await host.tools(['everything', 'files'], { allow });

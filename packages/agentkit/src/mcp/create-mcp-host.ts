@@ -7,6 +7,7 @@ import { type McpCredentialStore, memoryCredentials } from './credentials.ts';
 import type { McpServers } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';
 import { proxyTool } from './proxy-tool.ts';
+import { directReads } from './server-reads.ts';
 import { serverSecrets } from './server-secrets.ts';
 import { asTool, listTools, type McpServer } from './server-tools.ts';
 import { Supervisor } from './supervisor.ts';
@@ -62,6 +63,7 @@ export function createMcpHost(options: McpHostOptions): McpHost {
     proxy(names = [...servers.keys()], selection = {}): Tools {
       return { mcp_proxy: proxyTool(select(names), selection) };
     },
+    ...directReads((name) => serverNamed(servers, name)),
     status: () => [...servers.values()].map(({ supervisor }) => supervisor.status),
     async [Symbol.asyncDispose]() {
       await Promise.all([...servers.values()].map(({ supervisor }) => supervisor[Symbol.asyncDispose]()));

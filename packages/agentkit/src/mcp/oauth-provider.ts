@@ -90,10 +90,13 @@ class StoredOAuthProvider implements OAuthClientProvider {
     const { clientId, clientSecret, issuer } = this.#options.oauth;
     if (clientId !== undefined) {
       if (clientSecret !== undefined) this.#options.onSecret(clientSecret);
+      // where none is named, it stays with the one that it went to first
+      const { client } = await this.#load();
+      const issuerOf = issuer ?? (client?.client_id === clientId ? client?.issuer : undefined);
       return {
         client_id: clientId,
         ...(clientSecret !== undefined && { client_secret: clientSecret }),
-        ...(issuer !== undefined && { issuer }),
+        ...(typeof issuerOf === 'string' && { issuer: issuerOf }),
       };
     }
     return (await this.#load()).client as StoredOAuthClientInformation | undefined;

@@ -1,17 +1,15 @@
 import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError, toOpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import type { InputRequired } from '../tool/input-required.ts';
-import type { InlineTool, ToolContext } from '../tool/tool.ts';
-import { Asked } from './asked.ts';
+import { InputRequired } from '../tool/input-required.ts';
+import type { InlineTool } from '../tool/tool.ts';
+import { getPrompt, type PromptRequest, type Reading, readResource, textsOf } from './server-reads.ts';
 import {
-  askPerson,
   believedAnnotations,
   callTool,
   type JsonObject,
   listTools,
   type McpServer,
-  onceMore,
   type ToolSelection,
 } from './server-tools.ts';
 import { cappedJson, resourceOutput, toolOutput } from './tool-output.ts';
@@ -74,8 +72,8 @@ export function proxyTool(servers: readonly McpServer[], selection: ToolSelectio
       if (asked.length > 1) throw refused(`Give one of ${asked.join(' and ')}`);
       const target = find(server);
       const { tool, resource, prompt, arguments: input = {} } = wanted;
-      if (resource !== undefined) return readResource(target, resource, context);
-      if (prompt !== undefined) return getPrompt(target, { prompt, input }, context);
+      if (resource !== undefined) return readForModel(target, resource, context);
+      if (prompt !== undefined) return getForModel(target, { prompt, values: textsOf(input) }, context);
       if (tool === undefined) return describe(target, selection, context.signal);
       const { name } = await findTool(target, tool, { ...selection, signal: context.signal });
       return callTool(target, { tool: name, input, namespace: selection.namespace }, context);
@@ -173,43 +171,20 @@ async function describe(server: McpServer, selection: ToolSelection, signal: Abo
   return cappedJson(server.redact(described), server.maxResultChars);
 }
 
-type Reading = Pick<ToolContext, 'signal' | 'resumed'>;
-
-async function readResource(
-  server: McpServer,
-  uri: string,
-  { signal, resumed }: Reading,
-): Promise<Json | InputRequired> {
-  const { supervisor, maxResultChars, redact } = server;
-  const continuation = server.held.continue(resumed);
-  const result = await onceMore(async () =>
-    (await supervisor.connection(signal)).readResource(uri, { signal, continuation }),
-  );
-  if (result instanceof Asked) return askPerson(server, result, continuation);
-  return redact(resourceOutput(result, maxResultChars));
+async function readForModel(server: McpServer, uri: string, context: Reading): Promise<Json | InputRequired> {
+  const result = await readResource(server, uri, context);
+  if (result instanceof InputRequired) return result;
+  return server.redact(resourceOutput(result, server.maxResultChars));
 }
 
-interface PromptRequest {
-  prompt: string;
-  input: JsonObject;
-}
-
-async function getPrompt(
+async function getForModel(
   server: McpServer,
-  { prompt, input }: PromptRequest,
-  { signal, resumed }: Reading,
+  request: PromptRequest,
+  context: Reading,
 ): Promise<Json | InputRequired> {
-  const { supervisor, maxResultChars, redact } = server;
-  const values = Object.entries(input).map(([name, value]): [string, string] => [
-    name,
-    typeof value === 'string' ? value : JSON.stringify(value),
-  ]);
-  const continuation = server.held.continue(resumed);
-  const asked = { name: prompt, values: Object.fromEntries(values) };
-  const result = await onceMore(async () =>
-    (await supervisor.connection(signal)).getPrompt(asked, { signal, continuation }),
-  );
-  if (result instanceof Asked) return askPerson(server, result, continuation);
+  const result = await getPrompt(server, request, context);
+  if (result instanceof InputRequired) return result;
+  const { maxResultChars, redact } = server;
   const said = result.messages.map(({ role, content }) => {
     return { role, content: toolOutput({ content: [content] }, maxResultChars) };
   });
