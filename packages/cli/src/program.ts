@@ -12,6 +12,7 @@ import {
   portOption,
 } from './command-options.ts';
 import { addFlow, addProvider, addQueues, timed } from './flow-commands.ts';
+import { addSessions } from './session-commands.ts';
 import { addTask } from './task-commands.ts';
 import { addCrashTest, addDoctor, addEval, addVerify } from './trial-commands.ts';
 
@@ -35,6 +36,7 @@ export function buildProgram({ json }: { json: boolean }): Command {
   addTask(program);
   addFlow(program);
   addProvider(program);
+  addSessions(program);
   addQueues(program);
   addSettings(program);
   addMcp(program);

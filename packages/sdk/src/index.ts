@@ -37,6 +37,7 @@ export {
 } from './schema/provider.ts';
 export { type Queue, queueSchema, type UpdateQueue, updateQueueSchema } from './schema/queue.ts';
 export { type Resolution, resolutionSchema } from './schema/resolution.ts';
+export { type Session, type Spending, sessionSchema } from './schema/spending.ts';
 export {
   type CreateTask,
   clientKeySchema,

@@ -6,6 +6,7 @@ import type { HandlersOf } from './handler.ts';
 import { mcpHandlers } from './mcp-tools.ts';
 import { providerHandlers } from './provider-handlers.ts';
 import { queueHandlers } from './queue-handlers.ts';
+import { spendingHandlers } from './spending-handlers.ts';
 import { taskHandlers } from './task-handlers.ts';
 import { watchHandlers } from './watch-task.ts';
 
@@ -16,6 +17,7 @@ export const handlers: HandlersOf<OperationId> = {
   ...bulkHandlers,
   ...flowHandlers,
   ...providerHandlers,
+  ...spendingHandlers,
   ...queueHandlers,
   ...watchHandlers,
   ...mcpHandlers,

@@ -13,6 +13,7 @@ import { purgeCases } from './contract/purge.ts';
 import { queueCases } from './contract/queues.ts';
 import type { StoreCase } from './contract/scenario.ts';
 import { sessionCases } from './contract/session.ts';
+import { spendingCases } from './contract/spending.ts';
 import { standingCases } from './contract/standing.ts';
 import { submitCases } from './contract/submit.ts';
 import { taskBudgetCases } from './contract/task-budgets.ts';
@@ -42,4 +43,5 @@ export const storeCases: readonly StoreCase[] = [
   ...apiKeyCases,
   ...providerBudgetCases,
   ...taskBudgetCases,
+  ...spendingCases,
 ];

@@ -4,6 +4,7 @@ import type { FlowControl } from './flow-control.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ProviderBudgetStore } from './provider-budgets.ts';
 import type { QueueStore } from './queues.ts';
+import type { SpendingStore } from './spending.ts';
 import type { TaskBudgetStore } from './task-budgets.ts';
 import type { ToolPinStore } from './tool-pins.ts';
 
@@ -17,4 +18,5 @@ export interface StoreParts
     ToolPinStore {
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;
+  readonly spending: SpendingStore;
 }

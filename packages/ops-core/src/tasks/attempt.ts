@@ -14,6 +14,7 @@ import type {
   WriteResults,
 } from '../storage/store.ts';
 import type { ChildTask, TaskPort } from './durable/port.ts';
+import { UsageSum } from './task-view.ts';
 
 /** Why an attempt is stopped from outside. */
 export type StopCause = 'lease_lost' | 'deadline' | 'shutdown';
@@ -55,6 +56,7 @@ export class Attempt implements TaskPort {
   readonly #stopping = new AbortController();
   readonly #inboxListeners: (() => void)[] = [];
   readonly #taken = new Set<string>();
+  readonly #usage = new UsageSum();
   #inbox: readonly InboxRow[] = [];
   #lastSeq: number;
   #writing: Promise<unknown> = Promise.resolve();
@@ -108,6 +110,7 @@ export class Attempt implements TaskPort {
   }
 
   async suspend(waits: readonly StoredWait[]): Promise<boolean> {
+    await this.tellSpending();
     const result = await this.write({ op: 'suspend', entries: [], waits });
     if (result.ok) return true;
     if (result.reason === 'lost') throw leaseLost(this.taskId);
@@ -125,6 +128,31 @@ export class Attempt implements TaskPort {
     return writing as Promise<WriteResults[W['op']]>;
   }
 
+  /**
+   * Adds what an agent has used to the sums of its session, agent and day, before its attempt ends: who takes over after a
+   * crash tells it again, which changes nothing.
+   */
+  async tellSpending(): Promise<void> {
+    const { taskId, namespace, kind, name, sessionId } = this.task;
+    const usage = this.#usage.total;
+    if (kind !== 'agent' || usage === undefined) return;
+    const { inputTokens, outputTokens, costMicroUsd } = usage;
+    const spent = {
+      inputTokens,
+      outputTokens,
+      costMicroUsd: costMicroUsd ?? 0,
+      unpricedTokens: costMicroUsd === undefined ? inputTokens + outputTokens : 0,
+    };
+    const spending = {
+      taskId,
+      namespace,
+      agent: name,
+      spent,
+      ...(sessionId === undefined ? {} : { sessionId }),
+    };
+    await this.#untilAvailable(() => this.#store.spending.record(spending));
+  }
+
   /** Resolves when nothing is being written. */
   async written(): Promise<void> {
     await this.#writing;
@@ -138,6 +166,7 @@ export class Attempt implements TaskPort {
       if (page.length === 0) break;
       entries.push(...page);
     }
+    this.#noteUsage(entries);
     return entries;
   }
 
@@ -200,9 +229,14 @@ export class Attempt implements TaskPort {
     return this.#stopCause !== 'lease_lost' && this.#stopCause !== 'shutdown' && this.holdsLease();
   }
 
+  #noteUsage(entries: readonly Pick<EntryRow, 'type' | 'data'>[]): void {
+    if (this.task.kind === 'agent') for (const entry of entries) this.#usage.add(entry);
+  }
+
   #noteWritten({ entries, takes }: OwnedWrite): void {
     const last = entries.at(-1);
     if (last !== undefined) this.#lastSeq = last.seq;
+    this.#noteUsage(entries);
     if (takes === undefined || takes.length === 0) return;
     for (const id of takes) this.#taken.add(id);
     this.#inbox = this.#inbox.filter((row) => !this.#taken.has(row.id));

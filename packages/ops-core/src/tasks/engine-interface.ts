@@ -21,6 +21,7 @@ import type { Principal } from '../auth/principal.ts';
 import type { McpToolQuery } from '../mcp/tool-decisions.ts';
 import type { LimitSetting } from '../storage/flow-control.ts';
 import type { Providers } from './providers.ts';
+import type { Sessions } from './sessions.ts';
 
 /** What one request of a batch came to. `error` leaves the others as they are only after all were found valid. */
 export type SubmitOutcome =
@@ -179,6 +180,8 @@ export interface Engine {
   ): AsyncIterable<Followed>;
   /** Budgets of model providers; see `Providers`. */
   readonly providers: Pick<Providers, 'list' | 'set' | 'remove'>;
+  /** Sessions, and what agents have cost; see `Sessions`. */
+  readonly sessions: Pick<Sessions, 'spending' | 'get' | 'remove'>;
   definitions(principal: Principal): Promise<Definition[]>;
   /** What the principal's namespace keeps and is allowed. */
   settings(principal: Principal): Promise<NamespaceSettings>;

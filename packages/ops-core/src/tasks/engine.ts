@@ -44,6 +44,7 @@ import { NamespaceSettingsCache } from './namespace-settings.ts';
 import { Providers } from './providers.ts';
 import { queueChange, viewQueue } from './queue-view.ts';
 import { QuotaGuard } from './quotas.ts';
+import { Sessions } from './sessions.ts';
 import { UsageSum, viewEntry, viewFailure, viewLimit, viewNewTask, viewTask } from './task-view.ts';
 import { explainTask } from './why.ts';
 
@@ -67,6 +68,7 @@ class StoreEngine implements Engine {
   readonly #quotas: QuotaGuard;
   readonly #accepting;
   readonly providers: Providers;
+  readonly sessions: Sessions;
 
   constructor({ store, bus }: EngineOptions) {
     this.#store = store;
@@ -75,6 +77,7 @@ class StoreEngine implements Engine {
     this.#settings = new NamespaceSettingsCache(store);
     this.#quotas = new QuotaGuard(store);
     this.providers = new Providers(store.providers);
+    this.sessions = new Sessions(store);
     this.#accepting = { catalog: this.#catalog, now: () => store.now() };
   }
 

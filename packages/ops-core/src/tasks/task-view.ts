@@ -142,7 +142,7 @@ const llmValueSchema = z.object({ usage: recordedUsageSchema });
 export class UsageSum {
   #sum: Task['usage'];
 
-  add(row: EntryRow): void {
+  add(row: Pick<EntryRow, 'type' | 'data'>): void {
     if (row.type !== 'step.completed' || row.data === undefined || !row.data.includes('"kind":"llm"')) return;
     const { kind, value } = parseData(stepCompletedSchema, row.data);
     const usage = kind === 'llm' ? llmValueSchema.safeParse(value).data?.usage : undefined;

@@ -7,6 +7,7 @@ import type { Operation } from './operation.ts';
 import { providerOperations } from './provider-operations.ts';
 import { queueOperations } from './queue-operations.ts';
 import { settingsOperations } from './settings-operations.ts';
+import { spendingOperations } from './spending-operations.ts';
 import { taskOperations } from './task-operations.ts';
 
 /** Every operation of Opspawn, once. */
@@ -17,6 +18,7 @@ export const operations = {
   ...mcpOperations,
   ...flowOperations,
   ...providerOperations,
+  ...spendingOperations,
   ...queueOperations,
   'definitions.list': {
     method: 'GET',

@@ -7,6 +7,7 @@ import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../queues.ts';
+import type { SpendingStore } from '../spending.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
 import { idSlackMs } from '../sqlite/namespaces.ts';
@@ -60,6 +61,7 @@ import {
   toQueueState,
 } from './queues.ts';
 import { appendSession, sessionRuns } from './sessions.ts';
+import { openSpending } from './spending.ts';
 import { standingOf, toStanding } from './standing.ts';
 import { openTaskBudgets } from './task-budgets.ts';
 import { taskIdList, taskList } from './task-list.ts';
@@ -88,6 +90,7 @@ export class PostgresStore implements Store {
   readonly memories: MemoryStore;
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;
+  readonly spending: SpendingStore;
   readonly #connections: Connections;
   readonly #clock = new StoreClock();
   readonly #writes: Writes;
@@ -103,6 +106,7 @@ export class PostgresStore implements Store {
     this.memories = openMemories(run);
     this.providers = openProviderBudgets(run, this.#clock);
     this.budgets = openTaskBudgets(run);
+    this.spending = openSpending(run);
     this.#vacuum = new Vacuum(connections);
     this.#claims = new Claims({
       run: (query, values) => this.#run('claims', query, values),

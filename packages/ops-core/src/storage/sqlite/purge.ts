@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
+import { prepareForgetSession } from './spending.ts';
 import { prepare } from './statement.ts';
 import { clockSlackMs, idAt } from './task-list.ts';
 import type { Operation } from './turn.ts';
@@ -37,10 +38,10 @@ export function preparePurge(database: DatabaseSync): Operation<PurgeRequest, Pu
     prepare<[string, string, string, number, Int, Int, Int], Row>(database, lookAt(ended));
   const looks = { completed: look('completed'), unsuccessful: look('unsuccessful') };
   const deleteTask = prepareDeleteTask(database);
-  const deleteConversation = prepare<[string, string]>(
+  const forgetSession = prepareForgetSession(database);
+  const hasTask = prepare<[string, string], [number]>(
     database,
-    `delete from session_runs where namespace = ?1 and session_id = ?2
-       and not exists (select 1 from tasks where namespace = ?1 and session_id = ?2)`,
+    'select 1 from tasks where namespace = ?1 and session_id = ?2 limit 1',
   );
 
   return (_turn, { namespace, ended, endedBefore, behind = '', rows, entries }) => {
@@ -60,7 +61,8 @@ export function preparePurge(database: DatabaseSync): Operation<PurgeRequest, Pu
       deleted += 1;
       left -= count;
     }
-    for (const sessionId of sessions) deleteConversation.get(namespace, sessionId);
+    for (const sessionId of sessions)
+      if (hasTask.get(namespace, sessionId) === undefined) forgetSession(namespace, sessionId);
     const isEnd = found.length < rows && last === found.at(-1)?.[0];
     return { deleted, ...(isEnd || last === undefined ? {} : { behind: last }) };
   };
@@ -75,6 +77,7 @@ function prepareDeleteTask(database: DatabaseSync): (namespace: string, taskId: 
     'delete from outcomes where task_id = ?1',
     'delete from budget_steps where budget_id = ?1',
     'delete from budgets where id = ?1',
+    'delete from task_spending where task_id = ?1',
     // Each by an index of its own.
     ...['null', 'not null'].flatMap((state) => [
       `delete from blobs where id in (select blob_id from ${inboxOf(state)} and blob_id is not null)`,

@@ -8,6 +8,7 @@ import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import type { NamespaceWeights, QueueChange, QueueState } from '../queues.ts';
+import type { SpendingStore } from '../spending.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -43,6 +44,7 @@ import { type Operations, prepareOperations } from './operations.ts';
 import { openProviderBudgets } from './provider-budgets.ts';
 import { prepareQueues } from './queues.ts';
 import { prepareSession } from './sessions.ts';
+import { openSpending } from './spending.ts';
 import { prepareStanding } from './standing.ts';
 import { openTaskBudgets } from './task-budgets.ts';
 import { prepareTaskView } from './task-view.ts';
@@ -68,6 +70,7 @@ export class SqliteStore implements Store {
   readonly memories: MemoryStore;
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;
+  readonly spending: SpendingStore;
   readonly #database: DatabaseSync;
   readonly #options: SqliteStoreParts;
   readonly #operations: Operations;
@@ -116,6 +119,7 @@ export class SqliteStore implements Store {
     this.memories = openMemories(database, options.hasVectorSearch, access);
     this.providers = openProviderBudgets(database, access);
     this.budgets = openTaskBudgets(database, access);
+    this.spending = openSpending(database, access);
   }
 
   listen(listener: StoreListener): void {

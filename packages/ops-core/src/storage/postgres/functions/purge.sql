@@ -59,11 +59,12 @@ begin
   delete from outcomes where task_id = any(v_ids);
   delete from budget_steps where budget_id = any(v_ids);
   delete from budgets where id = any(v_ids);
+  delete from task_spending where task_id = any(v_ids);
   with gone as (
     delete from tasks where namespace = p_namespace and id = any(v_ids) returning session_id
   ) select array_agg(distinct session_id) into v_sessions from gone where session_id is not null;
-  delete from session_runs r where namespace = p_namespace and session_id = any(v_sessions)
-    and not exists (select from tasks t where t.namespace = p_namespace and t.session_id = r.session_id);
+  perform forget_session(p_namespace, session_id) from unnest(v_sessions) as s (session_id)
+  where not exists (select from tasks t where t.namespace = p_namespace and t.session_id = s.session_id);
   return jsonb_build_object('deleted', cardinality(v_ids),
     'behind', case when v_left <= 0 or v_seen = p_rows then v_last end);
 end $$;

@@ -328,3 +328,27 @@ create table budget_steps (
   primary key (budget_id, task_id, step)
 );
 create index budget_steps_held on budget_steps (budget_id) where attempt is not null;
+
+-- What agents have cost, by session, agent and day of a namespace.
+create table spending (
+  namespace text collate "C" not null,
+  kind text collate "C" not null,
+  name text collate "C" not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost_micro_usd double precision not null,
+  unpriced_tokens bigint not null,
+  last_at bigint not null,
+  primary key (namespace, kind, name)
+);
+create index spending_latest on spending (namespace, kind, last_at desc, name);
+
+-- How much of that each task has told.
+create table task_spending (
+  task_id uuid primary key,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost_micro_usd double precision not null,
+  unpriced_tokens bigint not null
+);
+create index memories_session on memories (namespace, session_id) where session_id is not null;

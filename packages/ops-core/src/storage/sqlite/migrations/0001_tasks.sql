@@ -343,3 +343,27 @@ create table budget_steps (
   primary key (budget_id, task_id, step)
 ) without rowid;
 create index budget_steps_held on budget_steps (budget_id) where attempt is not null;
+
+-- What agents have cost, by session, agent and day of a namespace.
+create table spending (
+  namespace text not null,
+  kind text not null,
+  name text not null,
+  input_tokens integer not null,
+  output_tokens integer not null,
+  cost_micro_usd real not null,
+  unpriced_tokens integer not null,
+  last_at integer not null,
+  primary key (namespace, kind, name)
+) without rowid;
+create index spending_latest on spending (namespace, kind, last_at desc, name);
+
+-- How much of that each task has told.
+create table task_spending (
+  task_id text primary key,
+  input_tokens integer not null,
+  output_tokens integer not null,
+  cost_micro_usd real not null,
+  unpriced_tokens integer not null
+) without rowid;
+create index memories_session on memories (namespace, session_id) where session_id is not null;
