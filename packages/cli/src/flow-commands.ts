@@ -11,6 +11,12 @@ export const timed = (to: Command): Command =>
       new Option('--at <time>', 'not before this time, like 2026-12-01T08:00:00Z').conflicts('delay'),
     )
     .addOption(new Option('--delay <time>', 'not before so long, like 90s or 2h').argParser(duration))
+    .addOption(
+      new Option('--max-tokens <n>', 'what it and all below it may use together').argParser(
+        wholeNumber(1, 1e12),
+      ),
+    )
+    .addOption(new Option('--max-cost <usd>', 'the same in US dollars, like 0.50').argParser(dollars))
     .option('--concurrency-key <key>', 'tasks with this key run one at a time, or as many as the limit')
     .addOption(
       new Option('--concurrency-limit <n>', 'how many (default: 1)').argParser(wholeNumber(1, 1_000_000)),
@@ -113,6 +119,13 @@ function duration(text: string): number {
   const [, number, unit] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError('It must be like 500ms, 90s, 15m, 2h or 1d.');
   return Number(number) * quantity[unit as keyof typeof quantity];
+}
+
+/** In micro-dollars. */
+function dollars(text: string): number {
+  const amount = /^\d{1,6}(\.\d{1,6})?$/.test(text) ? Math.round(Number(text) * 1_000_000) : 0;
+  if (amount < 1) throw new InvalidArgumentError('It must be an amount in US dollars, like 0.50.');
+  return amount;
 }
 
 function rate(text: string): { count: number; intervalMs: number } {

@@ -16,6 +16,8 @@ interface RunOptions extends CommandOptions {
   at?: string;
   /** In ms. */
   delay?: number;
+  maxTokens?: number;
+  maxCost?: number;
   concurrencyKey?: string;
   concurrencyLimit?: number;
   rateKey?: string;
@@ -44,7 +46,7 @@ export async function run(name: string, positional: string | undefined, options:
 /** What was said of how and when the task runs. */
 function requestOptions(options: RunOptions): Omit<CreateTask, 'name' | 'input'> {
   const { kind, session: sessionId, idempotencyKey, queue, priority, at: runAt, delay: delayMs } = options;
-  const { concurrencyKey, concurrencyLimit, rateKey, rate: rateLimit } = options;
+  const { concurrencyKey, concurrencyLimit, rateKey, rate: rateLimit, maxTokens, maxCost } = options;
   const said = {
     kind,
     sessionId,
@@ -55,6 +57,10 @@ function requestOptions(options: RunOptions): Omit<CreateTask, 'name' | 'input'>
     delayMs,
     concurrencyKey,
     concurrencyLimit,
+    budget:
+      maxTokens === undefined && maxCost === undefined
+        ? undefined
+        : withoutUndefined({ tokens: maxTokens, costMicroUsd: maxCost }),
     rateKey,
     rateLimit,
   };
