@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ProviderCall } from '@opspawn/agentkit';
+import { OpspawnError, type ProviderCall } from '@opspawn/agentkit';
 import { type CountingVendor, startCountingVendor } from '../../test/agents/counting-vendor.ts';
 import { temporaryFolder, testSettings, untilFinished } from '../../test/opspawn.ts';
 import { createTestDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
@@ -163,6 +163,32 @@ describe('the budget of a provider in one process', () => {
     await assert.rejects(waiting, /enough/);
     await budget[Symbol.asyncDispose]();
     assert.equal((await store.providers.keys())[0]?.waiting, 0);
+  });
+
+  it('waits out a store that is away, and says nothing twice', async (t) => {
+    const errors: unknown[] = [];
+    let isAway = true;
+    const { ask, store } = await open(t, {
+      bounds: { openai: { requestsPerMinute: 5 } },
+      onError: (error) => errors.push(error),
+    });
+    const { report } = store.providers;
+    const away = new OpspawnError('unavailable', 'away');
+    const budget = new StoreProviderBudget({
+      store: { ...store.providers, report: (said) => (isAway ? Promise.reject(away) : report(said)) },
+      bounds: { openai: { requestsPerMinute: 5 } },
+      currentTaskId: () => undefined,
+      onError: (error) => errors.push(error),
+    });
+    const { signal } = new AbortController();
+    const waiting = budget.admit({ key: 'openai:1', model: 'openai/a', tokens: 1, signal });
+    await until(() => errors.length > 0);
+    isAway = false;
+    (await waiting).settle({ tokens: 1 });
+    await budget[Symbol.asyncDispose]();
+    (await ask()).settle({ tokens: 1 });
+    assert.deepEqual([...new Set(errors)], [away]);
+    assert.equal((await store.providers.keys())[0]?.requests, 2);
   });
 
   it('goes on for who waits as soon as another call turns out smaller', async (t) => {

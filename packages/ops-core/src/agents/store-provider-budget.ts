@@ -210,10 +210,11 @@ export class StoreProviderBudget implements ProviderBudget, AsyncDisposable {
     try {
       return this.#answer(await this.#options.store.report(this.#reportOf(asked, ended, withdrawn)));
     } catch (thrown) {
-      // Those who wait hear of it; the rest is told next time.
       this.#ended.unshift(...ended);
       this.#withdrawn.unshift(...withdrawn);
-      for (const [, waiter] of asked) waiter.refuse(thrown);
+      // Of a store that is away nobody hears: they wait, as long as their calls may.
+      const isPassing = thrown instanceof OpspawnError && thrown.code === 'unavailable';
+      if (!isPassing) for (const [, waiter] of asked) waiter.refuse(thrown);
       throw thrown;
     }
   }

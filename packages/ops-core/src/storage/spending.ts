@@ -1,6 +1,7 @@
 /**
  * What agents have cost, added up as they run: by session, agent and day of each namespace. A task tells what it has used in
- * all, so that telling it again changes nothing; it tells when an attempt of its ends or waits. The sums outlive the tasks.
+ * all, so that telling it again changes nothing, nor does an attempt that was superseded and knows less; it tells when an
+ * attempt of its ends or waits. The sums outlive the tasks.
  */
 
 export interface Spent {

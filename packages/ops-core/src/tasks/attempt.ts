@@ -150,7 +150,7 @@ export class Attempt implements TaskPort {
       spent,
       ...(sessionId === undefined ? {} : { sessionId }),
     };
-    await this.#untilAvailable(() => this.#store.spending.record(spending));
+    await this.untilAvailable(() => this.#store.spending.record(spending));
   }
 
   /** Resolves when nothing is being written. */
@@ -162,7 +162,7 @@ export class Attempt implements TaskPort {
     const entries: EntryRow[] = [];
     while (entries.length < this.task.lastSeq) {
       const after = entries.at(-1)?.seq ?? 0;
-      const page = await this.#untilAvailable(() => this.#store.journal(this.taskId, after, journalPage));
+      const page = await this.untilAvailable(() => this.#store.journal(this.taskId, after, journalPage));
       if (page.length === 0) break;
       entries.push(...page);
     }
@@ -179,7 +179,7 @@ export class Attempt implements TaskPort {
   }
 
   async reloadInbox(): Promise<void> {
-    const rows = await this.#untilAvailable(() => this.#store.inbox(this.taskId));
+    const rows = await this.untilAvailable(() => this.#store.inbox(this.taskId));
     // Read before a take of ours was committed, a row may still be there.
     this.#inbox = this.#taken.size === 0 ? rows : rows.filter((row) => !this.#taken.has(row.id));
     for (const listener of this.#inboxListeners) listener();
@@ -204,14 +204,17 @@ export class Attempt implements TaskPort {
   }
 
   async #write(write: OwnedWrite): Promise<WriteResults[OwnedWrite['op']]> {
-    const result = await this.#untilAvailable(() => this.#store.write(write));
+    const result = await this.untilAvailable(() => this.#store.write(write));
     if (result.ok) this.#noteWritten(write);
     else if (result.reason === 'lost') this.stop('lease_lost', leaseLost(this.taskId));
     return result;
   }
 
-  /** While the store is away neither what is recorded nor what is to be recorded is at fault. */
-  async #untilAvailable<Result>(call: () => Promise<Result>): Promise<Result> {
+  /**
+   * Calls until the store answers or the attempt is stopped: while it is away neither what is recorded nor what is to be
+   * recorded is at fault.
+   */
+  async untilAvailable<Result>(call: () => Promise<Result>): Promise<Result> {
     for (let delayMs = firstRetryMs; ; delayMs = Math.min(2 * delayMs, lastRetryMs)) {
       try {
         return await call();

@@ -85,7 +85,16 @@ async function perform(
       ...durable,
       mode: runnable.mode,
       defaultRetry: runnable.retry,
-      ...(budget && { budget: (run) => new StoreTaskBudget({ store: budgets, task, budget, run }) }),
+      ...(budget && {
+        budget: (run) =>
+          new StoreTaskBudget({
+            store: budgets,
+            task,
+            budget,
+            run,
+            untilAvailable: (call) => attempt.untilAvailable(call),
+          }),
+      }),
     },
   );
   if (budget !== undefined) await giveBackHeld(outcome, budget, task.taskId, { budgets, log });

@@ -34,6 +34,8 @@ export interface StoreTaskBudgetOptions {
   task: Pick<ClaimedTask, 'taskId' | 'attempt'>;
   budget: SharedBudget;
   run: BudgetRun;
+  /** Calls until the store answers. */
+  untilAvailable<Result>(call: () => Promise<Result>): Promise<Result>;
 }
 
 /** A part of a budget in the store, for the steps of one attempt. */
@@ -64,8 +66,9 @@ export class StoreTaskBudget implements Budget {
   }
 
   async settle(step: string, used: BudgetAmount): Promise<void> {
-    const { store, budget, task } = this.#options;
-    this.#used = await store.settle({ budgetId: budget.taskId, taskId: task.taskId, step, used });
+    const { store, budget, task, untilAvailable } = this.#options;
+    const said = { budgetId: budget.taskId, taskId: task.taskId, step, used };
+    this.#used = await untilAvailable(() => store.settle(said));
   }
 
   /** As far as it is known here: others may have used more since. */
@@ -80,9 +83,13 @@ export class StoreTaskBudget implements Budget {
   }
 
   #ask(step: string, asked: BudgetAmount): Promise<ReservationAnswer> {
-    const { store, budget, task } = this.#options;
+    const { store, budget, task, run, untilAvailable } = this.#options;
     const { taskId, attempt } = task;
-    return store.reserve({ budgetId: budget.taskId, taskId, attempt, step, asked, most: this.#most });
+    const reservation = { budgetId: budget.taskId, taskId, attempt, step, asked, most: this.#most };
+    return untilAvailable(() => {
+      run.isWaiting();
+      return store.reserve(reservation);
+    });
   }
 
   #exceeded({ limit = 'tokens', used }: ReservationAnswer, asked: BudgetAmount): BudgetExceededError {

@@ -55,6 +55,7 @@ export const spendingCases: readonly StoreCase[] = [
       await record(store, { taskId, sessionId: 's', spent: spent(10, 1.5) });
       await record(store, { taskId, sessionId: 's', spent: spent(10, 1.5) });
       await record(store, { taskId, sessionId: 's', spent: spent(30, 4) });
+      await record(store, { taskId, sessionId: 's', spent: spent(20, 2) });
       await advance(10);
       await Promise.all([1, 2, 3].map(() => record(store, { sessionId: 't', agent: 'other' })));
       await record(store, { namespace: 'elsewhere', sessionId: 's' });

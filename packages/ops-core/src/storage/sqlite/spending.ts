@@ -64,7 +64,8 @@ function prepareRecord(database: DatabaseSync): Operation<TaskSpending, void> {
   );
   return ({ at }, { taskId, namespace, agent, sessionId, spent }) => {
     const before = told.get(taskId) ?? [0, 0, 0, 0];
-    const now: Amounts = [spent.inputTokens, spent.outputTokens, spent.costMicroUsd, spent.unpricedTokens];
+    const said: Amounts = [spent.inputTokens, spent.outputTokens, spent.costMicroUsd, spent.unpricedTokens];
+    const now = said.map((amount, index) => Math.max(amount, before[index] ?? 0)) as Amounts;
     const more = now.map((amount, index) => amount - (before[index] ?? 0)) as Amounts;
     if (more.every((amount) => amount === 0)) return;
     put.get(taskId, ...now);

@@ -10,10 +10,10 @@ begin
   insert into task_spending (task_id, input_tokens, output_tokens, cost_micro_usd, unpriced_tokens)
   values (v_task, 0, 0, 0, 0) on conflict do nothing;
   select * into v_before from task_spending where task_id = v_task for update;
-  update task_spending set input_tokens = (p_said->'spent'->>'inputTokens')::bigint,
-    output_tokens = (p_said->'spent'->>'outputTokens')::bigint,
-    cost_micro_usd = (p_said->'spent'->>'costMicroUsd')::double precision,
-    unpriced_tokens = (p_said->'spent'->>'unpricedTokens')::bigint
+  update task_spending set input_tokens = greatest(input_tokens, (p_said->'spent'->>'inputTokens')::bigint),
+    output_tokens = greatest(output_tokens, (p_said->'spent'->>'outputTokens')::bigint),
+    cost_micro_usd = greatest(cost_micro_usd, (p_said->'spent'->>'costMicroUsd')::double precision),
+    unpriced_tokens = greatest(unpriced_tokens, (p_said->'spent'->>'unpricedTokens')::bigint)
   where task_id = v_task returning * into v_now;
   if v_now = v_before then return; end if;
   insert into spending as s (namespace, kind, name, input_tokens, output_tokens, cost_micro_usd, unpriced_tokens, last_at)
