@@ -25,3 +25,12 @@ export { type FakeClock, fakeClock } from './testing/fake-clock.ts';
 export { type MemoryEnvironmentOptions, memoryEnvironment } from './testing/memory-environment.ts';
 export { replayingSteps } from './testing/replaying-steps.ts';
 export { scriptedEmbedder } from './testing/scripted-embedder.ts';
+export type { AskPerson, TestMcpReply } from './testing/test-mcp-questions.ts';
+export {
+  type TestMcpCall,
+  type TestMcpFault,
+  type TestMcpServer,
+  type TestMcpServerOptions,
+  type TestMcpTool,
+  testMcpServer,
+} from './testing/test-mcp-server.ts';
