@@ -97,6 +97,7 @@ const toolKeys: Record<
     .optional(),
   approval: z.union([z.enum(['always', 'never']), callable]).optional(),
   secrets: z.array(z.string()).optional(),
+  context: having<StandardSchemaV1>('~standard').optional(),
   reconcile: callable.optional(),
   onUnknown: z.enum(['ask', 'retry', 'fail']).optional(),
 };

@@ -21,7 +21,7 @@ import type { Tools } from './tool/tool.ts';
 export interface RunOptions
   extends Omit<RunInput, 'prompt'>,
     Pick<MemoryStepsOptions, 'namespace' | 'onApproval' | 'onQuestion' | 'onLog'>,
-    Pick<RunEnvironment, 'mcp' | 'extraTools'> {
+    Pick<RunEnvironment, 'mcp' | 'extraTools' | 'toolContext'> {
   /** Stops the run: it rejects with `cancelled`, or with the reason when that is an OpspawnError. */
   signal?: AbortSignal;
   onEvent?: EventSink;
@@ -44,7 +44,7 @@ export async function runHere(
   input: RunInput,
   options: HereOptions,
 ): Promise<RunResult> {
-  const { models, memory, secrets, mcp, extraTools, onEvent, signal, ...rest } = options;
+  const { models, memory, secrets, mcp, extraTools, toolContext, onEvent, signal, ...rest } = options;
   const { security = createSecurityManager({ secrets }), ...stepOptions } = rest;
   const budget = options.budget ?? memoryBudget(budgetOf(agent));
   const onChild: MemoryStepsOptions['onChild'] = (request, childSignal) =>
@@ -63,6 +63,7 @@ export async function runHere(
       isWatched: () => onEvent !== undefined,
       ...(mcp && { mcp }),
       ...(extraTools && { extraTools }),
+      ...(toolContext && { toolContext }),
       ...(onEvent && { onEvent }),
     });
   } finally {

@@ -73,13 +73,13 @@ function rehearse(state: RunProgress, steps: Steps): Iterable<AgentDefinition> {
 /** What an agent needs to take its turn. The memory is that of the agent which the run began with. */
 async function speakerFor(speaker: AgentDefinition, run: Parameters<typeof withMemory>[1]): Promise<Speaker> {
   const { input, environment } = run;
-  const { secrets, security } = environment;
+  const { secrets, security, toolContext = {} } = environment;
   const { toolManager = createToolManager } = speaker;
   const bound = withMemory(await toolsOf(speaker, input, environment), run);
   return {
     agent: speaker,
     model: await modelOf(speaker, environment),
-    tools: toolManager({ tools: mergeTools(bound), secrets }),
+    tools: toolManager({ tools: mergeTools(bound), secrets, toolContext }),
     security: strictest(security, speaker.security),
   };
 }

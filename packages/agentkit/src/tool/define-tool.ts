@@ -1,7 +1,7 @@
 import type { Json } from '../json.ts';
 import { inputSchemaOf } from './json-schema.ts';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.ts';
-import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolInput } from './tool.ts';
+import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolContext, ToolInput } from './tool.ts';
 
 /** What a tool with this input gets: what the schema decodes, or a JSON object. */
 export type InputOf<Input extends ToolInput> = Input extends StandardSchemaV1
@@ -12,10 +12,25 @@ export type InputOf<Input extends ToolInput> = Input extends StandardSchemaV1
 
 type WithInput<Input extends ToolInput, Definition> = Omit<Definition, 'input'> & { input: Input };
 
+/** Its code sees what the run gives as its schema decodes it. */
+type WithContext<Input extends ToolInput, Given extends StandardSchemaV1> = Omit<
+  WithInput<Input, InlineTool<InputOf<Input>>>,
+  'context' | 'execute'
+> & {
+  context: Given;
+  execute: (
+    input: InputOf<Input>,
+    context: ToolContext & { readonly context: SchemaOutput<Given> },
+  ) => unknown;
+};
+
 /**
  * A tool whose code is checked against its input schema (any Standard Schema, or JSON Schema). Throws
  * `invalid_argument` for a schema that no model can be shown.
  */
+export function defineTool<Input extends ToolInput, Given extends StandardSchemaV1>(
+  tool: WithContext<Input, Given>,
+): InlineTool<InputOf<Input>>;
 export function defineTool<Input extends ToolInput>(
   tool: WithInput<Input, InlineTool<InputOf<Input>>>,
 ): InlineTool<InputOf<Input>>;

@@ -71,7 +71,7 @@ export async function checkOutputBy(output: ToolOutput, result: Json): Promise<C
   return await checkByJsonSchema(jsonSchema)(result);
 }
 
-function checkByStandardSchema(schema: StandardSchemaV1): Check {
+export function checkByStandardSchema(schema: StandardSchemaV1): (value: unknown) => Promise<Checked> {
   return async (value) => {
     const result = await schema['~standard'].validate(value);
     if (result.issues === undefined) return { ok: true, value: result.value };

@@ -3,7 +3,7 @@ import { encodeJson, isJson, type Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
 import { InputRequired } from './input-required.ts';
-import { checkOutputBy } from './json-schema.ts';
+import { checkByStandardSchema, checkOutputBy } from './json-schema.ts';
 import type { ProcessPool } from './process/process-pool.ts';
 import type {
   ProcessTool,
@@ -20,6 +20,8 @@ const defaultMemoryMb = 512;
 /** What all calls of a tool manager share. */
 export interface ToolRuntime {
   secrets: Secrets;
+  /** By the name of the tool. */
+  toolContext?: Readonly<Record<string, unknown>>;
   maxOutputBytes: number;
   /** Where tools of the tiers `process` and `sandbox` run; undefined: in the pool that this process shares. */
   processes: ProcessPool | undefined;
@@ -44,10 +46,10 @@ export async function executeTool(
   runtime: ToolRuntime,
 ): Promise<Json | undefined | InputRequired> {
   const { name, tool, input } = subject;
-  const secrets = await readSecrets(subject, runtime.secrets);
+  const given = await givenTo(subject, runtime);
   using _place = await turnOf(tool)?.enter(execution.signal);
   const result = await withinLimits(subject, execution, async (signal) => {
-    const context = contextOf(execution, signal, secrets);
+    const context = contextOf(execution, signal, given);
     return await ('module' in tool
       ? runInProcess(name, tool, { input, context, runtime })
       : tool.execute(input, context));
@@ -115,12 +117,28 @@ export async function reconcileTool(
   runtime: ToolRuntime,
 ): Promise<Reconciliation<Json>> {
   const { name, tool, input } = subject;
-  const secrets = await readSecrets(subject, runtime.secrets);
+  const given = await givenTo(subject, runtime);
   const found = await withinLimits(subject, execution, async (signal) =>
-    tool.reconcile?.(input, contextOf(execution, signal, secrets)),
+    tool.reconcile?.(input, contextOf(execution, signal, given)),
   );
   if (found?.outcome !== 'done') return found ?? { outcome: 'unknown' };
   return { outcome: 'done', result: checkResult(name, found.result, runtime.maxOutputBytes) ?? null };
+}
+
+type Given = Pick<ToolContext, 'secrets' | 'context'>;
+
+/** What this tool declares, and no other one gets. */
+async function givenTo(subject: ToolSubject, { secrets, toolContext = {} }: ToolRuntime): Promise<Given> {
+  const { name, tool } = subject;
+  const given = { secrets: await readSecrets(subject, secrets) };
+  if (tool.context === undefined) return given;
+  const checked = await checkByStandardSchema(tool.context)(toolContext[name]);
+  if (checked.ok) return { ...given, context: checked.value };
+  throw new OpspawnError(
+    'config_invalid',
+    `The toolContext of ${name} is not as it declares:\n${checked.problems}`,
+    { details: { tool: name } },
+  );
 }
 
 async function readSecrets({ name, tool }: ToolSubject, secrets: Secrets): Promise<Record<string, string>> {
@@ -141,15 +159,11 @@ async function readSecrets({ name, tool }: ToolSubject, secrets: Secrets): Promi
   return found;
 }
 
-const contextOf = (
-  execution: ToolExecution,
-  signal: AbortSignal,
-  secrets: Record<string, string>,
-): ToolContext => ({
+const contextOf = (execution: ToolExecution, signal: AbortSignal, given: Given): ToolContext => ({
   callId: execution.callId,
   idempotencyKey: execution.idempotencyKey,
   signal,
-  secrets,
+  ...given,
   ...(execution.resumed && { resumed: execution.resumed }),
   progress: (message) => execution.progress(message),
 });

@@ -24,6 +24,8 @@ export interface ToolManagerOptions {
   tools: Tools;
   /** Where the secrets that tools declare come from. Default: there are none. */
   secrets?: Secrets;
+  /** What tools that declare a `context` are given, by name. */
+  toolContext?: Readonly<Record<string, unknown>>;
   /** Largest result of a call, as JSON in bytes. Default 1 MiB. */
   maxOutputBytes?: number;
   /** Where tools of the `process` tier run. Default: the pool that this process shares. */
@@ -44,10 +46,14 @@ interface Entry {
   digest: string;
 }
 
-/** The tools of a run by name. Throws `invalid_argument` for a name or a schema that no model can be shown. */
+/**
+ * The tools of a run by name. Throws `invalid_argument` for a name or a schema that no model can be shown, `config_invalid`
+ * for a tool that is not given the context which it declares.
+ */
 export function createToolManager(options: ToolManagerOptions): ToolManager {
-  const { tools, secrets = noSecrets, maxOutputBytes = 1024 * 1024, processes } = options;
-  const runtime: ToolRuntime = { secrets, maxOutputBytes, processes };
+  const { tools, secrets = noSecrets, maxOutputBytes = 1024 * 1024, processes, toolContext = {} } = options;
+  const runtime: ToolRuntime = { secrets, maxOutputBytes, processes, toolContext };
+  refuseWithoutContext(tools, toolContext);
   const specs = Object.keys(tools)
     .sort()
     .map((name) => specOf(name, tools[name] as Tool));
@@ -67,6 +73,15 @@ export function createToolManager(options: ToolManagerOptions): ToolManager {
     },
     bringsOutside: (name) => !Object.hasOwn(tools, name) || bringsOutside(tools[name] as Tool),
   };
+}
+
+function refuseWithoutContext(tools: Tools, given: Readonly<Record<string, unknown>>): void {
+  for (const [name, tool] of Object.entries(tools)) {
+    if (!('context' in tool) || tool.context === undefined || Object.hasOwn(given, name)) continue;
+    throw new OpspawnError('config_invalid', `The tool ${name} needs a context, and toolContext has none`, {
+      details: { tool: name },
+    });
+  }
 }
 
 /** By its hint; without one, what a person answers is no content from outside, and everything else is. */

@@ -22,6 +22,8 @@ export interface ToolContext {
   readonly signal: AbortSignal;
   /** Only the secrets that the tool declared, by name. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Only for tools that declare a `context`: what the run gives to this tool, as its schema decoded it. */
+  readonly context?: unknown;
   /** Only for inline tools that declare `memory: true`. */
   readonly memory?: RunMemory;
   /** When the tool gave an `InputRequired` before: its state, and what a person answered. */
@@ -56,6 +58,11 @@ interface ToolBase<Input> {
   approval?: 'always' | 'never' | ((input: Input) => boolean);
   /** Names of the secrets that are handed to this tool, and to no other. */
   secrets?: readonly string[];
+  /**
+   * What the run has to give to this tool (`toolContext`), and shows to no model and no other tool: a tenant, a connection.
+   * It is not recorded. For tools in processes of their own it is JSON.
+   */
+  context?: StandardSchemaV1;
   /** Asked after a crash between intent and result: was it done? */
   reconcile?: (input: Input, context: ToolContext) => Promise<Reconciliation<Json>>;
   /** What decides an effect in doubt that `reconcile` could not. Default `ask`. */

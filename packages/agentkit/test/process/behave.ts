@@ -11,6 +11,7 @@ let calls = 0;
 const ways: Record<string, (context: ToolContext, value: Json) => unknown> = {
   echo: (_, value) => value,
   context: ({ callId, idempotencyKey, secrets }) => ({ callId, idempotencyKey, secrets }),
+  given: ({ context }) => context,
   environment: () => ({ variables: { ...process.env }, raw: readFileSync('/proc/self/environ', 'latin1') }),
   identity: () => {
     calls += 1;

@@ -68,6 +68,7 @@ export async function openAgentParts(
     }),
     secrets,
     security,
+    ...(loaded.config.toolContext && { toolContext: loaded.config.toolContext }),
     ...(mcp === undefined ? {} : { mcp }),
   };
 }

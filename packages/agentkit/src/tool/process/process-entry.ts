@@ -49,6 +49,7 @@ async function answer({
   callId,
   idempotencyKey,
   secrets,
+  context: given,
   maxOutputBytes,
 }: CallRequest): Promise<void> {
   const controller = new AbortController();
@@ -56,7 +57,8 @@ async function answer({
   const progress = (message: string): void =>
     reply({ type: 'progress', call, message: String(message).slice(0, 1_000) });
   try {
-    const context = { callId, idempotencyKey, secrets, signal: controller.signal, progress };
+    const { signal } = controller;
+    const context = { callId, idempotencyKey, secrets, context: given, signal, progress };
     const text = encode(await execute?.(input as never, context), maxOutputBytes);
     // The text stands in the message as it is: it would cost as much again to make JSON of it twice.
     const result = text === undefined ? '' : `,"result":${text}`;

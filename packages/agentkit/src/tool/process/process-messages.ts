@@ -17,6 +17,7 @@ export type ProcessRequest =
       callId: string;
       idempotencyKey: string;
       secrets: Readonly<Record<string, string>>;
+      context?: unknown;
       maxOutputBytes: number;
     }
   | { type: 'abort'; call: number; reason: string };

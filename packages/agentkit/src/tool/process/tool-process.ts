@@ -114,7 +114,7 @@ export class ToolProcess {
   /** Runs the module's function. Throws what it threw, or `tool_failed` when the process ends without an answer. */
   async call(call: ProcessCall): Promise<Json | undefined> {
     const { input, maxOutputBytes } = call;
-    const { signal, callId, idempotencyKey, secrets } = call.context;
+    const { signal, callId, idempotencyKey, secrets, context } = call.context;
     signal.throwIfAborted();
     this.#calls += 1;
     this.#saidBytes = 0;
@@ -130,7 +130,8 @@ export class ToolProcess {
     const memory = this.#memory?.watch(() => this.kill(this.#memoryExceeded()));
     try {
       if (this.#hasEnded) throw this.#failure(call.tool, 'its process has ended');
-      this.#send({ type: 'call', call: id, input, callId, idempotencyKey, secrets, maxOutputBytes });
+      const given = { secrets, context, maxOutputBytes };
+      this.#send({ type: 'call', call: id, input, callId, idempotencyKey, ...given });
       return await answer;
     } finally {
       this.#current = undefined;

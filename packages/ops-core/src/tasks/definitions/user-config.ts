@@ -39,6 +39,8 @@ export interface OpspawnConfig {
   scorers?: readonly Scorer[];
   /** What tools may be handed. Default: the environment variables of the worker. */
   secrets?: KnownSecrets;
+  /** What tools that declare a `context` are given, by the name of the tool. It is no part of any task's journal. */
+  toolContext?: Readonly<Record<string, unknown>>;
   /** Beside each agent's own. Default: allows everything, and redacts the secrets that were given out. */
   security?: SecurityManager;
 }
@@ -152,6 +154,7 @@ const configSchema = z.strictObject({
     .optional(),
   scorers: z.array(having('a scorer with name and score', 'name', 'score')).optional(),
   secrets: having('an object with get and values', 'get', 'values').optional(),
+  toolContext: z.record(z.string(), z.unknown()).optional(),
   security: having('an object with decide and redact', 'decide', 'redact').optional(),
 } satisfies Record<keyof OpspawnConfig, z.ZodType>);
 
