@@ -171,6 +171,7 @@ const agentSchema = z.strictObject({
   security: having<SecurityManager>('decide', 'redact').optional(),
   guardrails: z.strictObject({ input: guardrailList, output: guardrailList }).optional(),
   limits: limitsSchema.optional(),
+  timeoutMs: z.int().positive().optional(),
   output: z
     .custom<StandardSchemaV1>(
       (value) =>

@@ -70,6 +70,8 @@ export interface AgentDefinition {
   security?: SecurityManager;
   guardrails?: Guardrails;
   limits?: Limits;
+  /** Under ops-core: time for a whole task of this agent from when it is accepted, in ms. A run alone: `limits.wallTimeMs`. */
+  timeoutMs?: number;
   /** Schema of the result. Default: the text of the last message. */
   output?: StandardSchemaV1;
 }

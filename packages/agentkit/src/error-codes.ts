@@ -28,6 +28,7 @@ export const errorCodes = {
   // how a task or a step ended
   cancelled: { http: 409, grpc: 1, exit: 7, retryable: false },
   timeout: { http: 504, grpc: 4, exit: 8, retryable: true },
+  deadline_exceeded: { http: 504, grpc: 4, exit: 8, retryable: false },
   step_failed: { http: 500, grpc: 13, exit: 1, retryable: false },
   budget_exceeded: { http: 429, grpc: 8, exit: 9, retryable: false },
   guardrail_tripped: { http: 422, grpc: 9, exit: 1, retryable: false },

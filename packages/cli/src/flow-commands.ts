@@ -17,6 +17,12 @@ export const timed = (to: Command): Command =>
       ),
     )
     .addOption(new Option('--max-cost <usd>', 'the same in US dollars, like 0.50').argParser(dollars))
+    .addOption(
+      new Option('--timeout <time>', 'fail when it has not ended so long after it was accepted, like 15m')
+        .argParser(duration)
+        .conflicts('deadline'),
+    )
+    .option('--deadline <time>', 'fail when it has not ended by then, like 2026-12-01T18:00:00Z')
     .option('--concurrency-key <key>', 'tasks with this key run one at a time, or as many as the limit')
     .addOption(
       new Option('--concurrency-limit <n>', 'how many (default: 1)').argParser(wholeNumber(1, 1_000_000)),

@@ -18,6 +18,9 @@ interface RunOptions extends CommandOptions {
   delay?: number;
   maxTokens?: number;
   maxCost?: number;
+  /** In ms. */
+  timeout?: number;
+  deadline?: string;
   concurrencyKey?: string;
   concurrencyLimit?: number;
   rateKey?: string;
@@ -46,6 +49,7 @@ export async function run(name: string, positional: string | undefined, options:
 /** What was said of how and when the task runs. */
 function requestOptions(options: RunOptions): Omit<CreateTask, 'name' | 'input'> {
   const { kind, session: sessionId, idempotencyKey, queue, priority, at: runAt, delay: delayMs } = options;
+  const { timeout: timeoutMs, deadline: deadlineAt } = options;
   const { concurrencyKey, concurrencyLimit, rateKey, rate: rateLimit, maxTokens, maxCost } = options;
   const said = {
     kind,
@@ -55,6 +59,8 @@ function requestOptions(options: RunOptions): Omit<CreateTask, 'name' | 'input'>
     priority,
     runAt,
     delayMs,
+    timeoutMs,
+    deadlineAt,
     concurrencyKey,
     concurrencyLimit,
     budget:

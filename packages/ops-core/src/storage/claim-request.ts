@@ -36,6 +36,9 @@ export interface NamespaceShare extends Share {
 /** The claimer has used nothing so far. */
 export const evenShares: Shares = { step: 1, namespaces: {} };
 
+/** How long a worker has, beyond a task's deadline, to write its end before the sweep takes the task. */
+export const endingMs = 5_000;
+
 /** So many lanes are looked at in one claim; where there are more, the next one goes on behind them. */
 export const lanesPerClaim = 200;
 

@@ -1,6 +1,7 @@
 import { apiKeyCases } from './contract/api-keys.ts';
 import { claimCases } from './contract/claim.ts';
 import { controlCases } from './contract/control.ts';
+import { deadlineCases } from './contract/deadline.ts';
 import { failureCases } from './contract/failures.ts';
 import { fairnessCases } from './contract/fairness.ts';
 import { familyCases } from './contract/family.ts';
@@ -33,6 +34,7 @@ export const storeCases: readonly StoreCase[] = [
   ...workerCases,
   ...limitCases,
   ...queueCases,
+  ...deadlineCases,
   ...fairnessCases,
   ...standingCases,
   ...listCases,

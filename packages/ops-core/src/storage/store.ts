@@ -36,6 +36,10 @@ export interface NewTask {
   options?: string;
   /** Unix ms; not before. */
   dueAt?: number;
+  /** Of the whole task, Unix ms: it fails when it has not ended by then. */
+  deadlineAt?: number;
+  /** In place of `deadlineAt`: so many ms after the task was accepted. */
+  timeoutMs?: number;
   /** Upper bound of one attempt's time, in ms. Default: the claim's. */
   attemptTimeoutMs?: number;
   idempotencyKey?: string;
@@ -170,7 +174,10 @@ export interface PostWrite {
   taskId: string;
   item: InboxItem;
 }
-/** Makes a failed task pending again: the outcome goes, failures is 0, the inbox gets a `reopen` item. */
+/**
+ * Makes a failed task pending again: the outcome goes, failures is 0, the inbox gets a `reopen` item. One with a deadline has
+ * as much time again.
+ */
 export interface ReopenWrite {
   op: 'reopen';
   namespace: string;
@@ -234,6 +241,8 @@ export interface ClaimedTask extends Owner {
   claimedAt: number;
   /** Unix ms. An attempt that lasts longer is taken over by the sweep. */
   deadlineAt: number;
+  /** Unix ms: of the whole task. */
+  taskDeadlineAt?: number;
 }
 
 /** A task with all that lists and details show. */
@@ -260,6 +269,8 @@ export interface TaskRow {
   outcome?: string;
   createdAt: number;
   dueAt?: number;
+  /** Unix ms: it fails when it has not ended by then. */
+  deadlineAt?: number;
   finishedAt?: number;
 }
 
@@ -351,7 +362,10 @@ export interface Store extends StoreParts, AsyncDisposable {
    * time, then id. Raises `attempt`.
    */
   claim(request: ClaimRequest): Promise<readonly ClaimedTask[]>;
-  /** Makes what is due ready, at most `limit`. Gives the next due time (Unix ms), if any. */
+  /**
+   * Makes what is due ready, and ends what nobody runs and whose deadline has passed, at most `limit` of each. Gives the next
+   * time (Unix ms) of either, if any.
+   */
   promoteDue(limit: number): Promise<number | undefined>;
 
   task(namespace: string, taskId: string): Promise<TaskRow | undefined>;

@@ -17,7 +17,7 @@ import type { ChildTask, TaskPort } from './durable/port.ts';
 import { UsageSum } from './task-view.ts';
 
 /** Why an attempt is stopped from outside. */
-export type StopCause = 'lease_lost' | 'deadline' | 'shutdown';
+export type StopCause = 'lease_lost' | 'deadline' | 'task_deadline' | 'shutdown';
 
 type OwnedWrite = Extract<Write, { owner: Owner }>;
 /** An owned write without its owner, which the attempt adds. */
@@ -158,9 +158,10 @@ export class Attempt implements TaskPort {
     await this.#writing;
   }
 
+  /** What is committed so far. */
   async journal(): Promise<EntryRow[]> {
     const entries: EntryRow[] = [];
-    while (entries.length < this.task.lastSeq) {
+    while (entries.length < this.#lastSeq) {
       const after = entries.at(-1)?.seq ?? 0;
       const page = await this.untilAvailable(() => this.#store.journal(this.taskId, after, journalPage));
       if (page.length === 0) break;

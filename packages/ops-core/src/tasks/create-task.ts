@@ -34,6 +34,7 @@ export async function newTask(
   const attemptTimeoutMs = request.attemptTimeoutMs ?? definition.attemptTimeoutMs;
   const options = optionsText(request);
   const dueAt = await dueAtOf(request, now);
+  const deadline = await deadlineOf(request, { definition, dueAt, now });
   const queue = request.queue ?? definition.queue;
   const limits = limitsOf({ request, definition, queue, shared: catalog.limitKeys(namespace) });
   return {
@@ -46,6 +47,7 @@ export async function newTask(
     ...(input === undefined ? {} : { input }),
     ...(options === undefined ? {} : { options }),
     ...(dueAt === undefined ? {} : { dueAt }),
+    ...deadline,
     ...(limits.length === 0 ? {} : { limits }),
     ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs: storedTimeoutMs(attemptTimeoutMs) }),
     ...(sessionId === undefined ? {} : { sessionId }),
@@ -65,6 +67,35 @@ async function dueAtOf(
     });
   return (await now()) + delayMs;
 }
+
+/** The task's own word goes before its definition's. What would fail before it may start is refused. */
+async function deadlineOf(
+  { deadlineAt, timeoutMs, delayMs }: CreateTask,
+  {
+    definition,
+    dueAt,
+    now,
+  }: { definition: CatalogEntry; dueAt: number | undefined; now: () => Promise<number> },
+): Promise<Pick<NewTask, 'deadlineAt' | 'timeoutMs'>> {
+  if (deadlineAt === undefined) {
+    const ms = timeoutMs ?? definition.timeoutMs;
+    if (ms === undefined) return {};
+    if (dueAt !== undefined && (delayMs ?? dueAt - (await now())) >= ms) throw neverStarts('/timeoutMs');
+    return { timeoutMs: ms };
+  }
+  if (timeoutMs !== undefined)
+    throw new OpspawnError('invalid_argument', 'deadlineAt and timeoutMs exclude each other', {
+      details: { path: '/timeoutMs' },
+    });
+  const at = Date.parse(deadlineAt);
+  if (at <= (dueAt ?? (await now()))) throw neverStarts('/deadlineAt');
+  return { deadlineAt: at };
+}
+
+const neverStarts = (path: string): OpspawnError =>
+  new OpspawnError('invalid_argument', `${path}: the task would fail before it may start`, {
+    details: { path },
+  });
 
 function encodeInput(input: Json | undefined): string | undefined {
   try {

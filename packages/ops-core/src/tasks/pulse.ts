@@ -1,5 +1,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import { inboxOf, type LiveChannel } from '../broker/broker.ts';
+import { deadlineExceeded } from '../domain/deadline.ts';
+import type { ClaimedTask } from '../storage/store.ts';
 import type { Attempt } from './attempt.ts';
 import { SlotMap } from './slot-map.ts';
 
@@ -14,6 +16,8 @@ interface Running {
   readonly timeoutMs: number;
   /** `performance.now()` */
   readonly deadlineAt: number;
+  /** The same of the whole task; Infinity where it has none. */
+  readonly taskDeadlineAt: number;
   inboxReadAt: number;
   subscription: Disposable | undefined;
 }
@@ -44,6 +48,7 @@ export class Pulse implements Disposable {
       attempt,
       timeoutMs,
       deadlineAt,
+      taskDeadlineAt: now + timeLeftMs(attempt.task),
       inboxReadAt: now,
       subscription: undefined,
     });
@@ -84,7 +89,8 @@ export class Pulse implements Disposable {
     const now = performance.now();
     let rereads = 0;
     for (const running of this.#running.values()) {
-      if (now >= running.deadlineAt) running.attempt.stop('deadline', deadlinePassed(running));
+      if (now >= running.taskDeadlineAt) running.attempt.stop('task_deadline', taskDeadlinePassed(running));
+      else if (now >= running.deadlineAt) running.attempt.stop('deadline', deadlinePassed(running));
       if (running.subscription === undefined) this.#watch(running);
       else if (now - running.inboxReadAt > rereadMs && rereads++ < maxRereads) this.#readInbox(running);
     }
@@ -102,6 +108,13 @@ export class Pulse implements Disposable {
     running.attempt.reloadInbox().catch(this.#onError);
   }
 }
+
+/** Of the whole task, when it was claimed. */
+export const timeLeftMs = ({ taskDeadlineAt = Number.POSITIVE_INFINITY, claimedAt }: ClaimedTask): number =>
+  taskDeadlineAt - claimedAt;
+
+const taskDeadlinePassed = ({ attempt: { task } }: Running): OpspawnError =>
+  deadlineExceeded(task.taskDeadlineAt ?? 0, []);
 
 const deadlinePassed = ({ attempt, timeoutMs }: Running): OpspawnError =>
   new OpspawnError('timeout', `Attempt ${attempt.attempt} took longer than ${timeoutMs} ms`, {

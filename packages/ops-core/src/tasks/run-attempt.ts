@@ -7,6 +7,7 @@ import { mergeRetry } from './definitions/definition.ts';
 import type { Registry, Runnable } from './definitions/registry.ts';
 import type { DurableOptions, DurableOutcome } from './durable/port.ts';
 import { runDurable } from './durable/run-durable.ts';
+import { deadlineEnd, isOverdue } from './overdue.ts';
 import { failureOf, giveBack, settlementOf } from './settle.ts';
 import { type SharedBudget, StoreTaskBudget, sharedBudget } from './task-budget.ts';
 import { parseTaskOptions, type TaskOptions } from './task-view.ts';
@@ -51,7 +52,8 @@ async function settle(
   try {
     const outcome = await perform(attempt, runnable, options, environment);
     logOutcome(attempt, outcome, environment.log);
-    if (outcome.kind === 'stopped') await attempt.written();
+    if (outcome.kind === 'stopped' || attempt.stopCause === 'task_deadline') await attempt.written();
+    if (isOverdue(attempt, outcome)) return await deadlineEnd(attempt);
     return settlementOf(outcome, attempt, retry);
   } catch (thrown) {
     environment.log.error(
@@ -59,6 +61,7 @@ async function settle(
       'an attempt broke',
     );
     await attempt.written();
+    if (attempt.stopCause === 'task_deadline') return await deadlineEnd(attempt);
     return attempt.stopCause === 'lease_lost' ? undefined : failureOf(thrown, attempt, retry);
   }
 }

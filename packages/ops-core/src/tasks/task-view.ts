@@ -61,6 +61,8 @@ export function viewNewTask(task: NewTask, { input, metadata = {} }: CreateTask,
   };
   if (input !== undefined) view.input = input;
   if (dueAt !== undefined) view.dueAt = isoTime(dueAt);
+  const deadlineAt = task.deadlineAt ?? createdAt + (task.timeoutMs ?? Number.NaN);
+  if (!Number.isNaN(deadlineAt)) view.deadlineAt = isoTime(deadlineAt);
   if (sessionId !== undefined) view.sessionId = sessionId;
   if (task.limits !== undefined) view.limits = [...task.limits];
   if (idempotencyKey !== undefined) view.idempotencyKey = idempotencyKey;
@@ -104,6 +106,7 @@ export function viewTask(row: TaskRow): Task {
     entries: row.lastSeq,
     createdAt: isoTime(row.createdAt),
     dueAt: row.dueAt === undefined ? undefined : isoTime(row.dueAt),
+    deadlineAt: row.deadlineAt === undefined ? undefined : isoTime(row.deadlineAt),
     finishedAt: row.finishedAt === undefined ? undefined : isoTime(row.finishedAt),
   };
   return present(fields) as Task;

@@ -26,6 +26,7 @@ export function explainTask({ row, standing, calls, now }: Facts): Why {
     ...queueReasons(row, standing),
     ...workerReasons(row, standing),
     ...asked(standing),
+    ...deadline(row),
   ];
   return { taskId, status, reasons };
 }
@@ -167,6 +168,12 @@ function workerReasons({ status, kind, name, queue }: TaskRow, { workers }: Stan
       ? `No live worker serves the queue "${queue}"`
       : `No live worker of the queue "${queue}" runs the ${kind} "${name}"; they run: ${definitions.join(', ') || 'nothing'}`;
   return [{ code: 'no_worker', message, queue, definitions }];
+}
+
+function deadline({ deadlineAt }: TaskRow): WhyReason[] {
+  if (deadlineAt === undefined) return [];
+  const until = isoTime(deadlineAt);
+  return [{ code: 'deadline', message: `It fails at ${until} unless it has ended by then`, until }];
 }
 
 const askedFor: Readonly<Record<string, string>> = {

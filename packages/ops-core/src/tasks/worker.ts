@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { type ChildRequest, encodeJson, OpspawnError, type Steps } from '@opspawn/agentkit';
 import type { Doorbell } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
+import { deadlineExceeded } from '../domain/deadline.ts';
 import type { Log } from '../observe/log.ts';
 import type { ClaimedTask, Store } from '../storage/store.ts';
 import { Attempt, leaseLost, type StopCause } from './attempt.ts';
@@ -18,7 +19,7 @@ import type { ChildTask, DurableOptions } from './durable/port.ts';
 import { FairShare } from './fair-share.ts';
 import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
-import { Pulse } from './pulse.ts';
+import { Pulse, timeLeftMs } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
 import { ShareWeights } from './share-weights.ts';
 import { sharedBudget } from './task-budget.ts';
@@ -226,6 +227,7 @@ class TaskWorker implements Worker {
       childTask: (parent, request) => this.#childTask(parent, request),
     });
     this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs);
+    if (timeLeftMs(task) <= 0) attempt.stop('task_deadline', deadlineExceeded(task.taskDeadlineAt ?? 0, []));
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
     void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).finally(() =>
       this.#end(attempt),
@@ -254,7 +256,7 @@ class TaskWorker implements Worker {
       parseTaskOptions(parent.options).budget,
       this.#options.registry.get(parent.kind, parent.name)?.budget,
     );
-    const { concurrency, rate } = 'data' in definition ? definition.data : definition;
+    const { concurrency, rate, timeoutMs } = 'data' in definition ? definition.data : definition;
     const limits = limitsOf({
       request: {},
       definition: { kind, name, concurrency, rate },
@@ -272,6 +274,7 @@ class TaskWorker implements Worker {
       ...(definition.attemptTimeoutMs === undefined
         ? {}
         : { attemptTimeoutMs: storedTimeoutMs(definition.attemptTimeoutMs) }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(limits.length === 0 ? {} : { limits }),
       ...(parent.sessionId === undefined ? {} : { sessionId: parent.sessionId }),
     };

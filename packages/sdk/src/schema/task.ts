@@ -90,7 +90,17 @@ export const createTaskSchema = z.strictObject({
     .min(1)
     .max(7 * 24 * 3_600_000)
     .optional()
-    .describe('Default one hour'),
+    .describe('Of one attempt; default one hour'),
+  timeoutMs: z
+    .int()
+    .min(1)
+    .max(longestDelayMs)
+    .optional()
+    .describe('Of the whole task from when it is accepted: then it fails with `deadline_exceeded`'),
+  deadlineAt: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe('In place of `timeoutMs`: the time itself'),
   budget: z
     .strictObject({
       tokens: z.int().min(1).max(1_000_000_000_000).optional().describe('Input and output tokens'),
@@ -168,6 +178,7 @@ export const taskSchema = z
     entries: z.int().nonnegative().describe('Length of the journal'),
     createdAt: z.iso.datetime(),
     dueAt: z.iso.datetime().optional(),
+    deadlineAt: z.iso.datetime().optional().describe('It fails when it has not ended by then'),
     finishedAt: z.iso.datetime().optional(),
   })
   .meta({ id: 'Task', examples: [exampleTask] });

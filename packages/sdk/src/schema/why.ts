@@ -22,6 +22,7 @@ export const whyCodes = [
   'paused',
   'budget',
   'asked',
+  'deadline',
 ] as const;
 
 export const whyReasonSchema = z.object({

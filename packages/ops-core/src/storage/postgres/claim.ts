@@ -1,6 +1,6 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { TaskKind } from '@opspawn/sdk';
-import { type ClaimRequest, evenShares } from '../claim-request.ts';
+import { type ClaimRequest, endingMs, evenShares } from '../claim-request.ts';
 import type { Turn } from '../sqlite/turn.ts';
 import type { ClaimedTask } from '../store.ts';
 import { statement } from './connections.ts';
@@ -40,6 +40,7 @@ export type ClaimRow = [
   options: Text,
   sessionId: Text,
   parentId: Text,
+  taskDeadlineAt: number | null,
 ];
 
 /** Of queue q and tasks t, in the order of a ClaimRow. */
@@ -47,7 +48,7 @@ const columns = `q.task_id, q.attempt, q.failures, q.priority, q.due_at, q.deadl
   q.queue, t.created_at,
   case when q.attempt > 1 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
   q.has_inbox and exists (select from inbox i where i.task_id = q.task_id and i.taken_at is null),
-  t.input, t.options, t.session_id, t.parent_id`;
+  t.input, t.options, t.session_id, t.parent_id, q.task_deadline_at`;
 
 /**
  * The worker's row is locked, also against its removal: otherwise a sweep could take back what the worker held and miss
@@ -64,7 +65,8 @@ export const claimStatement = statement<ClaimRow>(
      ),${fairOrder},
      claimed as (
        update queue q set state = 1, attempt = q.attempt + 1, worker_id = $2, claim_no = $6,
-         deadline_at = (select at from clock) + coalesce(t.attempt_timeout_ms, $5::bigint)
+         deadline_at = least((select at from clock) + coalesce(t.attempt_timeout_ms, $5::bigint),
+           q.task_deadline_at + ${endingMs})
        from tasks t
        where q.task_id = any(array(select task_id from candidate)) and exists (select from turn)
          and t.namespace = q.namespace and t.id = q.task_id
@@ -142,7 +144,14 @@ function claimedTask(row: ClaimRow, workerId: string, claimedAt: number): Claime
     createdAt,
     lastSeq,
   ] = row;
-  const [hasInbox, input, options, sessionId, parentId] = row.slice(16) as [boolean, Text, Text, Text, Text];
+  const [hasInbox, input, options, sessionId, parentId, taskDeadlineAt] = row.slice(16) as [
+    boolean,
+    Text,
+    Text,
+    Text,
+    Text,
+    number | null,
+  ];
   const claimed: ClaimedTask = {
     taskId: taskId ?? '',
     attempt,
@@ -162,6 +171,7 @@ function claimedTask(row: ClaimRow, workerId: string, claimedAt: number): Claime
   if (options !== null) claimed.options = options;
   if (sessionId !== null) claimed.sessionId = sessionId;
   if (parentId !== null) claimed.parentId = parentId;
+  if (taskDeadlineAt !== null) claimed.taskDeadlineAt = taskDeadlineAt;
   return claimed;
 }
 

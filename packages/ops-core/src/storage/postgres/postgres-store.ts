@@ -142,7 +142,9 @@ export class PostgresStore implements Store {
   }
 
   async promoteDue(limit: number): Promise<number | undefined> {
-    return (await this.#tell(promoteDue, [limit]))?.next ?? undefined;
+    const { next = null, overdue = [] } = (await this.#tell(promoteDue, [limit])) ?? {};
+    if (overdue.length > 0) await this.#writes.expire(overdue);
+    return next ?? undefined;
   }
 
   async task(namespace: string, taskId: string): Promise<TaskRow | undefined> {

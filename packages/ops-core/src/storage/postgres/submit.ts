@@ -19,19 +19,20 @@ const submitOf = (name: string, onConflict: string): Statement<Row> =>
     `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      made as (
        insert into tasks (namespace, id, kind, name, queue, priority, created_at, due_at, attempt_timeout_ms,
-         idempotency_key, request_digest, parent_key, options, input)
+         idempotency_key, request_digest, parent_key, options, input, deadline_at)
        select x.namespace, x.id, x.kind, x.name, x.queue, x.priority, clock.at, x.due_at, x.attempt_timeout_ms,
-         x.idempotency_key, x.request_digest, x.parent_key, x.options, x.input
+         x.idempotency_key, x.request_digest, x.parent_key, x.options, x.input, coalesce(x.deadline_at, clock.at + x.timeout_ms)
        from unnest($3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::bigint[],
-         $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]) as x (namespace, id, kind, name, queue,
-         priority, due_at, attempt_timeout_ms, idempotency_key, request_digest, parent_key, options, input), clock
+         $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[]) as x (namespace, id, kind, name, queue,
+         priority, due_at, attempt_timeout_ms, idempotency_key, request_digest, parent_key, options, input, deadline_at, timeout_ms), clock
        ${onConflict}
-       returning namespace, id, queue, priority, created_at, due_at
+       returning namespace, id, queue, priority, created_at, due_at, deadline_at
      ),
      queued as (
-       insert into queue (task_id, state, attempt, queue, priority, due_at, failures, namespace, has_children, has_inbox)
+       insert into queue (task_id, state, attempt, queue, priority, due_at, failures, namespace, has_children, has_inbox,
+         task_deadline_at)
        select id, case when due_at > created_at then 2 else 0 end, 0, queue, priority, coalesce(due_at, created_at), 0,
-         namespace, false, false
+         namespace, false, false, deadline_at
        from made
      )
      select count(*), (select at from clock),
@@ -41,6 +42,9 @@ const submitOf = (name: string, onConflict: string): Statement<Row> =>
 
 const submit = submitOf('submit', '');
 const submitWithKeys = submitOf('submit_with_keys', 'on conflict do nothing');
+/** Unix ms; Infinity for a task without a deadline. */
+export const deadlineOf = ({ deadlineAt, timeoutMs }: NewTask, createdAt: number): number =>
+  deadlineAt ?? (timeoutMs === undefined ? Number.POSITIVE_INFINITY : createdAt + timeoutMs);
 const keyOf = (task: NewTask): string => task.idempotencyKey ?? '';
 
 /**
@@ -66,6 +70,8 @@ export const plainSubmit: PlainWrite<NewTask, SubmitResult, Row> = {
     textArray(tasks.map((task) => task.parentKey)),
     textArray(tasks.map((task) => task.options)),
     textArray(tasks.map((task) => task.input)),
+    int8Array(tasks.map((task) => task.deadlineAt)),
+    int8Array(tasks.map((task) => task.timeoutMs)),
   ],
   answer([, at, ids], tasks, turn) {
     const made = ids === null ? undefined : new Set(ids);
@@ -73,6 +79,7 @@ export const plainSubmit: PlainWrite<NewTask, SubmitResult, Row> = {
       if (made?.has(task.id.toLowerCase()) === false) return undefined;
       if ((task.dueAt ?? 0) <= at) turn.ready.add(task.queue);
       else turn.dueAt = Math.min(turn.dueAt, task.dueAt ?? turn.dueAt);
+      turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at));
       return { taskId: task.id, outcome: 'created', createdAt: at };
     });
   },

@@ -7,6 +7,7 @@ export const viewColumns = `t.id, t.namespace, t.kind, t.name, t.queue, t.priori
   t.parent_id, t.idempotency_key, t.created_at, t.due_at, q.state, q.due_at, q.paused_reason,
   coalesce(q.attempt, o.attempt), coalesce(q.failures, o.failures),
   coalesce(o.seq, (select max(j.seq) from journal j where j.task_id = t.id)), o.status, o.at, o.data, t.limits,
+  coalesce(q.task_deadline_at, t.deadline_at),
   case when q.state in (4, 5) then (
     select json_agg(json_strip_nulls(json_build_object('step', w.step, 'hash', w.hash, 'kind', w.kind, 'name', w.name,
       'key', w.key, 'dueAt', w.due_at, 'data', w.data)) order by w.position)
@@ -21,4 +22,4 @@ export const taskById = statement<TaskAndWaits>(
 );
 
 export const toTask = (row: TaskAndWaits): TaskRow =>
-  taskOf(row.slice(0, -1) as ViewRow, (row.at(-1) as TaskAndWaits[23]) ?? []);
+  taskOf(row.slice(0, -1) as ViewRow, (row.at(-1) as TaskAndWaits[24]) ?? []);

@@ -1,5 +1,5 @@
 import { statement } from './connections.ts';
-import type { Told } from './write-all.ts';
+import type { OverdueTask, Told } from './write-all.ts';
 
 /** One row per worker, so that renewals touch no task and wait for nobody. Gives no row for an id in use elsewhere. */
 export const registerWorker = statement<[id: string]>(
@@ -24,7 +24,6 @@ export const sweep = statement<[Told & { readonly count: number; readonly behind
   'select sweep($1, $2, $3, $4)',
 );
 
-export const promoteDue = statement<[Told & { readonly next: number | null }]>(
-  'promote_due',
-  'select promote_due($1, $2)',
-);
+export const promoteDue = statement<
+  [Told & { readonly next: number | null; readonly overdue: readonly OverdueTask[] }]
+>('promote_due', 'select promote_due($1, $2)');

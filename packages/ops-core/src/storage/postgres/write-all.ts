@@ -1,3 +1,4 @@
+import { deadlineData, type OpenEffect } from '../../domain/deadline.ts';
 import { errorCodeOf } from '../error-code.ts';
 import type { Turn } from '../sqlite/turn.ts';
 import type { Write } from '../store.ts';
@@ -17,6 +18,31 @@ type Row = [{ readonly results: readonly unknown[] } & Told];
 
 /** Any writes, one after the other, in one transaction. */
 export const writeAll = statement<Row>('write_all', 'select write_all($1, $2, $3, $4::jsonb)');
+
+/** A task whose time is up and that nobody ran a moment ago. */
+export interface OverdueTask {
+  readonly taskId: string;
+  readonly attempt: number;
+  readonly deadlineAt: number;
+  readonly effects: readonly OpenEffect[];
+}
+
+/** Ends those that still nobody runs. */
+export function encodeExpiries(tasks: readonly OverdueTask[], floor: number): unknown[] {
+  const ids = uuidArray(tasks.map(({ taskId }) => taskId));
+  const writes = tasks.map(({ taskId, attempt, deadlineAt, effects }) => {
+    const data = deadlineData(deadlineAt, effects);
+    const { error } = JSON.parse(data) as { error: unknown };
+    return {
+      op: 'expire',
+      taskId,
+      attempt,
+      data,
+      childData: JSON.stringify({ taskId, status: 'failed', error }),
+    };
+  });
+  return [floor, ids, ids, toJsonText(writes)];
+}
 
 /** Throws `invalid_argument` and `payload_too_large`. */
 export function encodeWrites(writes: readonly Write[], floor: number): unknown[] {

@@ -16,7 +16,7 @@ import { isPlainFinish, plainFinish } from './finish.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { PlainWrite } from './plain-write.ts';
 import { isPlainSubmit, plainSubmit } from './submit.ts';
-import { encodeWrites, noteTold, writeAll } from './write-all.ts';
+import { encodeExpiries, encodeWrites, noteTold, type OverdueTask, writeAll } from './write-all.ts';
 
 export interface WritesParts {
   readonly connections: Connections;
@@ -59,6 +59,14 @@ export class Writes implements AsyncDisposable {
     );
     let next = 0;
     return tasks.map((_, index) => results[index] ?? (others[next++] as SubmitResult));
+  }
+
+  /** Ends them, but for those that somebody took meanwhile. */
+  async expire(tasks: readonly OverdueTask[]): Promise<void> {
+    const { clock } = this.#parts;
+    await this.#writeAll(encodeExpiries(tasks, clock.floor)).catch((thrown: unknown) => {
+      throw refusalOf(thrown);
+    });
   }
 
   /** Resolves when all that was asked for is answered. */
@@ -125,9 +133,13 @@ export class Writes implements AsyncDisposable {
     }
   }
 
-  async #commit(writes: readonly Write[]): Promise<readonly unknown[]> {
+  #commit(writes: readonly Write[]): Promise<readonly unknown[]> {
+    return this.#writeAll(encodeWrites(writes, this.#parts.clock.floor));
+  }
+
+  async #writeAll(encoded: unknown[]): Promise<readonly unknown[]> {
     const { connections, clock, onCommit } = this.#parts;
-    const rows = await connections.run('writes', writeAll, encodeWrites(writes, clock.floor));
+    const rows = await connections.run('writes', writeAll, encoded);
     const { at, results, told } = (rows[0] as (typeof rows)[number])[0];
     clock.note(at);
     const turn = newTurn(at);

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { TaskKind } from '@opspawn/sdk';
 import { queueState } from '../../domain/task-state.ts';
-import type { ClaimRequest } from '../claim-request.ts';
+import { type ClaimRequest, endingMs } from '../claim-request.ts';
 import type { ClaimedTask } from '../store.ts';
 import { textOf } from './blobs.ts';
 import { byUrgency, prepareFairOrder } from './fair-order.ts';
@@ -30,6 +30,7 @@ type ReadyTask = [
   options: Text,
   sessionId: Text,
   parentId: Text,
+  taskDeadlineAt: number | null,
 ];
 
 /** Throws `lease_lost` for a worker that is not registered, or no more. */
@@ -61,8 +62,7 @@ export function prepareClaim(
     if (limit <= 0) return [];
     const queues = [...new Set(request.queues)];
     const take = (row: ReadyTask): ReadyTask => {
-      const deadlineAt = turn.at + (row[5] ?? request.attemptTimeoutMs);
-      setRunning.get(row[0], row[1] + 1, workerId, deadlineAt);
+      setRunning.get(row[0], row[1] + 1, workerId, deadlineOf(row, request, turn.at));
       turn.changed.push(row[0]);
       return row;
     };
@@ -93,16 +93,21 @@ const prepareFront = <Parameters extends (string | number)[]>(
        t.queue, t.created_at,
        case when q.attempt > 0 then (select max(j.seq) from journal j where j.task_id = q.task_id) end,
        q.has_inbox and exists (select 1 from inbox i where i.task_id = q.task_id and i.taken_at is null),
-       ${textOf('t', 'input', 'input_blob')}, t.options, t.session_id, t.parent_id
+       ${textOf('t', 'input', 'input_blob')}, t.options, t.session_id, t.parent_id, q.task_deadline_at
      from queue q indexed by ${index} cross join tasks t on t.namespace = q.namespace and t.id = q.task_id
      where ${which}`,
   );
+
+/** Of the attempt. */
+const deadlineOf = (row: ReadyTask, { attemptTimeoutMs }: ClaimRequest, at: number): number =>
+  Math.min(at + (row[5] ?? attemptTimeoutMs), (row[17] ?? Number.POSITIVE_INFINITY) + endingMs);
 
 function claimedTask(row: ReadyTask, request: ClaimRequest, claimedAt: number): ClaimedTask {
   const input = row[13];
   const options = row[14];
   const sessionId = row[15];
   const parentId = row[16];
+  const taskDeadlineAt = row[17];
   const claimed: ClaimedTask = {
     taskId: row[0],
     attempt: row[1] + 1,
@@ -116,12 +121,13 @@ function claimedTask(row: ReadyTask, request: ClaimRequest, claimedAt: number): 
     lastSeq: row[11] ?? 0,
     hasInbox: row[12] !== 0,
     claimedAt,
-    deadlineAt: claimedAt + (row[5] ?? request.attemptTimeoutMs),
+    deadlineAt: deadlineOf(row, request, claimedAt),
   };
   if (input !== null) claimed.input = input;
   if (options !== null) claimed.options = options;
   if (sessionId !== null) claimed.sessionId = sessionId;
   if (parentId !== null) claimed.parentId = parentId;
+  if (taskDeadlineAt !== null) claimed.taskDeadlineAt = taskDeadlineAt;
   return claimed;
 }
 

@@ -1,14 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Limits } from './limits.ts';
+import { type OverdueParts, prepareEndOverdue } from './overdue.ts';
 import { prepare } from './statement.ts';
-import type { Transitions } from './transitions.ts';
 import type { Operation, Turn } from './turn.ts';
 
-/** Makes ready what is due, the longest due first. Gives the next due time; undefined when nothing is put off. */
+/**
+ * Makes ready what is due, the longest due first, and ends what is overdue. Gives the next time of either; undefined when
+ * nothing is put off.
+ */
 export function preparePromoteDue(
   database: DatabaseSync,
-  { transitions, limits }: { transitions: Transitions; limits: Limits },
+  parts: OverdueParts,
 ): Operation<number, number | undefined> {
+  const { transitions, limits } = parts;
   const dueTasks = prepare<[number, number], [taskId: string, dueAt: number]>(
     database,
     `select task_id, due_at from queue indexed by queue_due
@@ -19,10 +23,14 @@ export function preparePromoteDue(
     `select min(due_at) from (
        select * from (select due_at from queue indexed by queue_due
          where state in (2, 4) and due_at is not null order by due_at limit 1)
+       union all select * from (select task_deadline_at from queue indexed by queue_overdue
+         where task_deadline_at is not null and state <> 1 order by task_deadline_at limit 1)
        union all select * from (select due_at from rates where due_at is not null order by due_at limit 1))`,
   );
+  const endOverdue = prepareEndOverdue(database, parts);
   const promoteRates = prepareDueRates(database, limits);
   return (turn, limit) => {
+    endOverdue(turn, limit);
     promoteRates(turn, limit);
     for (const [taskId, dueAt] of dueTasks.all(turn.at, limit)) transitions.ready(turn, taskId, dueAt);
     limits.settle(turn);

@@ -17,6 +17,8 @@ export interface QueuedTask {
   /** The session in which the task takes its turn; undefined for a child, which never waits for it. */
   sessionId: string | undefined;
   hasChildren: boolean;
+  /** Unix ms: of the whole task. */
+  deadlineAt: number | undefined;
   /** JSON text: those that the task waits for. */
   limits: string | null;
 }
@@ -47,6 +49,11 @@ export function prepareEnqueue(database: DatabaseSync, limits: Limits) {
        session_order, has_children, has_inbox, limits, blocked_by)
      values (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13)`,
   );
+  // Few have one, and a null that is bound costs as much as a value.
+  const setDeadline = prepare<[string, number]>(
+    database,
+    'update queue set task_deadline_at = ?2 where task_id = ?1',
+  );
   const lastOfSession = prepare<[string, string], [number | null]>(
     database,
     'select max(session_order) from queue where namespace = ?1 and session_id = ?2',
@@ -75,6 +82,10 @@ export function prepareEnqueue(database: DatabaseSync, limits: Limits) {
       task.limits,
       firstKey ?? null,
     );
+    if (task.deadlineAt !== undefined) {
+      setDeadline.get(task.taskId, task.deadlineAt);
+      turn.dueAt = Math.min(turn.dueAt, task.deadlineAt);
+    }
     if (firstKey !== undefined) limits.mark(turn, task.namespace, firstKey);
     if (state === queueState.ready) turn.ready.add(task.queue);
     if (state === queueState.later) turn.dueAt = Math.min(turn.dueAt, dueAt);

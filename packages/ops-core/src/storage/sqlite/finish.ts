@@ -37,7 +37,7 @@ export function prepareFinish(
   database: DatabaseSync,
   parts: FinishParts,
 ): Operation<FinishWrite, OwnedResult> {
-  const { journal, effects, transitions, limits } = parts;
+  const { journal, effects, limits } = parts;
   const findOwned = prepare<[string, number, string], Ended>(
     database,
     `select namespace, failures, parent_id, session_id, has_children, limits from queue
@@ -54,8 +54,7 @@ export function prepareFinish(
   );
   const writeEnd = prepareWriteEnd(database, parts);
   const earlier = prepareEarlier(database, journal);
-  const tellParent = prepareTellParent(database, parts.delivery);
-  const cancelChildren = prepareCancelChildren(database, parts.delivery);
+  const followEnd = prepareFollowEnd(database, parts);
 
   return (turn, write) => {
     const { owner, status, entries } = write;
@@ -71,9 +70,7 @@ export function prepareFinish(
     if (heldLimits !== null) limits.leave(turn, namespace, taskId, heldLimits);
     writeEnd(turn, write, { namespace, failures, terminal });
     effects(turn, taskId, namespace, write);
-    if (parentId !== null) tellParent(turn, namespace, parentId, taskId, status, terminal);
-    if (hasChildren !== 0) cancelChildren(turn, namespace, taskId);
-    if (sessionId !== null) transitions.sessionFreed(turn, namespace, sessionId);
+    followEnd(turn, { taskId, namespace, parentId, sessionId, hasChildren }, { status, data: terminal.data });
     return turn.written;
   };
 }
@@ -145,6 +142,39 @@ function prepareEarlier(database: DatabaseSync, journal: JournalWriter) {
   };
 }
 
+/** A task that has just ended. */
+export interface EndedTask {
+  readonly taskId: string;
+  readonly namespace: string;
+  readonly parentId: Text;
+  readonly sessionId: Text;
+  readonly hasChildren: number;
+}
+
+/** How it ended; `data` is that of the terminal entry. */
+interface EndOf {
+  readonly status: FinishWrite['status'];
+  readonly data: string | undefined;
+}
+
+/** What follows from the end of a task for its parent, its children and its session. */
+export function prepareFollowEnd(
+  database: DatabaseSync,
+  { delivery, transitions }: Pick<FinishParts, 'delivery' | 'transitions'>,
+) {
+  const tellParent = prepareTellParent(database, delivery);
+  const cancelChildren = prepareCancelChildren(database, delivery);
+  return (
+    turn: Turn,
+    { taskId, namespace, parentId, sessionId, hasChildren }: EndedTask,
+    end: EndOf,
+  ): void => {
+    if (parentId !== null) tellParent(turn, namespace, parentId, taskId, end);
+    if (hasChildren !== 0) cancelChildren(turn, namespace, taskId);
+    if (sessionId !== null) transitions.sessionFreed(turn, namespace, sessionId);
+  };
+}
+
 function prepareTellParent(database: DatabaseSync, delivery: Delivery) {
   const parentKeyOf = prepare<[string, string], [Text]>(
     database,
@@ -155,18 +185,17 @@ function prepareTellParent(database: DatabaseSync, delivery: Delivery) {
     namespace: string,
     parentId: string,
     taskId: string,
-    status: FinishWrite['status'],
-    terminal: NewEntry,
+    { status, data: ending }: EndOf,
   ): void => {
     const key = parentKeyOf.get(namespace, taskId)?.[0] ?? `child:${taskId}`;
-    const data = JSON.stringify({ taskId, status, ...outcomeOf(terminal) });
+    const data = JSON.stringify({ taskId, status, ...outcomeOf(ending) });
     delivery.post(turn, namespace, parentId, { id: newId(), kind: 'child', key, data });
   };
 }
 
 /** What the terminal entry says to a parent: its `output` or its `error`. */
-function outcomeOf(terminal: NewEntry): { output?: unknown; error?: unknown } {
-  const data: unknown = terminal.data === undefined ? undefined : JSON.parse(terminal.data);
+function outcomeOf(ending: string | undefined): { output?: unknown; error?: unknown } {
+  const data: unknown = ending === undefined ? undefined : JSON.parse(ending);
   if (typeof data !== 'object' || data === null) return {};
   return {
     ...('output' in data ? { output: data.output } : {}),

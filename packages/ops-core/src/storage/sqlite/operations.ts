@@ -70,7 +70,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
       return tasks;
     },
     settle: limits.settle,
-    promoteDue: preparePromoteDue(database, { transitions, limits }),
+    promoteDue: preparePromoteDue(database, { delivery, transitions, limits }),
     ...prepareLimitSettings(database, limits),
     addApiKey: prepareAddApiKey(database),
     registerWorker: prepareRegisterWorker(database, clock),

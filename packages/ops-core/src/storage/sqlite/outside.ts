@@ -59,6 +59,7 @@ type FailedTask = [
   attempt: number,
   hasChildren: number,
   limits: Text,
+  timeMs: number | null,
 ];
 
 export function prepareReopen(
@@ -70,7 +71,7 @@ export function prepareReopen(
   const findFailed = prepare<[string, string], FailedTask>(
     database,
     `select t.queue, t.priority, t.session_id, t.parent_id, o.attempt,
-       exists (select 1 from tasks c where c.parent_id = t.id), t.limits
+       exists (select 1 from tasks c where c.parent_id = t.id), t.limits, t.deadline_at - t.created_at
      from tasks t join outcomes o on o.task_id = t.id
      where t.namespace = ?1 and t.id = ?2 and o.status = 'failed'`,
   );
@@ -89,7 +90,7 @@ export function prepareReopen(
     if (inbox.wasPosted(taskId, itemId) && isInNamespace(namespace, taskId)) return { ok: true };
     const failed = findFailed.get(namespace, taskId);
     if (failed === undefined) return refuse(namespace, taskId);
-    const [queue, priority, sessionId, parentId, attempt, hasChildren, limits] = failed;
+    const [queue, priority, sessionId, parentId, attempt, hasChildren, limits, timeMs] = failed;
     endToJournal.get(taskId);
     removeOutcome.get(taskId);
     enqueue(turn, {
@@ -102,6 +103,7 @@ export function prepareReopen(
       parentId: parentId ?? undefined,
       sessionId: parentId === null ? (sessionId ?? undefined) : undefined,
       hasChildren: hasChildren !== 0,
+      deadlineAt: timeMs === null ? undefined : turn.at + timeMs,
       limits:
         limits === null
           ? null

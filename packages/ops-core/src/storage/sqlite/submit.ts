@@ -47,8 +47,10 @@ export function prepareSubmit(
     const sessionId = task.sessionId ?? (parentId && sessionOf.get(namespace, parentId)?.[0]) ?? undefined;
     const limits = limitsText(task.limits);
     const inputBlob = blobs.spill(task.input);
+    const deadlineAt =
+      task.deadlineAt ?? (task.timeoutMs === undefined ? undefined : turn.at + task.timeoutMs);
     try {
-      insert(task, { at: turn.at, sessionId, inputBlob, limits });
+      insert(task, { at: turn.at, sessionId, inputBlob, limits, deadlineAt });
     } catch (thrown) {
       const before = isDuplicate(thrown) ? byId.get(namespace, task.id) : undefined;
       if (before === undefined) throw thrown;
@@ -66,6 +68,7 @@ export function prepareSubmit(
       parentId,
       sessionId: parentId === undefined ? sessionId : undefined,
       hasChildren: false,
+      deadlineAt,
       limits: limits === null ? null : ownLimits(task),
     });
     return { taskId: task.id, outcome: 'created', createdAt: turn.at };
@@ -77,17 +80,18 @@ interface Derived {
   sessionId: string | undefined;
   inputBlob: number | null;
   limits: string | null;
+  deadlineAt: number | undefined;
 }
 
 function prepareInsert(database: DatabaseSync, blobs: Blobs) {
   const insert = prepare<
     // biome-ignore format: a line for all columns
-    [string, string, string, string, string, number, number, Int, Int, Text, Text, Text, Text, Text, Text, Int, Text, Text]
+    [string, string, string, string, string, number, number, Int, Int, Text, Text, Text, Text, Text, Text, Int, Text, Text, Int]
   >(
     database,
     `insert into tasks (namespace, id, kind, name, queue, priority, created_at, due_at, attempt_timeout_ms,
-       idempotency_key, request_digest, session_id, parent_id, parent_key, options, input_blob, input, limits)
-     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)`,
+       idempotency_key, request_digest, session_id, parent_id, parent_key, options, input_blob, input, limits, deadline_at)
+     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)`,
   );
   // Each null that is bound costs as much as a value: most tasks have none of the other columns.
   const insertPlain = prepare<[string, string, string, string, string, number, number, Text]>(
@@ -95,8 +99,8 @@ function prepareInsert(database: DatabaseSync, blobs: Blobs) {
     `insert into tasks (namespace, id, kind, name, queue, priority, created_at, input)
      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`,
   );
-  return (task: NewTask, { at, sessionId, inputBlob, limits }: Derived): void => {
-    if (sessionId === undefined && inputBlob === null && isPlain(task)) {
+  return (task: NewTask, { at, sessionId, inputBlob, limits, deadlineAt }: Derived): void => {
+    if (sessionId === undefined && inputBlob === null && deadlineAt === undefined && isPlain(task)) {
       const { namespace, id, kind, name, queue, priority, input = null } = task;
       insertPlain.get(namespace, id, kind, name, queue, priority, at, input);
       return;
@@ -120,6 +124,7 @@ function prepareInsert(database: DatabaseSync, blobs: Blobs) {
       inputBlob,
       blobs.inline(task.input),
       limits,
+      deadlineAt ?? null,
     );
   };
 }

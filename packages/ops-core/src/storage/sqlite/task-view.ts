@@ -15,7 +15,7 @@ const viewColumns = `t.id, t.namespace, t.kind, t.name, t.queue, t.priority, ${t
   t.session_id, t.parent_id, t.idempotency_key, t.created_at, t.due_at,
   q.state, q.due_at, q.paused_reason, coalesce(q.attempt, o.attempt), coalesce(q.failures, o.failures),
   coalesce(o.seq, (select max(j.seq) from journal j where j.task_id = t.id)),
-  o.status, o.at, ${textOf('o', 'data')}, t.limits`;
+  o.status, o.at, ${textOf('o', 'data')}, t.limits, coalesce(q.task_deadline_at, t.deadline_at)`;
 
 export type ViewRow = [
   id: string,
@@ -41,6 +41,7 @@ export type ViewRow = [
   finishedAt: Int,
   outcome: Text,
   limits: Text,
+  deadlineAt: Int,
 ];
 type WaitRow = [
   step: string,
@@ -120,6 +121,7 @@ export function taskOf(row: ViewRow, waits: readonly StoredWait[]): TaskRow {
     present('idempotencyKey', row[10]),
     present('dueAt', dueAt),
     present('pausedReason', row[15]),
+    present('deadlineAt', row[23]),
     present('finishedAt', row[20]),
     present('outcome', row[21]),
   );

@@ -8,6 +8,7 @@ export const definitionDataSchema = z.object({
   description: z.string().optional(),
   inputSchema: definitionSchema.shape.inputSchema,
   attemptTimeoutMs: z.int().positive().optional(),
+  timeoutMs: z.int().positive().optional(),
   concurrency: z.object({ key: z.string().optional(), limit: z.int().positive() }).optional(),
   rate: z
     .object({ key: z.string().optional(), count: z.int().positive(), intervalMs: z.int().positive() })
@@ -17,6 +18,7 @@ export type DefinitionData = z.infer<typeof definitionDataSchema>;
 
 export interface CatalogEntry extends Definition {
   attemptTimeoutMs?: number | undefined;
+  timeoutMs?: number | undefined;
   concurrency?: DefinitionData['concurrency'];
   rate?: DefinitionData['rate'];
 }
@@ -82,7 +84,9 @@ export class DefinitionCatalog {
   async all(namespace: string): Promise<Definition[]> {
     await this.refresh(namespace);
     return [...(this.#shelves.get(namespace)?.byText.values() ?? [])]
-      .map(({ attemptTimeoutMs: _, concurrency: __, rate: ___, ...definition }) => definition)
+      .map(
+        ({ attemptTimeoutMs: _, timeoutMs: __, concurrency: ___, rate: ____, ...definition }) => definition,
+      )
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -113,9 +117,8 @@ export class DefinitionCatalog {
 }
 
 function entryOf({ kind, name, version, queue, data }: DefinitionRow): CatalogEntry {
-  const { description, inputSchema, attemptTimeoutMs, concurrency, rate } = definitionDataSchema.parse(
-    JSON.parse(data),
-  );
+  const { description, inputSchema, attemptTimeoutMs, timeoutMs, concurrency, rate } =
+    definitionDataSchema.parse(JSON.parse(data));
   return {
     kind: taskKindSchema.parse(kind),
     name,
@@ -124,6 +127,7 @@ function entryOf({ kind, name, version, queue, data }: DefinitionRow): CatalogEn
     ...(description === undefined ? {} : { description }),
     ...(inputSchema === undefined ? {} : { inputSchema }),
     attemptTimeoutMs,
+    timeoutMs,
     concurrency,
     rate,
   };

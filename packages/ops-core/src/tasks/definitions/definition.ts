@@ -15,6 +15,8 @@ interface DurableOptions<Input, Output> {
   retry?: Partial<RetryPolicy>;
   /** Time for one attempt, in ms. Default one hour. */
   attemptTimeoutMs?: number;
+  /** Time for the whole task from when it is accepted, with all its waits and retries, in ms. Default: no end. */
+  timeoutMs?: number;
   /** At most `limit` of its tasks run at once, over all workers. With a `key` it shares the limit with others of that key. */
   concurrency?: { key?: string; limit: number };
   /** At most `count` of its tasks start at once, and on average `count` in each interval. */

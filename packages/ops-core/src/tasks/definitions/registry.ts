@@ -123,7 +123,7 @@ function runnableAgent(
     queue: defaultQueue,
     retry: defaultRetry,
     attemptTimeoutMs: undefined,
-    data: { description: agent.description, inputSchema },
+    data: { description: agent.description, inputSchema, timeoutMs: agent.timeoutMs },
     budget: budgetOf(agent),
     mode: 'history',
     body: (steps, { task, options, isWatched }) =>
@@ -160,6 +160,7 @@ function runnableFunction(definition: DurableDefinition): Runnable {
       description,
       inputSchema: schema === undefined ? undefined : inputSchemaOf(definition, schema),
       attemptTimeoutMs: definition.attemptTimeoutMs,
+      timeoutMs: definition.timeoutMs,
       concurrency: definition.concurrency,
       rate: definition.rate,
     },

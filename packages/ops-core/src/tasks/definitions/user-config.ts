@@ -78,6 +78,7 @@ const definitionSchema = (kind: 'function' | 'workflow') =>
     queue: nameSchema.optional(),
     retry: retryPolicySchema.optional(),
     attemptTimeoutMs: z.int().positive().optional(),
+    timeoutMs: z.int().positive().optional(),
     concurrency: z.strictObject({ key: clientKeySchema.optional(), limit: z.int().positive() }).optional(),
     rate: rateSchema.extend({ key: clientKeySchema.optional() }).optional(),
     run: callable,

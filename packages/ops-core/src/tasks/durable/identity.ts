@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { ChildRequest, WaitRequest } from '@opspawn/agentkit';
+import { stepLabel } from '../../domain/deadline.ts';
 
 /**
  * What a call of a durable function is known by: three columns, never one joined string. `count` tells calls of one
@@ -19,9 +20,7 @@ export const identityKey = (branch: string, name: string, count: number): string
 export const identityHash = ({ branch, name, count }: Identity): string =>
   hash('sha256', JSON.stringify([branch, name, count]), 'hex').slice(0, 32);
 
-/** For people: `name` alone for the first of its name at the root, otherwise `branch/name#count`. */
-export const identityLabel = ({ branch, name, count }: Identity): string =>
-  `${branch === '' ? '' : `${branch}/`}${name}${count === 1 ? '' : `#${count}`}`;
+export const identityLabel: (identity: Identity) => string = stepLabel;
 
 /** The name under which a wait is recorded. Its kind goes first, so that a step of the same name is another call. */
 export const waitName = (request: WaitRequest): string =>

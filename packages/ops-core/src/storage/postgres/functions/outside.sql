@@ -13,6 +13,7 @@ begin
   v_new.queue := p_task->>'queue';
   v_new.priority := p_task->>'priority';
   v_new.due_at := (p_task->>'dueAt')::numeric;
+  v_new.deadline_at := coalesce((p_task->>'deadlineAt')::numeric, p_at + (p_task->>'timeoutMs')::numeric);
   v_new.attempt_timeout_ms := (p_task->>'attemptTimeoutMs')::numeric;
   v_new.idempotency_key := p_task->>'idempotencyKey';
   v_new.request_digest := p_task->>'requestDigest';
@@ -34,7 +35,7 @@ begin
   told := enqueue(told, p_at, row(
     v_new.id, 0, 0, null, null, v_new.queue, v_new.priority, coalesce(v_new.due_at, p_at), 0, null, v_new.namespace,
     v_new.parent_id, case when v_new.parent_id is null then v_new.session_id end, null, false, false, null,
-    own_limits(v_new.namespace, v_new.parent_id, v_new.limits), null)::queue);
+    own_limits(v_new.namespace, v_new.parent_id, v_new.limits), null, v_new.deadline_at)::queue);
   result := jsonb_build_object('taskId', v_new.id, 'outcome', 'created', 'createdAt', p_at);
 end $$;
 
@@ -104,7 +105,8 @@ begin
     v_id, 0, v_end.attempt, null, null, v_task.queue, v_task.priority, p_at, 0, null, v_task.namespace, v_task.parent_id,
     case when v_task.parent_id is null then v_task.session_id end, null,
     exists (select from tasks where parent_id = v_id), false, null,
-    own_limits(v_task.namespace, v_task.parent_id, v_task.limits), null)::queue);
+    own_limits(v_task.namespace, v_task.parent_id, v_task.limits), null,
+    p_at + v_task.deadline_at - v_task.created_at)::queue);
   select p.told into told from put_item(told, p_at, v_id, v_item) p;
   result := '{"ok": true}';
 end $$;

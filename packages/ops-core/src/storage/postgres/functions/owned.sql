@@ -71,14 +71,40 @@ begin
   result := jsonb_build_object('ok', true, 'at', p_at);
 end $$;
 
--- The end of a task, with all that follows from it for its parent, its children and its session. `childData` of the
+-- What follows from the end of a task for its parent, its children and its session.
+create function follow_end(inout told text[], p_at bigint, p_task queue, p_child_data text) language plpgsql as $$
+declare
+  v_child uuid;
+begin
+  if p_task.parent_id is not null then
+    select d.told into told from tasks t, deliver(told, p_at, p_task.namespace, p_task.parent_id, jsonb_build_object(
+      'id', gen_random_uuid(), 'kind', 'child', 'key', coalesce(t.parent_key, 'child:' || t.id),
+      'data', p_child_data)) d
+    where t.namespace = p_task.namespace and t.id = p_task.task_id;
+  end if;
+  if p_task.has_children then
+    for v_child in
+      select q.task_id from tasks t join queue q on q.task_id = t.id
+      where t.parent_id = p_task.task_id order by q.task_id
+    loop
+      select d.told into told from deliver(told, p_at, p_task.namespace, v_child, jsonb_build_object(
+        'id', gen_random_uuid(), 'kind', 'cancel', 'key', '',
+        'data', json_build_object('reason', 'parent_ended', 'parentId', p_task.task_id)::text)) d;
+    end loop;
+  end if;
+  if p_task.session_id is not null then
+    told := free_session(told, p_at, p_task.namespace, p_task.session_id);
+  end if;
+  told := told || ('changed ' || p_task.task_id);
+end $$;
+
+-- The end of a task, with all that follows from it. `childData` of the
 -- write: what the parent is told; `errorCode`: of one that failed.
 create function finish_task(inout told text[], p_at bigint, p_write jsonb, out result jsonb) language plpgsql as $$
 declare
   v_task queue := find_owned(p_write->'owner');
   v_entries jsonb := p_write->'entries';
   v_last jsonb := v_entries->-1;
-  v_child uuid;
 begin
   if v_task.task_id is null then
     result := answer_lost(p_write);
@@ -95,26 +121,7 @@ begin
     v_task.failures + (p_write->>'status' = 'failed')::integer, (v_last->>'seq')::integer,
     v_task.attempt, p_at, p_write->>'errorCode', (v_last->>'asked')::integer, v_last->>'data');
   told := apply_effects(told, p_at, v_task.namespace, p_write);
-  if v_task.parent_id is not null then
-    select d.told into told from tasks t, deliver(told, p_at, v_task.namespace, v_task.parent_id, jsonb_build_object(
-      'id', gen_random_uuid(), 'kind', 'child', 'key', coalesce(t.parent_key, 'child:' || t.id),
-      'data', p_write->>'childData')) d
-    where t.namespace = v_task.namespace and t.id = v_task.task_id;
-  end if;
-  if v_task.has_children then
-    for v_child in
-      select q.task_id from tasks t join queue q on q.task_id = t.id
-      where t.parent_id = v_task.task_id order by q.task_id
-    loop
-      select d.told into told from deliver(told, p_at, v_task.namespace, v_child, jsonb_build_object(
-        'id', gen_random_uuid(), 'kind', 'cancel', 'key', '',
-        'data', json_build_object('reason', 'parent_ended', 'parentId', v_task.task_id)::text)) d;
-    end loop;
-  end if;
-  if v_task.session_id is not null then
-    told := free_session(told, p_at, v_task.namespace, v_task.session_id);
-  end if;
-  told := told || ('changed ' || v_task.task_id);
+  told := follow_end(told, p_at, v_task, p_write->>'childData');
   result := jsonb_build_object('ok', true, 'at', p_at);
 end $$;
 

@@ -87,4 +87,5 @@ begin
   -- Once each: a batch may have thousands.
   if p_row.state = 0 and ('ready ' || p_row.queue) <> all(told) then told := told || ('ready ' || p_row.queue); end if;
   if p_row.state = 2 and ('due ' || p_row.due_at) <> all(told) then told := told || ('due ' || p_row.due_at); end if;
+  if p_row.task_deadline_at is not null then told := told || ('due ' || p_row.task_deadline_at); end if;
 end $$;

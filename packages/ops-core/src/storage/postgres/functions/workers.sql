@@ -74,8 +74,10 @@ begin
     v_told := make_ready(v_told, v_task.task_id, v_task.due_at);
   end loop;
   v_told := settle_limits(v_told, v_at);
-  return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told), 'next', least(
+  return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told),
+    'overdue', overdue_tasks(v_at, p_limit), 'next', least(
     (select due_at from queue where state in (2, 4) and due_at is not null order by due_at limit 1),
     (select due_at from rates where due_at is not null order by due_at limit 1),
+    (select task_deadline_at from queue where task_deadline_at is not null and state <> 1 order by task_deadline_at limit 1),
     (select v_at from unsettled limit 1)));
 end $$;

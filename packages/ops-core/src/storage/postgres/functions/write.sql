@@ -66,6 +66,7 @@ begin
       when 'append' then select * into v_told, v_result from append_entries(v_told, v_at, v_write);
       when 'finish' then select * into v_told, v_result from finish_task(v_told, v_at, v_write);
       when 'post' then select * into v_told, v_result from post_item(v_told, v_at, v_write);
+      when 'expire' then select * into v_told, v_result from expire_task(v_told, v_at, v_write);
       when 'reopen' then select * into v_told, v_result from reopen_task(v_told, v_at, v_write);
       else select * into v_told, v_result from give_up_task(v_told, v_at, v_write);
     end case;

@@ -13,6 +13,7 @@ create table tasks (
   priority smallint not null,
   created_at bigint not null,
   due_at bigint,
+  deadline_at bigint,
   attempt_timeout_ms bigint,
   idempotency_key text collate "C",
   request_digest text collate "C",
@@ -32,6 +33,7 @@ create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
 -- in queue_ending, which waits for nobody.
 -- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
 -- limits: those that the task waits for, JSON; blocked_by: the key of the one in whose line it stands (state 6).
+-- deadline_at: of the attempt; task_deadline_at: of the whole task.
 -- has_children and has_inbox: whether there ever were any. claim_no: the worker's claim that took it, so that a claim
 -- whose answer was lost with the connection is found again.
 create table queue (
@@ -53,11 +55,13 @@ create table queue (
   has_inbox boolean not null,
   paused_reason text,
   limits text,
-  blocked_by text collate "C"
+  blocked_by text collate "C",
+  task_deadline_at bigint
 );
 create index queue_ready on queue (queue, namespace, priority, due_at, task_id) where state = 0;
 create index queue_ending on queue (queue, task_id) where state = 7;
 create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
+create index queue_overdue on queue (task_deadline_at) where task_deadline_at is not null and state <> 1;
 create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
 create index queue_limited on queue (namespace, blocked_by, priority, due_at, task_id) where state = 6;
 

@@ -10,6 +10,7 @@ create table tasks (
   priority integer not null,
   created_at integer not null,
   due_at integer,
+  deadline_at integer,
   attempt_timeout_ms integer,
   idempotency_key text,
   request_digest text,
@@ -30,6 +31,7 @@ create index tasks_parent on tasks (parent_id, id) where parent_id is not null;
 -- in queue_ending, which waits for nobody.
 -- session_id and session_order are those of a task that takes its turn in a session, which a child does not.
 -- limits: those that the task waits for, JSON; blocked_by: the key of the one in whose line it stands (state 6).
+-- deadline_at: of the attempt; task_deadline_at: of the whole task.
 -- has_children and has_inbox: whether there ever were any.
 create table queue (
   task_id text primary key,
@@ -49,11 +51,13 @@ create table queue (
   has_inbox integer not null,
   paused_reason text,
   limits text,
-  blocked_by text
+  blocked_by text,
+  task_deadline_at integer
 ) without rowid;
 create index queue_ready on queue (queue, namespace, priority, due_at, task_id) where state = 0;
 create index queue_ending on queue (queue, task_id) where state = 7;
 create index queue_due on queue (due_at) where state in (2, 4) and due_at is not null;
+create index queue_overdue on queue (task_deadline_at) where task_deadline_at is not null and state <> 1;
 create index queue_session on queue (namespace, session_id, session_order) where session_id is not null;
 create index queue_limited on queue (namespace, blocked_by, priority, due_at, task_id) where state = 6;
 
