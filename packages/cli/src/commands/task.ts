@@ -178,6 +178,7 @@ function describeTask(task: Task): string {
     ['parent', task.parentId],
     ['created', task.createdAt],
     ['due', task.dueAt],
+    ['deadline', task.deadlineAt],
     ['finished', task.finishedAt],
     [
       'tokens',
