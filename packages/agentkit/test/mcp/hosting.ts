@@ -21,6 +21,12 @@ export const askingServer = (era: 'modern' | 'legacy', ledger = ''): McpServerIn
   node('./asking-server.ts', era, ledger);
 export const nastyServer = (way: string): McpServerInput => node('./nasty-server.ts', way);
 
+/** Starts in milliseconds; its tool `work` is answered, `hang` never is. */
+export const smallServer: McpServerInput = {
+  command: 'sh',
+  args: [fileURLToPath(new URL('./small-server.sh', import.meta.url))],
+};
+
 export interface TestHost extends McpHost {
   readonly log: McpLogLine[];
 }
