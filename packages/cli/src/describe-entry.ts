@@ -98,8 +98,10 @@ function describeResult(entry: Entry, data: Fields, inputs: ReadonlyMap<string, 
   }
   if (recordKind === 'tool') {
     const input = inputs.get(callIdOf(label)) ?? '';
-    const detail = ok ? input : `${input} ${failure}`;
-    return { kind: 'tool', subject: toolOf(label), detail: detail + tries, ok, ...timing };
+    // a round of a call that goes on when a person has answered
+    const isAsking = fieldsOf(data.error).code === 'input_required';
+    const detail = ok ? input : isAsking ? `${input} asks a person` : `${input} ${failure}`;
+    return { kind: 'tool', subject: toolOf(label), detail: detail + tries, ok: ok || isAsking, ...timing };
   }
   return {
     kind: recordKind,
