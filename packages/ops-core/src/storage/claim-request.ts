@@ -1,7 +1,7 @@
 /**
  * What a worker asks for. Tasks of one namespace and queue are a lane. A claim takes from its lanes in fair order: first
  * capacity is shared between namespaces, then within a namespace between its queues; only within a lane do tasks go by
- * priority, due time and id (ADR 0015).
+ * priority, due time and id (ADR 0019).
  */
 export interface ClaimRequest {
   workerId: string;
