@@ -83,7 +83,7 @@ async function openBus({ database, brokerUrl }: Settings, log: Log): Promise<Bus
 }
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */
-function tellCommits(store: Store, { broker, live }: Bus): void {
+export function tellCommits(store: Store, { broker, live }: Bus): void {
   const tell = (type: 'changed' | 'posted', taskId: string): void => {
     if (live.isWatched(taskId)) live.publish({ type, taskId });
   };

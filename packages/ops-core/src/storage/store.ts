@@ -384,6 +384,8 @@ export interface Store extends StoreParts, AsyncDisposable {
   renewLease(workerId: string, leaseTtlMs: number): Promise<boolean>;
   /** Gives the worker's lease up; what it still holds is made ready. */
   removeWorker(workerId: string): Promise<void>;
+  /** Makes ready what it holds beside these: the answer to a claim was lost. How many. Not during a claim of its. */
+  giveBackOthers(workerId: string, held: readonly Omit<Owner, 'workerId'>[]): Promise<number>;
   /** Makes ready what dead or expired workers hold, and attempts beyond their deadline; at most `limit`. How many. */
   sweep(limit: number): Promise<number>;
   registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void>;

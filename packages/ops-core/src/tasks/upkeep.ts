@@ -62,11 +62,17 @@ export class Upkeep implements AsyncDisposable {
   }
 
   async #promoteAll(): Promise<void> {
-    let nextDueAt = await this.#options.store.promoteDue(batch);
-    while (nextDueAt !== undefined && nextDueAt <= this.#options.now() && !this.#stopping.signal.aborted) {
-      nextDueAt = await this.#options.store.promoteDue(batch);
-    }
-    if (nextDueAt !== undefined) this.noteDue(nextDueAt);
+    const { store, now } = this.#options;
+    let nextDueAt: number | undefined;
+    let lastDueAt: number | undefined;
+    do {
+      lastDueAt = nextDueAt;
+      nextDueAt = await store.promoteDue(batch);
+      if (this.#stopping.signal.aborted || nextDueAt === undefined) return;
+      // Due by our clock and not by the store's, which counts: a timer would go off at once. The sweep asks again.
+      if (nextDueAt === lastDueAt) return;
+    } while (nextDueAt <= now());
+    this.noteDue(nextDueAt);
   }
 
   async #sweepRegularly(): Promise<void> {

@@ -22,6 +22,7 @@ import { Membership } from './membership.ts';
 import { Pulse, timeLeftMs } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
 import { ShareWeights } from './share-weights.ts';
+import { StoreTime } from './store-time.ts';
 import { sharedBudget } from './task-budget.ts';
 import { limitsOf } from './task-limits.ts';
 import { parseTaskOptions } from './task-view.ts';
@@ -65,8 +66,6 @@ export interface Worker extends AsyncDisposable {
 const defaultAttemptTimeoutMs = 3_600_000;
 /** How long attempts that were told to stop may take before they are left behind. */
 const stopMs = 2_000;
-/** Between this process's clock and the store's. */
-const tolerableOffsetMs = 1_000;
 
 /** Registers the definitions and the worker, and begins to claim. Throws `unavailable`. */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
@@ -88,7 +87,9 @@ class TaskWorker implements Worker {
   #membership: Membership | undefined;
   #upkeep: Upkeep | undefined;
   #doorbell: Doorbell | undefined;
-  #clockOffsetMs = 0;
+  readonly #time = new StoreTime();
+  /** The answer to a claim was lost: what it took, nobody here knows. */
+  #mayHoldOthers = false;
   #draining: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -150,11 +151,13 @@ class TaskWorker implements Worker {
     this.#doorbell = bus.broker.subscribe(this.#queues, () => this.#claims.wake());
     this.#upkeep = new Upkeep({
       store,
-      now: () => this.#now(),
+      now: () => this.#time.now(),
       onSwept: () => {
         void this.#claims.wake();
         this.#catalog.keepFresh(namespace);
         this.#weights.keepFresh();
+        if (this.#time.hasJumped())
+          this.#askTime().catch((err: unknown) => log.warn({ err }, 'the time could not be asked'));
       },
       onError: (err) => log.warn({ err }, 'the sweep failed'),
     });
@@ -199,15 +202,25 @@ class TaskWorker implements Worker {
   }
 
   async #claim(limit: number): Promise<readonly ClaimedTask[]> {
+    const { store } = this.#options;
     const identity = this.#membership?.current;
     if (identity === undefined) return [];
-    const tasks = await this.#options.store.claim({
+    if (this.#mayHoldOthers)
+      await store.giveBackOthers(
+        identity.id,
+        this.#pulse.attempts().map(({ taskId, attempt }) => ({ taskId, attempt })),
+      );
+    this.#mayHoldOthers = true;
+    const askedAt = performance.now();
+    const tasks = await store.claim({
       workerId: identity.id,
       queues: this.#queues,
       limit,
       attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
       shares: this.#fairShare.shares(performance.now()),
     });
+    this.#mayHoldOthers = false;
+    if (tasks[0] !== undefined) this.#time.note(tasks[0].claimedAt, askedAt);
     // Claimed under an identity that was lost meanwhile: the sweep gives them to somebody.
     if (identity !== this.#membership?.current) return [];
     this.#fairShare.started(tasks, performance.now());
@@ -217,13 +230,12 @@ class TaskWorker implements Worker {
   #start(task: ClaimedTask): void {
     const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = this.#options;
     const identity = this.#membership?.current;
-    this.#noteTime(task.claimedAt);
     const attempt = new Attempt({
       task,
       store,
       live: bus.live,
       holdsLease: () => identity?.holds() === true,
-      now: () => this.#now(),
+      now: () => this.#time.now(),
       childTask: (parent, request) => this.#childTask(parent, request),
     });
     this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs);
@@ -280,14 +292,10 @@ class TaskWorker implements Worker {
     };
   }
 
-  #now(): number {
-    return Date.now() + this.#clockOffsetMs;
-  }
-
-  /** A difference that the way of the answer explains is none. */
-  #noteTime(storeTime: number): void {
-    const offsetMs = storeTime - Date.now();
-    this.#clockOffsetMs = Math.abs(offsetMs) < tolerableOffsetMs ? 0 : offsetMs;
+  /** Somebody set the date here, or the host slept: only the store knows what time it is. */
+  async #askTime(): Promise<void> {
+    const askedAt = performance.now();
+    this.#time.note(await this.#options.store.now(), askedAt);
   }
 }
 

@@ -106,6 +106,21 @@ export const workerCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'a worker gives back what it holds without knowing: the answer to a claim was lost',
+    async run({ store }) {
+      const workerId = await newWorker(store);
+      for (let n = 0; n < 3; n += 1) await submit(store);
+      const [known, old, unheard] = await claim(store, workerId);
+      assert.ok(known && old && unheard);
+      const held = [known, { ...old, attempt: 0 }];
+      assert.equal(await store.giveBackOthers(workerId, held), 2);
+      assert.equal(await store.giveBackOthers(workerId, held), 0);
+      assert.deepEqual((await readyIds(store)).sort(), [old.taskId, unheard.taskId].sort());
+      assert.ok((await finish(store, known)).ok);
+      assert.deepEqual(await finish(store, unheard), lost);
+    },
+  },
+  {
     promise: 'definitions are listed by namespace, and the version that was registered last stands',
     async run({ store }) {
       const definition = {

@@ -76,7 +76,16 @@ import {
   toolPinsOf,
 } from './tool-pins.ts';
 import { Vacuum } from './vacuum.ts';
-import { promoteDue, registerWorker, removeWorker, renewLease, sweep } from './workers.ts';
+import {
+  encodeHeld,
+  encodeWorker,
+  giveBackOthers,
+  promoteDue,
+  registerWorker,
+  removeWorker,
+  renewLease,
+  sweep,
+} from './workers.ts';
 import { noteTold, type Told } from './write-all.ts';
 import { Writes } from './writes.ts';
 
@@ -197,22 +206,10 @@ export class PostgresStore implements Store {
     return (await this.#run('reads', anyApiKey, [])).length > 0;
   }
 
-  async registerWorker(
-    { id, host, pid, processStart, queues, definitions = [] }: WorkerInfo,
-    leaseTtlMs: number,
-  ): Promise<void> {
-    const worker = [
-      id,
-      host,
-      pid,
-      processStart,
-      JSON.stringify(queues),
-      leaseTtlMs,
-      JSON.stringify(definitions),
-    ];
-    const rows = await this.#run('writes', registerWorker, worker);
+  async registerWorker(worker: WorkerInfo, leaseTtlMs: number): Promise<void> {
+    const rows = await this.#run('writes', registerWorker, encodeWorker(worker, leaseTtlMs));
     if (rows.length === 0)
-      throw new OpspawnError('invalid_argument', `Worker id ${id} is in use by another process`);
+      throw new OpspawnError('invalid_argument', `Worker id ${worker.id} is in use by another process`);
   }
 
   async renewLease(workerId: string, leaseTtlMs: number): Promise<boolean> {
@@ -222,6 +219,10 @@ export class PostgresStore implements Store {
   async removeWorker(workerId: string): Promise<void> {
     await this.#tell(removeWorker, [workerId]);
     this.#claims.forget(workerId);
+  }
+
+  async giveBackOthers(workerId: string, held: Parameters<Store['giveBackOthers']>[1]): Promise<number> {
+    return (await this.#tell(giveBackOthers, [workerId, ...encodeHeld(held)]))?.count ?? 0;
   }
 
   async sweep(limit: number): Promise<number> {

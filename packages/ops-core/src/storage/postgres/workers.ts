@@ -1,3 +1,4 @@
+import type { Owner, WorkerInfo } from '../store.ts';
 import { statement } from './connections.ts';
 import type { OverdueTask, Told } from './write-all.ts';
 
@@ -11,6 +12,19 @@ export const registerWorker = statement<[id: string]>(
    returning id`,
 );
 
+export const encodeWorker = (
+  { id, host, pid, processStart, queues, definitions = [] }: WorkerInfo,
+  leaseTtlMs: number,
+): unknown[] => [
+  id,
+  host,
+  pid,
+  processStart,
+  JSON.stringify(queues),
+  leaseTtlMs,
+  JSON.stringify(definitions),
+];
+
 export const renewLease = statement<[id: string]>(
   'renew_lease',
   `update workers set lease_ttl_ms = $2, lease_until_at = now_ms() + $2 where id = $1 and lease_until_at > now_ms()
@@ -18,6 +32,17 @@ export const renewLease = statement<[id: string]>(
 );
 
 export const removeWorker = statement<[Told]>('remove_worker', 'select remove_worker($1, $2)');
+
+export const giveBackOthers = statement<[Told & { readonly count: number }]>(
+  'give_back_others',
+  'select give_back_others($1, $2, $3, $4)',
+);
+
+/** The attempts that the worker knows of. */
+export const encodeHeld = (held: readonly Omit<Owner, 'workerId'>[]) => [
+  held.map(({ taskId }) => taskId),
+  held.map(({ attempt }) => attempt),
+];
 
 export const sweep = statement<[Told & { readonly count: number; readonly behind: string | null }]>(
   'sweep',

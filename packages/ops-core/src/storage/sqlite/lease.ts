@@ -7,6 +7,8 @@ export interface LeaseClock {
   /** Monotonic, in ms. */
   now(): number;
   readonly bootId: string;
+  /** See `readProcessStart`, which is the default: a simulation has processes of its own. */
+  processStart?(pid: number): string | undefined;
 }
 
 export const hostLeaseClock = (): LeaseClock => ({ now: monotonicNow, bootId: readBootId() });

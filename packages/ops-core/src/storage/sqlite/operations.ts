@@ -24,7 +24,13 @@ import { prepareSubmit } from './submit.ts';
 import { prepareDecideToolPins, prepareRecordToolPins } from './tool-pins.ts';
 import { prepareTransitions } from './transitions.ts';
 import type { Operation, Turn } from './turn.ts';
-import { prepareFindGone, prepareRegisterWorker, prepareRemoveWorker, prepareSweep } from './workers.ts';
+import {
+  prepareFindGone,
+  prepareGiveBackOthers,
+  prepareRegisterWorker,
+  prepareRemoveWorker,
+  prepareSweep,
+} from './workers.ts';
 
 export type Operations = ReturnType<typeof prepareOperations>;
 
@@ -76,6 +82,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     registerWorker: prepareRegisterWorker(database, clock),
     renewLease: renew,
     removeWorker: prepareRemoveWorker(database, { delivery, transitions }),
+    giveBackOthers: prepareGiveBackOthers(database, { delivery, transitions }),
     findGone: prepareFindGone(database, clock),
     sweep: prepareSweep(database, clock, { delivery, transitions }),
     registerDefinitions: prepareRegisterDefinitions(database),

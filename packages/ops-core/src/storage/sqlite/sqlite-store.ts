@@ -198,6 +198,10 @@ export class SqliteStore implements Store {
     return this.#commit.add(this.#operations.removeWorker, workerId);
   }
 
+  giveBackOthers(workerId: string, held: Parameters<Store['giveBackOthers']>[1]): Promise<number> {
+    return this.#commit.add(this.#operations.giveBackOthers, { workerId, held });
+  }
+
   async sweep(limit: number): Promise<number> {
     const gone = await this.#read(this.#operations.findGone);
     return this.#commit.add(this.#operations.sweep, { limit, gone });

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { queueState } from '../../domain/task-state.ts';
-import type { WorkerInfo } from '../store.ts';
+import type { Owner, WorkerInfo } from '../store.ts';
 import type { Delivery } from './delivery.ts';
 import { readPidSpace, readProcessStart } from './host.ts';
 import type { LeaseClock } from './lease.ts';
@@ -74,6 +74,26 @@ export function prepareRemoveWorker(database: DatabaseSync, parts: SweepParts): 
   };
 }
 
+/** Makes ready what a worker that lives holds and does not know of. */
+export function prepareGiveBackOthers(
+  database: DatabaseSync,
+  { delivery, transitions }: SweepParts,
+): Operation<{ workerId: string; held: readonly Omit<Owner, 'workerId'>[] }, number> {
+  const heldBy = prepare<[string], [...HeldTask, attempt: number]>(
+    database,
+    `select task_id, due_at, attempt from queue where state = ${queueState.running} and worker_id = ?1`,
+  );
+  return (turn, { workerId, held }) => {
+    const known = new Map(held.map(({ taskId, attempt }) => [taskId, attempt]));
+    const others = heldBy.all(workerId).filter(([taskId, , attempt]) => known.get(taskId) !== attempt);
+    for (const [taskId, dueAt] of others) {
+      transitions.ready(turn, taskId, dueAt);
+      delivery.heed(turn, taskId);
+    }
+    return others.length;
+  };
+}
+
 /** The workers of this host whose process is gone. */
 export function prepareFindGone(database: DatabaseSync, clock: LeaseClock): () => string[] {
   const all = prepare<[string, string], [id: string, pid: number, processStart: string]>(
@@ -81,10 +101,11 @@ export function prepareFindGone(database: DatabaseSync, clock: LeaseClock): () =
     'select id, pid, process_start from workers where boot_id = ?1 and pid_space = ?2',
   );
   const pidSpace = readPidSpace();
+  const startOf = clock.processStart ?? readProcessStart;
   return () =>
     all
       .all(clock.bootId, pidSpace)
-      .filter(([, pid, processStart]) => readProcessStart(pid) !== processStart)
+      .filter(([, pid, processStart]) => startOf(pid) !== processStart)
       .map(([id]) => id);
 }
 

@@ -26,6 +26,28 @@ begin
   return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told));
 end $$;
 
+-- Makes ready what a worker that lives holds beside these attempts of it.
+create function give_back_others(p_floor bigint, p_worker text, p_tasks uuid[], p_attempts integer[]) returns jsonb
+language plpgsql as $$
+declare
+  v_at bigint := greatest(now_ms(), p_floor);
+  v_told text[] := '{}';
+  v_count integer := 0;
+  v_task record;
+begin
+  for v_task in
+    select q.task_id, q.due_at from queue q where q.state = 1 and q.worker_id = p_worker and not exists (
+      select 1 from unnest(p_tasks, p_attempts) held (task_id, attempt)
+      where held.task_id = q.task_id and held.attempt = q.attempt
+    ) for update skip locked
+  loop
+    v_told := heed_inbox(make_ready(v_told, v_task.task_id, v_task.due_at), v_at, v_task.task_id);
+    v_count := v_count + 1;
+  end loop;
+  v_told := settle_limits(v_told, v_at);
+  return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told), 'count', v_count);
+end $$;
+
 -- Makes ready what expired workers hold, and attempts beyond their deadline among the p_rows rows behind p_behind;
 -- `behind` of the answer is where the next sweep goes on. A worker that claims holds its own row, and is passed over.
 create function sweep(p_floor bigint, p_limit integer, p_rows integer, p_behind uuid) returns jsonb language plpgsql as $$
