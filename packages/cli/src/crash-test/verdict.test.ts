@@ -56,6 +56,15 @@ describe('a crash test', () => {
     assert.match(judged({ after: [ended] }).lost ?? '', /entry 1 \(step\.completed\) is gone or changed/);
   });
 
+  it('does not take a step of a child for that of its parent which has the same name', () => {
+    const ofChild = {
+      ...begun('load'),
+      key: keyOf('load').replace(taskId, '01a1fd9e-4eb6-73dd-be4e-000000000000'),
+    };
+    assert.deepEqual(judged({ resumedLedger: [ofChild as LedgerLine] }).repeated, []);
+    assert.deepEqual(judged({ resumedLedger: [begun('load')] }).repeated, ['load']);
+  });
+
   it('does not call a task lost that waits, or that was never accepted', () => {
     assert.equal(judged({ task: { ...task, status: 'waiting' } }).lost, undefined);
     assert.equal(judged({ acceptedTaskId: undefined, before: [] }).lost, undefined);

@@ -34,7 +34,7 @@ export function judge(evidence: CrashEvidence): Verdict {
   const lost = whyLost(evidence);
   return {
     ...(lost === undefined ? {} : { lost }),
-    repeated: [...ranAgain(before, after, resumedLedger), ...recordedTwice(after)],
+    repeated: [...ranAgain(before, after, resumedLedger.filter(isOf(task))), ...recordedTwice(after)],
     silent: silentEffects(after, [...killedLedger, ...resumedLedger]),
     inDoubt: after.flatMap((entry) => (isOpenedDoubt(entry) ? [labelOf(entry)] : [])),
     outOfTurn: task.error?.code === 'io_outside_step',
@@ -82,6 +82,11 @@ function silentEffects(after: readonly Entry[], ledger: readonly LedgerLine[]): 
   );
 }
 
+/** Steps of its children are in journals of their own. */
+const isOf =
+  ({ id }: Task) =>
+  (line: LedgerLine): boolean =>
+    !isBegun(line) || line.key.startsWith(`${id}:`);
 const isBegun = (line: LedgerLine): line is Begun => line.said === 'begun';
 const isResult = ({ type }: Entry): boolean => type === 'step.completed' || type === 'step.failed';
 const isOpenedDoubt = ({ type, data }: Entry): boolean =>

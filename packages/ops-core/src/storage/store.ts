@@ -12,6 +12,7 @@ import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { ClaimRequest } from './claim-request.ts';
 import type { TaskLimit } from './flow-control.ts';
 import type { StoreListener } from './listener.ts';
+import type { TaskSpending } from './spending.ts';
 import type { StoreParts } from './store-parts.ts';
 
 /** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
@@ -114,6 +115,8 @@ export interface Effects {
   children?: readonly NewTask[];
   /** Items for other tasks (cancel of a child in a losing branch). */
   posts?: readonly { taskId: string; item: InboxItem }[];
+  /** What the task has used since its beginning: added to the sums with this write, or just before it. */
+  spending?: TaskSpending;
 }
 
 export interface SubmitWrite {

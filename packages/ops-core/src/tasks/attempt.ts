@@ -1,5 +1,6 @@
 import { type ChildRequest, OpspawnError, type Steps } from '@opspawn/agentkit';
 import type { LiveChannel } from '../broker/broker.ts';
+import type { TaskSpending } from '../storage/spending.ts';
 import type {
   ClaimedTask,
   Effects,
@@ -110,8 +111,7 @@ export class Attempt implements TaskPort {
   }
 
   async suspend(waits: readonly StoredWait[]): Promise<boolean> {
-    await this.tellSpending();
-    const result = await this.write({ op: 'suspend', entries: [], waits });
+    const result = await this.end({ op: 'suspend', entries: [], waits });
     if (result.ok) return true;
     if (result.reason === 'lost') throw leaseLost(this.taskId);
     await this.reloadInbox();
@@ -123,34 +123,43 @@ export class Attempt implements TaskPort {
    * attempt is stopped, so that results are held and not lost.
    */
   write<W extends UnownedWrite>(write: W): Promise<WriteResults[W['op']]> {
+    this.#noteUsage(write.entries);
+    return this.#send(write);
+  }
+
+  /**
+   * Writes how the attempt ends or what it waits for, and what its agent has used: who takes over after a crash tells that
+   * again, which changes nothing.
+   */
+  end<W extends UnownedWrite>(write: W): Promise<WriteResults[W['op']]> {
+    this.#noteUsage(write.entries);
+    const spending = this.#spending();
+    return this.#send(spending === undefined ? write : { ...write, spending });
+  }
+
+  #send<W extends UnownedWrite>(write: W): Promise<WriteResults[W['op']]> {
     const writing = this.#write({ ...write, owner: this.#owner } as unknown as OwnedWrite);
     this.#writing = writing.catch(() => {});
     return writing as Promise<WriteResults[W['op']]>;
   }
 
-  /**
-   * Adds what an agent has used to the sums of its session, agent and day, before its attempt ends: who takes over after a
-   * crash tells it again, which changes nothing.
-   */
-  async tellSpending(): Promise<void> {
+  #spending(): TaskSpending | undefined {
     const { taskId, namespace, kind, name, sessionId } = this.task;
     const usage = this.#usage.total;
-    if (kind !== 'agent' || usage === undefined) return;
+    if (kind !== 'agent' || usage === undefined) return undefined;
     const { inputTokens, outputTokens, costMicroUsd } = usage;
-    const spent = {
-      inputTokens,
-      outputTokens,
-      costMicroUsd: costMicroUsd ?? 0,
-      unpricedTokens: costMicroUsd === undefined ? inputTokens + outputTokens : 0,
-    };
-    const spending = {
+    return {
       taskId,
       namespace,
       agent: name,
-      spent,
       ...(sessionId === undefined ? {} : { sessionId }),
+      spent: {
+        inputTokens,
+        outputTokens,
+        costMicroUsd: costMicroUsd ?? 0,
+        unpricedTokens: costMicroUsd === undefined ? inputTokens + outputTokens : 0,
+      },
     };
-    await this.untilAvailable(() => this.#store.spending.record(spending));
   }
 
   /** Resolves when nothing is being written. */
@@ -240,7 +249,6 @@ export class Attempt implements TaskPort {
   #noteWritten({ entries, takes }: OwnedWrite): void {
     const last = entries.at(-1);
     if (last !== undefined) this.#lastSeq = last.seq;
-    this.#noteUsage(entries);
     if (takes === undefined || takes.length === 0) return;
     for (const id of takes) this.#taken.add(id);
     this.#inbox = this.#inbox.filter((row) => !this.#taken.has(row.id));

@@ -34,8 +34,7 @@ export async function runAttempt(attempt: Attempt, environment: AttemptEnvironme
     if (runnable === undefined) return await giveBackUnknown(attempt, log);
     const settlement = await settle(attempt, runnable, environment);
     if (settlement === undefined) return;
-    await attempt.tellSpending();
-    const result = await attempt.write(settlement);
+    const result = await attempt.end(settlement);
     if (!result.ok) log.info(fields, 'another attempt owns the task: its outcome was not written');
   } catch (error) {
     log.error({ ...fields, err: error }, 'the outcome of an attempt could not be written');

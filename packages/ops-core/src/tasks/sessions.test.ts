@@ -52,6 +52,15 @@ describe('what a session has cost', () => {
     assert.deepEqual([day?.name, day?.costMicroUsd], [lastAt?.slice(0, 10), used.costMicroUsd]);
   });
 
+  it('has all of a run that nobody watches', async (t) => {
+    const { engine } = await openOpspawn(t, config);
+    const { task } = await engine.submit(localPrincipal, { name: 'clerk', input: 'one', sessionId: 's' });
+    await untilStatus(t, engine, task.id, 'completed');
+    const { usage } = await engine.get(localPrincipal, task.id);
+    const { costMicroUsd } = await engine.sessions.get(localPrincipal, 's');
+    assert.ok(costMicroUsd > 0 && costMicroUsd === usage?.costMicroUsd, `${costMicroUsd}`);
+  });
+
   it('says how much of it has no price', async (t) => {
     const { engine } = await openOpspawn(t, config);
     const { task } = await runTask(t, engine, { name: 'unpriced', input: 'go' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
 import type { TaskSpending } from '../spending.ts';
 import type { Store } from '../store.ts';
-import { finish, namespace, type StoreCase, submitAndClaim } from './scenario.ts';
+import { finish, namespace, type StoreCase, submitAndClaim, task } from './scenario.ts';
 
 const spent = (inputTokens: number, costMicroUsd = 0) => ({
   inputTokens,
@@ -80,6 +80,17 @@ export const spendingCases: readonly StoreCase[] = [
       const day = await store.spending.sum(namespace, 'day', new Date(now).toISOString().slice(0, 10));
       assert.deepEqual(day, { ...spent(60, 4), outputTokens: 8, name: day?.name, lastAt: now });
       assert.equal(await store.spending.sum(namespace, 'session', 'none'), undefined);
+    },
+  },
+  {
+    promise: 'what a task has cost is told with its end',
+    async run({ store }) {
+      const owner = await submitAndClaim(store);
+      const spending = { taskId: owner.taskId, namespace, agent: 'clerk', spent: spent(10) };
+      const entries = [{ seq: 1, type: 'task.completed', data: '{}' } as const];
+      await store.write({ op: 'finish', owner, status: 'completed', entries, spending });
+      assert.equal((await task(store, owner.taskId)).status, 'completed');
+      assert.equal((await store.spending.sum(namespace, 'agent', 'clerk'))?.inputTokens, 10);
     },
   },
   {

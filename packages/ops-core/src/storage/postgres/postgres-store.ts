@@ -137,6 +137,7 @@ export class PostgresStore implements Store {
   }
 
   async write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
+    if ('spending' in write) await this.spending.record(write.spending);
     if (this.#isClosed) throw databaseClosed();
     return this.#writes.write(write);
   }

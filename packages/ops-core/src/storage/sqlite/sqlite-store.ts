@@ -128,10 +128,11 @@ export class SqliteStore implements Store {
 
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
     const operation = this.#operations.writes[write.op] as unknown as Operation<W, WriteResults[W['op']]>;
+    const told = 'spending' in write ? this.spending.record(write.spending) : undefined;
     const written = this.#commit.add(operation, write);
     if (write.op === 'submit')
       for (const listener of this.#listeners) listener.submitting?.(write.task.queue);
-    return written;
+    return told === undefined ? written : Promise.all([written, told]).then(([result]) => result);
   }
 
   submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {
