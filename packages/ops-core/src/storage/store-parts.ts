@@ -1,9 +1,11 @@
 import type { ApiKeyStore } from './api-keys.ts';
 import type { DecisionStore } from './decisions.ts';
+import type { FailureStore } from './failures.ts';
 import type { FlowControl } from './flow-control.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { ProviderBudgetStore } from './provider-budgets.ts';
 import type { QueueStore } from './queues.ts';
+import type { SessionStore } from './sessions.ts';
 import type { SpendingStore } from './spending.ts';
 import type { TaskBudgetStore } from './task-budgets.ts';
 import type { ToolPinStore } from './tool-pins.ts';
@@ -12,9 +14,11 @@ import type { ToolPinStore } from './tool-pins.ts';
 export interface StoreParts
   extends ApiKeyStore,
     DecisionStore,
+    FailureStore,
     FlowControl,
     Housekeeping,
     QueueStore,
+    SessionStore,
     ToolPinStore {
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;

@@ -300,27 +300,6 @@ export interface TaskPage {
   oldestFirst?: boolean;
 }
 
-/** Failed tasks of one definition that ended with the same code. */
-export interface FailureGroup {
-  errorCode: string;
-  kind: TaskKind;
-  name: string;
-  count: number;
-  /** Unix ms. */
-  firstAt: number;
-  lastAt: number;
-  /** The newest of them, and its terminal entry's data. */
-  taskId: string;
-  outcome?: string;
-}
-
-export interface FailureFilter {
-  namespace: string;
-  kind?: TaskKind;
-  name?: string;
-  errorCode?: string;
-}
-
 export interface WorkerInfo {
   id: string;
   host: string;
@@ -341,15 +320,6 @@ export interface DefinitionRow {
   queue: string;
   /** JSON text: description, input schema, limits. */
   data: string;
-}
-
-/** What one run added to a session's conversation. */
-export interface SessionRun {
-  runId: string;
-  /** JSON text. */
-  messages: string;
-  /** JSON text: what stands for the oldest messages of the session since then. */
-  compaction?: string;
 }
 
 export interface Store extends StoreParts, AsyncDisposable {
@@ -375,8 +345,6 @@ export interface Store extends StoreParts, AsyncDisposable {
   tasks(filter: TaskFilter, page: TaskPage): Promise<readonly TaskRow[]>;
   /** Those of `tasks`, without what they hold. */
   taskIds(filter: TaskFilter, page: TaskPage): Promise<readonly string[]>;
-  /** Failed tasks by code, kind and name: the largest groups first, at most `limit`. */
-  failures(filter: FailureFilter, limit: number): Promise<readonly FailureGroup[]>;
   /** Entries with seq > after, in order, at most `limit`. */
   journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]>;
   /** Items that are not taken yet, oldest first. */
@@ -393,10 +361,6 @@ export interface Store extends StoreParts, AsyncDisposable {
   sweep(limit: number): Promise<number>;
   registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void>;
   definitions(namespace: string): Promise<readonly DefinitionRow[]>;
-  /** Adds a run to the end of a session's conversation; the same `runId` again changes nothing. */
-  appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void>;
-  /** The session's runs in the order in which they were added; empty for an unknown one. */
-  session(namespace: string, sessionId: string): Promise<readonly SessionRun[]>;
   /** Unix ms by the store's clock; never goes back. */
   now(): Promise<number>;
 }

@@ -1,5 +1,5 @@
+import type { FailureFilter } from '../failures.ts';
 import type { GroupRow } from '../sqlite/failures.ts';
-import type { FailureFilter } from '../store.ts';
 import { statement } from './connections.ts';
 
 export const failureGroups = statement<GroupRow>(

@@ -2,11 +2,13 @@ import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ApiKeyRow } from '../api-keys.ts';
 import type { ClaimRequest } from '../claim-request.ts';
+import type { FailureFilter, FailureGroup } from '../failures.ts';
 import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../queues.ts';
+import type { SessionRun } from '../sessions.ts';
 import type { SpendingStore } from '../spending.ts';
 import { toFailureGroup } from '../sqlite/failures.ts';
 import { entryOf } from '../sqlite/journal-view.ts';
@@ -17,11 +19,8 @@ import type {
   ClaimedTask,
   DefinitionRow,
   EntryRow,
-  FailureFilter,
-  FailureGroup,
   InboxRow,
   NewTask,
-  SessionRun,
   Store,
   SubmitResult,
   TaskFilter,

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TaskKind } from '@opspawn/sdk';
-import type { FailureFilter, FailureGroup } from '../store.ts';
+import type { FailureFilter, FailureGroup } from '../failures.ts';
 import { textOf } from './blobs.ts';
 import { prepare } from './statement.ts';
 

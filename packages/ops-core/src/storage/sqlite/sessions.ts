@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { SessionRun } from '../store.ts';
+import type { SessionRun } from '../sessions.ts';
 import { prepare } from './statement.ts';
 import type { Operation } from './turn.ts';
 

@@ -3,21 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { ApiKeyRow } from '../api-keys.ts';
 import type { ClaimRequest } from '../claim-request.ts';
+import type { FailureFilter, FailureGroup } from '../failures.ts';
 import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import type { NamespaceWeights, QueueChange, QueueState } from '../queues.ts';
+import type { SessionRun } from '../sessions.ts';
 import type { SpendingStore } from '../spending.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
   EntryRow,
-  FailureFilter,
-  FailureGroup,
   InboxRow,
   NewTask,
-  SessionRun,
   Store,
   SubmitResult,
   TaskFilter,
