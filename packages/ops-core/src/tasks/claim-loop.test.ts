@@ -8,11 +8,12 @@ import { ClaimLoop } from './claim-loop.ts';
 const task = (index: number) => ({ taskId: String(index) }) as ClaimedTask;
 
 /** A loop over so many ready tasks and free slots. */
-function loopOver(ready: number, free: number) {
+function loopOver(ready: number, free: number, yieldMs = 0) {
   const seen = { started: [] as string[], limits: [] as number[], empty: 0, errors: 0 };
   const state = { ready: Array.from({ length: ready }, (_, index) => task(index)), free, isBroken: false };
   const loop = new ClaimLoop({
     free: () => state.free,
+    yieldMs: () => yieldMs,
     async claim(limit) {
       seen.limits.push(limit);
       if (state.isBroken) throw new Error('no store');
@@ -122,5 +123,15 @@ describe('the claim loop', () => {
     assert.deepEqual(seen.limits, [2]);
     await turns();
     assert.deepEqual([seen.limits, seen.started], [[2], ['0', '1']]);
+  });
+
+  it('lets others go first when it is told to', async () => {
+    const { loop, seen } = loopOver(1, 1, 5);
+    loop.claimAtOnce();
+    const woken = loop.wake();
+    await turns(2);
+    assert.deepEqual(seen.limits, []);
+    await woken;
+    assert.deepEqual(seen.started, ['0']);
   });
 });

@@ -8,6 +8,8 @@ interface ClaimLoopOptions {
   start: (task: ClaimedTask) => void;
   /** The store could not be asked; the next wake-up tries again. */
   onError: (error: unknown) => void;
+  /** By how much others go first, in ms; mostly 0. */
+  yieldMs?: () => number;
   /** Called when a claim found nothing: the moment to look for what is due. */
   onEmpty: () => void;
 }
@@ -50,18 +52,26 @@ export class ClaimLoop {
 
   /** A task is about to be written: a claim that is asked for at once may be part of the same commit. */
   claimAtOnce(): void {
+    if (this.#yieldMs() > 0) return;
     this.#isWanted = true;
     this.#outsideTasks(() => this.#claim());
+  }
+
+  #yieldMs(): number {
+    return this.#options.yieldMs?.() ?? 0;
   }
 
   /** Slots freed within one turn are claimed for together. */
   slotFreed(): void {
     if (!this.#isWanted || this.#isScheduled || this.#isStopped || this.#claiming !== undefined) return;
     this.#isScheduled = true;
-    setImmediate(this.#outsideTasks, () => {
+    const claim = () => {
       this.#isScheduled = false;
       this.#claim();
-    });
+    };
+    const yieldMs = this.#yieldMs();
+    if (yieldMs > 0) setTimeout(this.#outsideTasks, yieldMs, claim);
+    else setImmediate(this.#outsideTasks, claim);
   }
 
   /** After it no task starts. Resolves when the claim in flight has ended. */

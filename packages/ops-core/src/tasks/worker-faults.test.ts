@@ -126,7 +126,14 @@ describe('two processes on one data folder', () => {
     const noisy = defineFunction({
       name: 'noisy',
       async run(ctx) {
-        const name = await ctx.signal('name');
+        // A step that ends with the signal keeps the attempt in memory, so that the signal has to reach it there.
+        const heard = Promise.withResolvers<void>();
+        const hear = async () => {
+          const name = await ctx.signal('name');
+          heard.resolve();
+          return name;
+        };
+        const [name] = await Promise.all([hear(), ctx.step('stay', () => heard.promise)]);
         return `hello ${String(name)}`;
       },
     });
@@ -135,8 +142,6 @@ describe('two processes on one data folder', () => {
       { functions: [noisy] },
       {
         folder,
-        // In memory all the time, so that the signal has to reach the running attempt.
-        durable: { lingerMs: 60_000 },
         wrapSteps: (steps) => {
           const beat = setInterval(() => steps.emit({ type: 'text.delta', turn: 1, text: 'beat' }), 5);
           steps.signal.addEventListener('abort', () => clearInterval(beat));

@@ -67,6 +67,10 @@ const defaultAttemptTimeoutMs = 3_600_000;
 /** How long attempts that were told to stop may take before they are left behind. */
 const stopMs = 2_000;
 
+/** A worker that had to give a task back lets others go first for so long, by so much: it would take the task again and again. */
+const lackingMs = 60_000;
+const headStartMs = 25;
+
 /** Registers the definitions and the worker, and begins to claim. Throws `unavailable`. */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
   const { store, registry, namespace } = options;
@@ -90,6 +94,8 @@ class TaskWorker implements Worker {
   readonly #time = new StoreTime();
   /** The answer to a claim was lost: what it took, nobody here knows. */
   #mayHoldOthers = false;
+  /** `performance.now()` when it last claimed a task whose definition it does not have. */
+  #lackedAt = Number.NEGATIVE_INFINITY;
   #draining: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -106,6 +112,7 @@ class TaskWorker implements Worker {
     });
     this.#claims = new ClaimLoop({
       free: () => options.capacity - this.#pulse.size,
+      yieldMs: () => (performance.now() - this.#lackedAt < lackingMs ? headStartMs : 0),
       claim: (limit) => this.#claim(limit),
       start: (task) => this.#start(task),
       onError: (err) => log.warn({ err }, 'tasks could not be claimed'),
@@ -230,6 +237,7 @@ class TaskWorker implements Worker {
   #start(task: ClaimedTask): void {
     const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = this.#options;
     const identity = this.#membership?.current;
+    if (registry.get(task.kind, task.name) === undefined) this.#lackedAt = performance.now();
     const attempt = new Attempt({
       task,
       store,
