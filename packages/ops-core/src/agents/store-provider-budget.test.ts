@@ -56,10 +56,7 @@ async function shareAndLose(
     }),
   );
   await until(() => vendor.calls.length > 0);
-  const killed = workers[0] as ChildProcess;
-  killed.kill('SIGKILL');
-  await once(killed, 'exit');
-  const callsBefore = vendor.calls.length;
+  workers[0]?.kill('SIGKILL');
   await until(async () => {
     const [provider] = await engine.providers.list(localPrincipal);
     return (provider?.keys[0]?.waiting ?? 0) > 0;
@@ -78,8 +75,9 @@ async function shareAndLose(
   // An operator lets more through: everybody goes on, those of the dead worker too.
   await engine.providers.set(localPrincipal, 'compatible', { requestsPerMinute: 1_000 });
   for (const id of ids) assert.equal((await untilFinished(t, engine, id)).task.output, 'ok');
+  // What was on its way, or not committed, when its worker died is asked for again; on a busy machine others lose leases too.
   const lostCalls = vendor.calls.length - taskCount;
-  assert.ok(lostCalls >= 0 && lostCalls <= callsBefore, `${lostCalls} calls more than tasks`);
+  assert.ok(lostCalls >= 0 && lostCalls <= taskCount, `${lostCalls} calls more than tasks`);
 }
 
 describe('the budget of a provider', { skip: skipWithoutPostgres }, () => {
