@@ -126,7 +126,11 @@ describe('in the sandbox tier', { skip, concurrency: 3 }, () => {
     assert.deepEqual(await attempt(code), [1, 0]);
     assert.deepEqual(await attempt(code), [1, 0]);
     assert.deepEqual(await attempt(code, { reuse: 'always' }), [1, 0]);
-    assert.deepEqual(await attempt(code, { reuse: 'always' }), [2, 1]);
+    // One that is not back in the pool yet is not waited for.
+    let seen: unknown;
+    for (let call = 0; call < 10 && seen?.toString() !== '2,1'; call += 1)
+      seen = await attempt(code, { reuse: 'always' });
+    assert.deepEqual(seen, [2, 1]);
   });
 
   it('what is too large, or no result at all, is no result', async () => {

@@ -10,7 +10,7 @@ import type { Store } from '../storage/store.ts';
 import { keepLease, LeaseDeadline } from './lease.ts';
 
 /** Long enough that a busy machine renews it in time. */
-const leaseTtlMs = 1_500;
+const leaseTtlMs = 3_000;
 
 async function openStore(t: TestContext, path: string): Promise<Store> {
   const store = await openSqliteStore({ path });
