@@ -4,7 +4,7 @@ import type { Json } from '../json.ts';
 import type { InputRequired } from '../tool/input-required.ts';
 import type { ToolContext } from '../tool/tool.ts';
 import { Asked } from './asked.ts';
-import type { McpOffers, McpPrompt, McpResource } from './mcp-host.ts';
+import type { McpHost, McpOffers, McpPrompt, McpResource } from './mcp-host.ts';
 import { askPerson, type JsonObject, type McpServer, onceMore } from './server-tools.ts';
 
 export type Reading = Pick<ToolContext, 'signal' | 'resumed'>;
@@ -50,7 +50,9 @@ export const textsOf = (input: JsonObject): Record<string, string> =>
   );
 
 /** For programs, in the protocol's words; throws `input_required` where a person would have to be asked. */
-export function directReads(serverNamed: (name: string) => McpServer) {
+export function directReads(
+  serverNamed: (name: string) => McpServer,
+): Pick<McpHost, 'offers' | 'readResource' | 'getPrompt'> {
   const never = new AbortController().signal;
   return {
     async offers(name: string, signal = never): Promise<McpOffers> {
