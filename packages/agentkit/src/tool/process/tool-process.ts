@@ -103,6 +103,7 @@ export class ToolProcess {
 
   kill(because: string): void {
     this.#killedBecause ??= because;
+    this.#killSandboxed();
     this.#group.kill('SIGKILL');
   }
 
@@ -218,6 +219,19 @@ export class ToolProcess {
       }),
     );
     this.kill('could not load its module');
+  }
+
+  /**
+   * The first process of a sandbox takes all others along. It stands in a session of its own, and where it runs as another
+   * user, bubblewrap's `--die-with-parent` does not reach it.
+   */
+  #killSandboxed(): void {
+    if (this.#nodePid === undefined || this.#hasEnded) return;
+    try {
+      process.kill(this.#nodePid, 'SIGKILL');
+    } catch {
+      // it is gone already
+    }
   }
 
   #isCurrent(call: number): boolean {
