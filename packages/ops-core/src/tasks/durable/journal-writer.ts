@@ -21,9 +21,9 @@ interface Pending {
 }
 
 /** How many results may be handed out that are not committed yet. */
-const maxAhead = 16;
+const maxAhead = 64;
 /** How long they may wait for each other, in ms: an agent that is faster than the disk shares commits with itself. */
-const maxAheadMs = 5;
+const maxAheadMs = 25;
 
 /** What the writer tells: called synchronously, after a commit or its failure. */
 export interface WriterEvents {
