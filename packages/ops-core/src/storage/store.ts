@@ -7,7 +7,7 @@
  * at the moment of the commit. Writes are idempotent by their own key, since the outcome of a COMMIT can be unknown:
  * the same submit, append, finish or post made again answers as the first did.
  */
-import type { MemoryStore } from '@opspawn/agentkit';
+import type { MemoryStore, OpspawnError } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { ClaimRequest } from './claim-request.ts';
 import type { TaskLimit } from './flow-control.ts';
@@ -246,6 +246,11 @@ export interface ClaimedTask extends Owner {
   deadlineAt: number;
   /** Unix ms: of the whole task. */
   taskDeadlineAt?: number;
+  /**
+   * Where a store answers before the claim, and what it claims, is safe from a power failure: resolves when it is, or with
+   * why it will not be. Until then nothing that changes something outside may be begun.
+   */
+  onDisk?: Promise<OpspawnError | undefined>;
 }
 
 /** A task with all that lists and details show. */

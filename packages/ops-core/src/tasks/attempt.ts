@@ -86,6 +86,9 @@ export class Attempt implements TaskPort {
   get createdAt(): number {
     return this.task.createdAt;
   }
+  get claimOnDisk(): ClaimedTask['onDisk'] {
+    return this.task.onDisk;
+  }
   /** Of what is committed so far, by the claim and by this attempt. */
   get lastSeq(): number {
     return this.#lastSeq;

@@ -72,6 +72,8 @@ async function perform(
   { durable, wrapSteps, budgets, log }: AttemptEnvironment,
 ): Promise<DurableOutcome> {
   const { task } = attempt;
+  // An agent begins with a question to its model.
+  if (runnable.mode === 'replay') await claimKept(task);
   const budget = sharedBudget(task.taskId, options.budget, runnable.budget);
   if (task.hasInbox) await attempt.reloadInbox();
   const journal = task.lastSeq > 0 ? await attempt.journal() : [];
@@ -101,6 +103,11 @@ async function perform(
   );
   if (budget !== undefined) await giveBackHeld(outcome, budget, task.taskId, { budgets, log });
   return outcome;
+}
+
+async function claimKept({ onDisk }: ClaimedTask): Promise<void> {
+  const failure = onDisk === undefined ? undefined : await onDisk;
+  if (failure !== undefined) throw failure;
 }
 
 /** Of an attempt that was stopped nobody knows whether its last call was made: the next one books it. */

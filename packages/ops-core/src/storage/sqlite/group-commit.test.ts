@@ -82,6 +82,30 @@ describe('a commit', () => {
     assert.equal((await task(store, taskId)).status, 'pending');
   });
 
+  it('answers a claim at once, and tells it when the disk has what it claims', async () => {
+    using database = temporaryDatabase();
+    const wal = new SlowWal();
+    await using store = await openSqliteStore({ path: database.path, wal });
+    const joining = newWorker(store);
+    await turns();
+    wal.letThrough();
+    const workerId = await joining;
+    for (const failure of [undefined, new Error('EIO')]) {
+      let isAccepted = false;
+      const submitting = submitOne(store).then(() => {
+        isAccepted = true;
+      });
+      submitting.catch(() => {});
+      const [claimed] = await claim(store, workerId);
+      assert.deepEqual([claimed?.attempt, isAccepted], [1, false]);
+      if (failure === undefined) wal.letThrough();
+      else wal.fail(failure);
+      assert.match(String(await claimed?.onDisk), failure === undefined ? /^undefined$/ : /EIO/);
+      await turns();
+      assert.equal(isAccepted, failure === undefined);
+    }
+  });
+
   it('hands a task to a claim that is asked for while it is submitted, and rings up nobody for it', async () => {
     using database = temporaryDatabase();
     await using store = await openSqliteStore({ path: database.path });

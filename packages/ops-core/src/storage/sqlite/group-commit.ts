@@ -64,7 +64,7 @@ export class GroupCommit implements AsyncDisposable {
   #jobs: Job[] = [];
   readonly #lastJobs: Job[] = [];
   #isArmed = false;
-  #isSyncing = false;
+  #onDisk: Promise<OpspawnError | undefined> | undefined;
   /** The disk failed: nothing more is promised to be durable until the database is opened anew. */
   #failure: OpspawnError | undefined;
   #isClosed = false;
@@ -87,7 +87,15 @@ export class GroupCommit implements AsyncDisposable {
     return this.#enqueue(this.#jobs, operation, argument);
   }
 
-  /** Runs behind all else of its transaction: a claim takes what was submitted in the same turn. */
+  /** The sync under way: resolves when all that is committed is on the disk, or with why it is not. */
+  get onDisk(): Promise<OpspawnError | undefined> | undefined {
+    return this.#onDisk;
+  }
+
+  /**
+   * Runs behind all else of its transaction: a claim takes what was submitted in the same turn. It is answered while its
+   * commit is `onDisk` only in part: who claims may begin to read, and all that he writes comes behind it.
+   */
   addLast<Argument, Result>(operation: Operation<Argument, Result>, argument: Argument): Promise<Result> {
     return this.#enqueue(this.#lastJobs, operation, argument);
   }
@@ -100,14 +108,14 @@ export class GroupCommit implements AsyncDisposable {
     if (this.#isClosed) return Promise.reject(databaseClosed());
     return new Promise<Result>((resolve, reject) => {
       jobs.push({ operation, argument, resolve, reject } as unknown as Job);
-      if (!this.#isArmed && !this.#isSyncing) this.#arm();
+      if (!this.#isArmed && this.#onDisk === undefined) this.#arm();
     });
   }
 
   /** Takes no more jobs and resolves when those that were taken are answered. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    if (!this.#isArmed && !this.#isSyncing) return;
+    if (!this.#isArmed && this.#onDisk === undefined) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -120,22 +128,36 @@ export class GroupCommit implements AsyncDisposable {
 
   readonly #flush = (): void => {
     this.#isArmed = false;
-    const jobs = this.#jobs.splice(0, maxJobs).concat(this.#lastJobs.splice(0));
+    const first = this.#jobs.splice(0, maxJobs);
+    const last = this.#lastJobs.splice(0);
+    const jobs = first.concat(last);
     const { wal } = this.#options;
     const committed = this.#run(jobs);
-    if (committed?.isChanged === true && wal !== undefined) return void this.#sync(wal, jobs, committed);
-    if (committed !== undefined) this.#answer(jobs, committed);
+    if (committed?.isChanged === true && wal !== undefined)
+      return void this.#sync(wal, first, last, committed);
+    if (committed !== undefined) {
+      this.#answer(jobs, committed.results);
+      this.#options.onCommit(committed.turn);
+    }
     this.#goOn();
   };
 
   /** What is asked for meanwhile shares the next transaction. */
-  async #sync(wal: Wal, jobs: readonly Job[], committed: Committed): Promise<void> {
-    this.#isSyncing = true;
+  async #sync(
+    wal: Wal,
+    jobs: readonly Job[],
+    lastJobs: readonly Job[],
+    { turn, results }: Committed,
+  ): Promise<void> {
+    this.#onDisk = wal.sync().then(() => undefined, databaseUnavailable);
+    this.#answer(lastJobs, results.slice(jobs.length));
     // A later sync that succeeds would not bring back what this one has dropped.
-    this.#failure = await wal.sync().then(() => undefined, databaseUnavailable);
-    this.#isSyncing = false;
-    if (this.#failure === undefined) this.#answer(jobs, committed);
-    else this.#refuse(jobs, this.#failure);
+    this.#failure = await this.#onDisk;
+    this.#onDisk = undefined;
+    if (this.#failure === undefined) {
+      this.#answer(jobs, results);
+      this.#options.onCommit(turn);
+    } else this.#refuse(jobs, this.#failure);
     this.#goOn();
   }
 
@@ -173,14 +195,13 @@ export class GroupCommit implements AsyncDisposable {
     }
   }
 
-  #answer(jobs: readonly Job[], { turn, results }: Committed): void {
+  #answer(jobs: readonly Job[], results: readonly unknown[]): void {
     for (let index = 0; index < jobs.length; index += 1) {
       const job = jobs[index] as Job;
       const result = results[index];
       if (result instanceof Failed) job.reject(result.error);
       else job.resolve(result);
     }
-    this.#options.onCommit(turn);
   }
 
   #transaction(work: (turn: Turn) => unknown[]): Committed {

@@ -138,8 +138,11 @@ export class SqliteStore implements Store {
     return this.#commit.add(this.#operations.submitMany, tasks);
   }
 
-  claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
-    return this.#commit.addLast(this.#operations.claim, request);
+  async claim(request: ClaimRequest): Promise<readonly ClaimedTask[]> {
+    const claimed = await this.#commit.addLast(this.#operations.claim, request);
+    const { onDisk } = this.#commit;
+    if (onDisk !== undefined) for (const task of claimed) task.onDisk = onDisk;
+    return claimed;
   }
 
   promoteDue(limit: number): Promise<number | undefined> {

@@ -57,6 +57,7 @@ export class JournalWriter {
     this.#events = events;
     this.lastSeq = lastSeq;
     this.#nextSeq = lastSeq + 1;
+    if (port.claimOnDisk !== undefined) void this.#awaitClaim(port.claimOnDisk);
   }
 
   /** Whether everything that was added is committed. */
@@ -178,6 +179,20 @@ export class JournalWriter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     return batch;
+  }
+
+  /** The claim counts as one result that was handed out ahead. */
+  async #awaitClaim(onDisk: NonNullable<TaskPort['claimOnDisk']>): Promise<void> {
+    this.#ahead += 1;
+    const failure = await onDisk;
+    if (this.#isClosed) return;
+    if (failure === undefined) {
+      this.#ahead -= 1;
+      this.#events.committed();
+    } else {
+      this.close();
+      this.#events.failed(failure);
+    }
   }
 
   async #commitAll(): Promise<void> {

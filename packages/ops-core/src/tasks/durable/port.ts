@@ -21,6 +21,8 @@ export interface TaskPort {
   readonly createdAt: number;
   /** Last seq of the journal at the claim. */
   readonly lastSeq: number;
+  /** Until it resolves, a power failure may undo the claim. Resolves with why it may still do. Absent: it may not. */
+  readonly claimOnDisk?: Promise<OpspawnError | undefined> | undefined;
   /**
    * Commits the entries and their effects. Gives their `at`. Rejects with `lease_lost` when the attempt was superseded;
    * any other error ends the task as failed, so that passing ones (`unavailable`) are to be waited out below. `posts`

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, mock } from 'node:test';
-import type { Steps } from '@opspawn/agentkit';
+import { OpspawnError, type Steps } from '@opspawn/agentkit';
 import { attempt, type Body, entriesOf, quietTask, resultOf } from './simulation/attempt.ts';
 import { turns } from './simulation/random.ts';
 
@@ -42,6 +42,26 @@ describe('a function that folds its history', () => {
       assert.deepEqual(before.slice(0, 1), ['step.completed answer']);
     });
   }
+
+  it('reads before its claim is on the disk, and changes nothing outside', async () => {
+    for (const failure of [undefined, new OpspawnError('unavailable', 'EIO')]) {
+      const task = quietTask();
+      const onDisk = Promise.withResolvers<OpspawnError | undefined>();
+      const done: string[] = [];
+      const body: Body = async (_, steps) => {
+        await read(steps, 'ask', () => done.push('ask'));
+        await steps.run('act', () => done.push('act'), { effect: 'idempotent' });
+      };
+      const port = task.claim();
+      port.claimOnDisk = onDisk.promise;
+      const running = attempt(task, body, history, port);
+      await turns(100);
+      assert.deepEqual(done, ['ask']);
+      onDisk.resolve(failure);
+      assert.equal((await running).kind, failure === undefined ? 'completed' : 'failed');
+      assert.deepEqual(done, failure === undefined ? ['ask', 'act'] : ['ask']);
+    }
+  });
 
   it('is at most 64 results ahead', async () => {
     const task = quietTask();

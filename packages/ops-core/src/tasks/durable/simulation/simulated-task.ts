@@ -166,6 +166,7 @@ class SimulatedPort implements TaskPort {
   readonly createdAt = 1_000_000;
   readonly attempt: number;
   readonly lastSeq: number;
+  claimOnDisk: TaskPort['claimOnDisk'];
   readonly journal: Journal;
   readonly events: unknown[] = [];
   readonly #task: SimulatedTask;
