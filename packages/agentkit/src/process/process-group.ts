@@ -10,8 +10,18 @@ import { type ChildProcessWithoutNullStreams, type StdioOptions, spawn } from 'n
 import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { killTree } from './process-tree.ts';
 
-const leash = `(trap '' HUP INT TERM; read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 &
+/** `end` does what `killTree` does, sparing the shell that runs it; `$$` is the command. */
+const leash = `end() {
+  kill -STOP $1
+  for list in /proc/$1/task/*/children; do
+    children=; read -r children <$list
+    for child in $children; do [ $child = $self ] || end $child; done
+  done
+  kill -KILL $1
+}
+(trap '' HUP INT TERM; read -r _ <&3; read -r self _ </proc/self/stat; end $$; kill -KILL 0) </dev/null >/dev/null 2>&1 &
 exec "$@" 3<&-`;
 
 export interface ProcessGroupOptions {
@@ -80,9 +90,11 @@ export class ProcessGroup {
     for (const handle of [this.#child, ...pipes]) keeps ? handle.ref() : handle.unref();
   }
 
-  /** Signals the whole group. */
+  /** Signals the whole group; SIGKILL also takes what the command's descendants put into groups of their own (Linux). */
   kill(signal: NodeJS.Signals): void {
     if (this.pid === undefined || this.#gone) return;
+    const { exitCode, signalCode } = this.#child;
+    if (signal === 'SIGKILL' && exitCode === null && signalCode === null) killTree(this.pid);
     try {
       process.kill(-this.pid, signal);
     } catch {

@@ -71,9 +71,10 @@ const ways: Record<string, (context: ToolContext, value: Json) => unknown> = {
       await sleep(10);
     }
   },
-  /** Has a child with a child of its own, and then does not end. */
+  /** Has children with children of their own, some in a session of theirs, and then does not end. */
   breed: async ({ progress }) => {
-    spawn('/bin/sh', ['-c', 'sleep 1000 & sleep 1000'], { stdio: 'ignore' });
+    for (const detached of [false, true])
+      spawn('/bin/sh', ['-c', 'setsid sleep 1000 & sleep 1000'], { stdio: 'ignore', detached });
     await sleep(20);
     progress('bred');
     for (;;);

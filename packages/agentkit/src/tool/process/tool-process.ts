@@ -52,8 +52,8 @@ export class ToolProcess {
   readonly #group: ProcessGroup;
   readonly #options: ToolProcessOptions;
   readonly #launch: Launch;
-  /** Who runs the module: its id as this process sees it. */
-  #nodePid: number | undefined;
+  /** What is limited: who runs the module, or the first process of its sandbox, by its id as this process sees it. */
+  #limitedPid: number | undefined;
   #hasStarted = false;
   #isPreamble: boolean;
   #memory: MemoryLimit | undefined;
@@ -73,7 +73,7 @@ export class ToolProcess {
     const { args, input, announcesPid } = this.#launch;
     this.#group = new ProcessGroup({ command: '/bin/sh', args, env: {}, input });
     this.pid = this.#group.pid;
-    this.#nodePid = announcesPid ? undefined : this.pid;
+    this.#limitedPid = announcesPid ? undefined : this.pid;
     this.#isPreamble = announcesPid;
     this.ready = new Promise((resolve, reject) => {
       this.#onLoaded = { resolve, reject };
@@ -103,7 +103,6 @@ export class ToolProcess {
 
   kill(because: string): void {
     this.#killedBecause ??= because;
-    this.#killSandboxed();
     this.#group.kill('SIGKILL');
   }
 
@@ -198,7 +197,7 @@ export class ToolProcess {
   /** bubblewrap's `--info-fd`: written before the process in it begins, so that nothing in it can say this. */
   #readPreamble(line: string): void {
     const pid = /"child-pid": (\d+)/.exec(line)?.[1];
-    if (pid !== undefined) this.#nodePid = Number(pid);
+    if (pid !== undefined) this.#limitedPid = Number(pid);
     this.#isPreamble = !line.startsWith('}');
   }
 
@@ -221,19 +220,6 @@ export class ToolProcess {
     this.kill('could not load its module');
   }
 
-  /**
-   * The first process of a sandbox takes all others along. It stands in a session of its own, and where it runs as another
-   * user, bubblewrap's `--die-with-parent` does not reach it.
-   */
-  #killSandboxed(): void {
-    if (this.#nodePid === undefined || this.#hasEnded) return;
-    try {
-      process.kill(this.#nodePid, 'SIGKILL');
-    } catch {
-      // it is gone already
-    }
-  }
-
   #isCurrent(call: number): boolean {
     return this.#current?.id === call;
   }
@@ -241,7 +227,7 @@ export class ToolProcess {
   async #load(): Promise<void> {
     this.#hasStarted = true;
     try {
-      if (this.#nodePid !== undefined) this.#memory = await this.#launch.limit(this.#nodePid);
+      if (this.#limitedPid !== undefined) this.#memory = await this.#launch.limit(this.#limitedPid);
       this.#send({ type: 'load', module: this.#options.module.href });
     } catch (thrown) {
       this.#onLoaded?.reject(toOpspawnError(thrown));

@@ -82,7 +82,7 @@ function findProgram(name: string, debianPackage: string): string {
 const namespaces = (asRoot: boolean): string[] => [
   ...(asRoot ? [] : ['--unshare-user', '--uid', '1000', '--gid', '1000']),
   ...['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'],
-  ...['--hostname', 'sandbox', '--clearenv', '--new-session', '--die-with-parent', '--as-pid-1'],
+  ...['--hostname', 'sandbox', '--clearenv', '--new-session', '--die-with-parent'],
 ];
 
 /** The first folder that it may change. */

@@ -20,16 +20,18 @@ export interface SandboxLimits {
 }
 
 /**
- * Limits the first process of a sandbox, before any of the tool's code runs; what it starts inherits that, and is
- * watched: together they may use no more. Throws `isolation_unavailable` where that cannot be done.
+ * Limits Node in a sandbox, before any of the tool's code runs; what it starts inherits that, and is watched: together
+ * they may use no more. `init` is the sandbox's first process, bubblewrap's own, whose only child Node then is. Throws
+ * `isolation_unavailable` where that cannot be done.
  */
 export async function limitSandbox(
-  pid: number,
+  init: number,
   { memoryMb, programs, user }: SandboxLimits,
 ): Promise<MemoryLimit> {
-  const reserved = await readStatus(pid, 'VmData');
   try {
-    if (reserved === undefined) throw new Error(`/proc/${pid}/status cannot be read`);
+    const [pid] = await childrenOf(init);
+    const reserved = pid === undefined ? undefined : await readStatus(pid, 'VmData');
+    if (reserved === undefined) throw new Error(`/proc says nothing of the child of ${init}`);
     const limits = [
       `--data=${reserved + memoryMb * bytesPerMb}`,
       `--nproc=${maxProcesses}`,
@@ -47,9 +49,9 @@ export async function limitSandbox(
     );
   }
   if (!programs) return { kind: 'refused', watch: () => ({ stop: () => {} }) };
-  const before = await residentOfTree(pid);
+  const before = await residentOfTree(init);
   const limitBytes = before + memoryMb * bytesPerMb;
-  return { kind: 'refused', watch: (onExceeded) => watchTree(pid, limitBytes, onExceeded) };
+  return { kind: 'refused', watch: (onExceeded) => watchTree(init, limitBytes, onExceeded) };
 }
 
 function watchTree(pid: number, limitBytes: number, onExceeded: () => void): { stop(): void } {
