@@ -17,7 +17,10 @@ describe('a database shared by processes', () => {
     const loads = [1, 2, 3].map(() => startLoad(database.path, { callers: 10, tasks }));
     const said = (what: string) =>
       loads.flatMap((load) => load.said).filter((line) => line.startsWith(`${what} `));
-    while (said('f').length < tasks * loads.length && said('e').length === 0) await sleep(20);
+    while (said('f').length < tasks * loads.length && said('e').length === 0) {
+      assert.ok(!loads.some((load) => load.hasEnded()), 'a process ended by itself');
+      await sleep(20);
+    }
     for (const load of loads) await load.stop('SIGTERM');
     assert.deepEqual(said('e'), []);
     const submitted = said('s').map((line) => line.slice(2));

@@ -11,6 +11,7 @@ const program = fileURLToPath(new URL('process.ts', import.meta.url));
 export interface Load {
   /** What the process said so far, line by line. */
   readonly said: readonly string[];
+  hasEnded(): boolean;
   /** Resolves when the process said something for the first time. */
   readonly begun: Promise<unknown>;
   /** Ends the process and resolves when all that it said is here. */
@@ -30,6 +31,7 @@ export function startLoad(
   const ended = Promise.all([once(child, 'exit'), once(lines, 'close')]);
   return {
     said,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     begun: Promise.race([once(lines, 'line'), ended]),
     async stop(signal) {
       child.kill(signal);

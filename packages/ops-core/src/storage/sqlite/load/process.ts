@@ -20,9 +20,18 @@ process.on('SIGTERM', () => {
   isStopping = true;
 });
 
-const say = (line: string): void => {
-  writeSync(1, `${line}\n`);
-};
+/** Before anything else happens; a reader that is slower is waited for. */
+function say(line: string): void {
+  const bytes = Buffer.from(`${line}\n`);
+  for (let from = 0; from < bytes.length; ) {
+    try {
+      from += writeSync(1, bytes, from);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
 
 async function attempt<Result>(call: () => Promise<Result>): Promise<Result | undefined> {
   try {
