@@ -5,7 +5,8 @@
  *
  * `warm`: a process or a spare stands ready, as it does when a model thinks between two calls. `in a row`: the next call
  * comes at once, so that a sandbox has to be started for it. `cold`: a pool of its own for each call. The floor is the
- * start of an empty Node. Figures are the median and the 90th percentile, in ms.
+ * start of an empty Node. Figures are the least, the median and the 90th percentile in ms, and the median of the processor's
+ * time that a call took this process, which other load on the machine does not change as much.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,24 +17,41 @@ import { pathToFileURL } from 'node:url';
 import { createProcessPool, createToolManager, type ProcessPool, type Tools } from '@opspawn/agentkit';
 import { readArguments } from './measuring/read-arguments.ts';
 
-/** As long as a fast model takes to answer. */
-const thinkingMs = 400;
+interface Cost {
+  elapsedMs: number;
+  cpuMs: number;
+}
 
-async function timeCall(processes: ProcessPool, tools: Tools): Promise<number> {
+/** Until a call need not wait for a process, as it is when a model has thought since the last one. */
+async function warmUp(pool: ProcessPool): Promise<void> {
+  while (!pool.processes().some(({ state }) => state === 'idle')) await sleep(5);
+  await sleep(20);
+}
+
+const cpuMs = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+};
+
+async function timeCall(processes: ProcessPool, tools: Tools): Promise<Cost> {
   const manager = createToolManager({ tools, processes });
   const call = { callId: 'c', tool: 'it', input: { n: 1 } };
   const prepared = await manager.prepare(call);
   if (!('execute' in prepared)) throw new Error(JSON.stringify(prepared));
   const { signal } = new AbortController();
-  const startedAt = performance.now();
+  const [startedAt, cpuBefore] = [performance.now(), cpuMs()];
   await prepared.execute({ ...call, idempotencyKey: 'k', signal, progress: () => {} });
-  return performance.now() - startedAt;
+  return { elapsedMs: performance.now() - startedAt, cpuMs: cpuMs() - cpuBefore };
 }
 
-function show(what: string, times: number[]): void {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number): string => (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(2);
-  process.stdout.write(`${what.padEnd(24)} p50 ${at(0.5)} ms   p90 ${at(0.9)} ms\n`);
+function show(what: string, costs: readonly Cost[]): void {
+  const at = (share: number, of: keyof Cost): string => {
+    const sorted = costs.map((cost) => cost[of]).sort((a, b) => a - b);
+    return (sorted[Math.floor(share * (sorted.length - 1))] ?? 0).toFixed(2).padStart(7);
+  };
+  const [least, half, most] = [0, 0.5, 0.9].map((share) => at(share, 'elapsedMs'));
+  const cpu = at(0.5, 'cpuMs');
+  process.stdout.write(`${what.padEnd(20)} min ${least}   p50 ${half}   p90 ${most}   cpu p50 ${cpu} ms\n`);
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -47,9 +65,9 @@ export async function run(args: readonly string[]): Promise<void> {
     const tools: Tools = { it: { ...shared, isolation, module } };
     await using pool = createProcessPool();
     await timeCall(pool, tools);
-    const [warm, inRow, cold]: number[][] = [[], [], []];
+    const [warm, inRow, cold]: Cost[][] = [[], [], []];
     for (let call = 0; call < calls; call += 1) {
-      await sleep(thinkingMs);
+      await warmUp(pool);
       warm?.push(await timeCall(pool, tools));
     }
     for (let call = 0; call < calls; call += 1) inRow?.push(await timeCall(pool, tools));
@@ -62,9 +80,9 @@ export async function run(args: readonly string[]): Promise<void> {
     show(`${isolation}, cold`, cold ?? []);
   }
   const floor = Array.from({ length: Math.ceil(calls / 5) }, () => {
-    const startedAt = performance.now();
+    const [startedAt, cpuBefore] = [performance.now(), cpuMs()];
     spawnSync(process.execPath, ['-e', '0']);
-    return performance.now() - startedAt;
+    return { elapsedMs: performance.now() - startedAt, cpuMs: cpuMs() - cpuBefore };
   });
   show('an empty Node', floor);
   rmSync(folder, { recursive: true });

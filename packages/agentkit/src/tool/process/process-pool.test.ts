@@ -257,6 +257,16 @@ suite('a pool', () => {
     await pool[Symbol.asyncDispose]();
   });
 
+  test('tells which of its processes a call would wait for', async () => {
+    await using pool = createProcessPool();
+    const state = () => pool.processes()[0]?.state;
+    const first = ask(pool, 'echo', { reuse: 'call' });
+    assert.equal(state(), 'busy');
+    await first;
+    await until(() => state() === 'starting');
+    await until(() => state() === 'idle');
+  });
+
   test('ends processes that are not used', async () => {
     const pool = createProcessPool({ idleMs: 1 });
     const pid = await pidOf(pool);

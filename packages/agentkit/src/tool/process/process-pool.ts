@@ -30,7 +30,8 @@ export interface PooledCall extends ProcessCall {
 export interface PooledProcess {
   pid: number | undefined;
   module: string;
-  state: 'busy' | 'idle';
+  /** `starting`: nobody has it, and a call would wait until its module is loaded. */
+  state: 'busy' | 'idle' | 'starting';
   /** Whether the kernel refuses it more memory or it is watched and killed; undefined while it starts. */
   memoryLimit: 'refused' | 'watched' | undefined;
 }
@@ -102,10 +103,10 @@ class WarmPool implements ProcessPool {
   }
 
   processes(): readonly PooledProcess[] {
-    return [...this.#members].map(({ process: { pid, memoryLimit }, module, isBusy }) => ({
+    return [...this.#members].map(({ process: { pid, memoryLimit, isReady }, module, isBusy }) => ({
       pid,
       module,
-      state: isBusy ? 'busy' : 'idle',
+      state: isBusy ? 'busy' : isReady ? 'idle' : 'starting',
       memoryLimit,
     }));
   }

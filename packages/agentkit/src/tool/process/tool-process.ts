@@ -55,6 +55,7 @@ export class ToolProcess {
   /** What is limited: who runs the module, or the first process of its sandbox, by its id as this process sees it. */
   #limitedPid: number | undefined;
   #hasStarted = false;
+  #isLoaded = false;
   #isPreamble: boolean;
   #memory: MemoryLimit | undefined;
   #current: Current | undefined;
@@ -90,6 +91,11 @@ export class ToolProcess {
       this.#stderrTail = (this.#stderrTail + chunk.toString('latin1')).slice(-4_000);
     });
     this.ended = this.#group.ended.then((how) => this.#end(how));
+  }
+
+  /** Whether `ready` has fulfilled. */
+  get isReady(): boolean {
+    return this.#isLoaded;
   }
 
   get isAlive(): boolean {
@@ -171,6 +177,7 @@ export class ToolProcess {
         if (!this.#hasStarted) void this.#load();
         return;
       case 'loaded':
+        this.#isLoaded = true;
         this.#onLoaded?.resolve();
         return;
       case 'progress':
