@@ -18,6 +18,7 @@ import type { Json } from '../json.ts';
 import type { Asked, Continuation } from './asked.ts';
 import { failBrokenStreams } from './broken-streams.ts';
 import type { ConnectionOptions } from './connection-options.ts';
+import { withNotices } from './library-notices.ts';
 import { openTransport } from './open-transport.ts';
 import { progressReporter } from './progress-reporter.ts';
 import { RawToolLists } from './raw-tool-lists.ts';
@@ -76,7 +77,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#transport = openTransport(options);
+    this.#transport = this.#withNotices(() => openTransport(options));
     const { startTimeoutMs, transport } = options.config;
     const timeoutMs = transport.kind === 'http' ? startTimeoutMs : Math.min(maxProbeMs, startTimeoutMs / 2);
     this.#client = new Client(clientInfo, {
@@ -137,10 +138,11 @@ export class Connection {
     const late = `was not ready within ${config.startTimeoutMs} ms`;
     const timer = setTimeout(() => this.#fail(late), config.startTimeoutMs);
     try {
-      await this.#client.connect(this.#transport, {
+      const connecting = {
         timeout: config.startTimeoutMs,
         ...(isLegacy && { prior: { kind: 'legacy' as const } }),
-      });
+      };
+      await this.#withNotices(() => this.#client.connect(this.#transport, connecting));
       this.#rawLists.watch(this.#transport);
       if (!(this.#transport instanceof StdioTransport)) failBrokenStreams(this.#transport);
     } catch (cause) {
@@ -148,7 +150,8 @@ export class Connection {
       await this.close();
       const isProbeError = cause instanceof SdkError && cause.code === SdkErrorCode.EraNegotiationFailed;
       this.#diedAtProbe = isProbeError && reason !== late;
-      throw this.#error(reason, { cause, details: { outcome: 'not_done' } });
+      const said = cause instanceof OpspawnError ? cause.details : {};
+      throw this.#error(reason, { cause, details: { ...said, outcome: 'not_done' } });
     } finally {
       clearTimeout(timer);
     }
@@ -256,11 +259,12 @@ export class Connection {
     const { callTimeoutMs } = config;
     this.#requests += 1;
     try {
-      return await send({
+      const sending = {
         timeout: timeoutMs,
         ...(signal !== undefined && { signal }),
         ...(onProgress !== undefined && { onprogress: progressReporter(onProgress) }),
-      });
+      };
+      return await this.#withNotices(() => send(sending));
     } catch (cause) {
       // the library reports an abort as its time-out
       if (signal?.aborted) throw signal.reason;
@@ -282,6 +286,10 @@ export class Connection {
       this.#requests -= 1;
       if (this.#requests === 0 && this.isFailing) void this.close();
     }
+  }
+
+  #withNotices<T>(work: () => T): T {
+    return withNotices((line) => this.#options.onLine('host', line), work);
   }
 
   /** A server that is busy with a long call still answers; one that hangs would fail every call from now on. */

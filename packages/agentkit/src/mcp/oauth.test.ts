@@ -34,6 +34,8 @@ describe('MCP servers that want tokens', { timeout: 120_000 }, () => {
       code: 'mcp_failed',
       message: /it wants a person to log in: opspawn mcp login web/,
     });
+    const [{ state, restarts } = {}] = host.status();
+    assert.deepEqual([state, restarts], ['failed', 0]);
     await logIn(server, credentials);
     assert.deepEqual(server.clients, [clientMetadataUrl]);
     assert.deepEqual(Object.keys(await host.tools(['web'])), ['web__whoami']);
@@ -61,6 +63,19 @@ describe('MCP servers that want tokens', { timeout: 120_000 }, () => {
     await using host = hostOf({ web: configured(server) }, { credentials });
     assert.equal(await call(await host.tools(['web']), 'web__whoami'), 'you came with [redacted]');
     assert.doesNotMatch(JSON.stringify(host.log), /access-|refresh-/);
+  });
+
+  it('that are refused are told of in the log, by the name of their server', async () => {
+    await using server = await protectedServer();
+    const credentials = memoryCredentials();
+    await logIn(server, credentials);
+    const { tokens, ...kept } = await credentials.load('web');
+    await credentials.save('web', { ...kept, tokens: { ...tokens, refresh_token: 'a-stolen-one' } });
+    server.expire();
+    await using host = hostOf({ web: configured(server) }, { credentials });
+    await assert.rejects(host.tools(['web']), { code: 'mcp_failed' });
+    const told = host.log.filter(({ source }) => source === 'host').map(({ line }) => line);
+    assert.match(told.join('\n'), /OAuth "invalid_grant" — invalidating the stored tokens/);
   });
 
   it('need no person with client credentials', async () => {

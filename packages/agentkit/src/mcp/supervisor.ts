@@ -10,7 +10,7 @@ export type SupervisorOptions = Omit<ConnectionOptions, 'isLegacy'>;
 /**
  * Keeps one server running from its first use on: starts it once for all who ask, and after a crash or a failed start
  * again, with exponential backoff, until `restart.maxAttempts` starts in a row have failed. Then it is `failed`, and
- * the first use after `restart.maxDelayMs` begins anew.
+ * the first use after `restart.maxDelayMs` begins anew. One that wants a person to log in is `failed` until its next use.
  */
 export class Supervisor implements AsyncDisposable {
   readonly #options: SupervisorOptions;
@@ -121,9 +121,10 @@ export class Supervisor implements AsyncDisposable {
     this.#lastError = error;
     this.#options.onLine('host', error.message);
     const { maxAttempts, initialDelayMs, factor, maxDelayMs } = this.#options.config.restart;
-    if (failuresInRow >= maxAttempts) {
+    const needsPerson = error.details.reason === 'login_required';
+    if (needsPerson || failuresInRow >= maxAttempts) {
       this.#state = 'failed';
-      this.#failedUntil = performance.now() + maxDelayMs;
+      this.#failedUntil = needsPerson ? 0 : performance.now() + maxDelayMs;
       return;
     }
     this.#state = 'restarting';
