@@ -1,6 +1,15 @@
 -- What must be done all the time: taking tasks from the dead, and making ready what has become due. Rows that another
 -- transaction works on are passed over, so that nobody waits for anybody.
 
+-- A worker that left, or is dead, is forgotten when it holds nothing. It may hold a task yet that was passed over, since a
+-- write of its own is still on its way: then its row stays, expired, for the next sweep.
+create function forget_worker(p_worker text) returns void language plpgsql as $$
+begin
+  delete from workers where id = p_worker
+    and not exists (select from queue where state = 1 and worker_id = p_worker);
+  update workers set lease_until_at = 0 where id = p_worker;
+end $$;
+
 create function take_back(inout told text[], p_at bigint, p_worker text, p_limit bigint, out taken integer)
 language plpgsql as $$
 declare
@@ -20,8 +29,10 @@ declare
   v_at bigint := greatest(now_ms(), p_floor);
   v_told text[] := '{}';
 begin
-  delete from workers where id = p_worker;
+  -- First, so that a claim which is on its way is over, and none follows.
+  update workers set lease_until_at = 0 where id = p_worker;
   select t.told into v_told from take_back(v_told, v_at, p_worker, null) t;
+  perform forget_worker(p_worker);
   v_told := settle_limits(v_told, v_at);
   return jsonb_build_object('at', v_at, 'told', to_jsonb(v_told));
 end $$;
@@ -64,7 +75,7 @@ begin
   update workers set lease_until_at = v_now + lease_ttl_ms where lease_until_at > v_now + lease_ttl_ms;
   for v_worker in select id from workers where lease_until_at <= v_now order by id for update skip locked loop
     select * into v_told, v_taken from take_back(v_told, v_at, v_worker, p_limit - v_count);
-    if v_taken < p_limit - v_count then delete from workers where id = v_worker; end if;
+    if v_taken < p_limit - v_count then perform forget_worker(v_worker); end if;
     v_count := v_count + v_taken;
   end loop;
   for v_task in
