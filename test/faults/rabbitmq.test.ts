@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { Connection } from 'rabbitmq-client';
 import { localPrincipal } from '../../packages/ops-core/src/auth/principal.ts';
 import { readSettings } from '../../packages/ops-core/src/config.ts';
@@ -14,7 +15,7 @@ import {
 } from '../../packages/ops-core/test/postgres/test-database.ts';
 import { TcpRelay } from '../../packages/ops-core/test/tcp-relay.ts';
 import { RabbitServer } from '../../scripts/services/rabbitmq.ts';
-import { startChild } from '../crash/child-process.ts';
+import { type Child, startChild } from '../crash/child-process.ts';
 import { judgeTask } from '../crash/judge.ts';
 import { readLedger } from '../crash/ledger.ts';
 
@@ -38,7 +39,7 @@ interface Fleet extends AsyncDisposable {
   readonly node: OpspawnNode;
   /** Between the workers and the broker. */
   readonly relay: TcpRelay;
-  startWorker(): Promise<{ kill(): Promise<void> }>;
+  startWorker(): Promise<Child>;
 }
 
 async function openFleet(t: TestContext, broker: RabbitServer): Promise<Fleet> {
@@ -69,23 +70,53 @@ async function openFleet(t: TestContext, broker: RabbitServer): Promise<Fleet> {
   };
 }
 
-/** Submits until it is told to stop; the tasks that were acknowledged. */
+/** Submits until it is told to stop, ever slower; the tasks that were acknowledged. */
 async function submitUntil({ node }: Fleet, signal: AbortSignal): Promise<string[]> {
   const taskIds: string[] = [];
   while (!signal.aborted) {
     const { task } = await node.engine.submit(localPrincipal, { name: 'five-steps' });
     taskIds.push(task.id);
-    await sleep(20);
+    // A broker that takes a minute to start on a busy machine must not leave it thousands of tasks to do.
+    await sleep(20 + taskIds.length / 4);
   }
   return taskIds;
 }
 
-describe('RabbitMQ that fails under load', { skip, timeout: 180_000 }, () => {
+/** Waits for the work, and says what did not end, and what is known then, when that takes too long. */
+async function within<Result>(
+  timeoutMs: number,
+  { name, known }: { name: string; known?: () => unknown },
+  work: Promise<Result>,
+): Promise<Result> {
+  const waiting = new AbortController();
+  const late = sleep(timeoutMs, undefined, { signal: waiting.signal }).then(async () => {
+    throw new Error(`${name}: not done after ${timeoutMs} ms: ${inspect(await known?.(), { depth: 4 })}`);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => {});
+    waiting.abort();
+  }
+}
+
+/** What could tell why tasks do not end. */
+async function stateOf({ node }: Fleet, workers: readonly Child[]): Promise<unknown> {
+  const status = ['pending', 'running', 'waiting', 'paused'] as const;
+  const { items } = await node.engine.list(localPrincipal, { status, limit: 5 });
+  const why = await Promise.all(items.map(({ id }) => node.engine.why(localPrincipal, id)));
+  const ended = workers.map(({ process: { exitCode, signalCode } }) => exitCode ?? signalCode ?? 'works');
+  return { link: node.bus.link, unfinished: items, why, workers: ended };
+}
+
+describe('RabbitMQ that fails under load', { skip, timeout: 480_000 }, () => {
   it('purged, cut off, killed and restarted, and a worker killed: no task is lost, no recorded step runs again', async (t) => {
     await using broker = await startBroker(t);
     await using fleet = await openFleet(t, broker);
-    const victim = await fleet.startWorker();
-    await Promise.all([fleet.startWorker(), fleet.startWorker()]);
+    const starting = Promise.all([1, 2, 3].map(() => fleet.startWorker()));
+    const [victim, ...others] = await within(60_000, { name: 'workers start' }, starting);
+    assert.ok(victim !== undefined);
+    const known = () => stateOf(fleet, others);
     const stopping = new AbortController();
     const submitting = submitUntil(fleet, stopping.signal);
     const admin = new Connection(broker.url);
@@ -93,18 +124,17 @@ describe('RabbitMQ that fails under load', { skip, timeout: 180_000 }, () => {
     admin.on('error', () => {});
     for (let fault = 0; fault < Math.ceil(3 * scale); fault += 1) {
       await sleep(100);
-      await admin.queuePurge(doorbells);
+      await within(30_000, { name: 'the queue is purged', known }, admin.queuePurge(doorbells));
       await sleep(100);
       fleet.relay.cut();
     }
-    await victim.kill();
-    await broker.kill();
+    await within(10_000, { name: 'a worker and the broker are killed' }, kill(victim, broker));
     await sleep(300);
     await broker.start();
     stopping.abort();
-    const taskIds = await submitting;
-    const finished = [];
-    for (const taskId of taskIds) finished.push(await untilFinished(t, fleet.node.engine, taskId));
+    const taskIds = await within(30_000, { name: 'the last task is submitted', known }, submitting);
+    const finishing = Promise.all(taskIds.map((taskId) => untilFinished(t, fleet.node.engine, taskId)));
+    const finished = await within(90_000, { name: 'all tasks end', known }, finishing);
     const ledger = Map.groupBy(
       readLedger(join(fleet.folder, 'ledger')),
       (line) => 'taskId' in line && line.taskId,
@@ -114,6 +144,11 @@ describe('RabbitMQ that fails under load', { skip, timeout: 180_000 }, () => {
       judgeTask(task.id, entries, ledger.get(task.id) ?? []);
     }
     t.diagnostic(`${taskIds.length} tasks`);
-    await fleet.node.bus.linked(t.signal);
+    const linked = fleet.node.bus.linked(t.signal);
+    await within(60_000, { name: 'the broker is linked again', known }, linked);
   });
 });
+
+async function kill(...victims: readonly { kill(): Promise<void> }[]): Promise<void> {
+  await Promise.all(victims.map((victim) => victim.kill()));
+}
