@@ -77,7 +77,9 @@ async function checkDatabase({ database }: Settings): Promise<Finding> {
       detail: `${place}: ${engine}, schema ${schema.version}${pending}`,
     };
   } catch (thrown) {
-    return { check: 'database', state: 'failed', detail: `${place}: ${toOpspawnError(thrown).message}` };
+    const { message, details } = toOpspawnError(thrown);
+    const hint = typeof details.hint === 'string' ? ` ${details.hint}` : '';
+    return { check: 'database', state: 'failed', detail: `${place}: ${message}.${hint}` };
   }
 }
 

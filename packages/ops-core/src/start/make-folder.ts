@@ -15,6 +15,7 @@ export function makeFolder(folder: string): void {
     const { message } = cause as Error;
     throw new OpspawnError('config_invalid', `The data folder ${folder} cannot be made: ${message}`, {
       cause,
+      details: { hint: 'Name one that this user may make, with --data or OPSPAWN_DATA_DIR.' },
     });
   }
 }

@@ -2,9 +2,10 @@ import { OpspawnError } from '@opspawn/agentkit/schema';
 import pg from 'pg';
 import type { CopiedRow, CopyEnd } from '../copy.ts';
 import { clientOptions } from './connections.ts';
-import { openingFailure, refusalOf } from './failure.ts';
+import { refusalOf } from './failure.ts';
 import { retireDatabase } from './moved.ts';
 import { prepareDatabase } from './open-store.ts';
+import { openingFailure } from './opening-failure.ts';
 import { toText } from './text.ts';
 
 const rowsPerRead = 200;
@@ -36,7 +37,7 @@ export async function openPostgresEnd(url: string): Promise<CopyEnd> {
     return new PostgresEnd(client, columns);
   } catch (thrown) {
     await client.end().catch(() => {});
-    throw openingFailure(thrown);
+    throw openingFailure(url, thrown);
   }
 }
 

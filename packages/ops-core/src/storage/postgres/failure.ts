@@ -2,21 +2,38 @@ import { OpspawnError } from '@opspawn/agentkit/schema';
 import pg from 'pg';
 
 /** Of PostgreSQL (its manual, appendix A), and of functions/*.sql. */
-const sqlStates = {
+export const sqlStates = {
   itemTaken: 'OP001',
   seqTaken: 'OP002',
+  moved: 'OP003',
   invalidText: '22P02',
   readOnly: '25006',
+  noDatabase: '3D000',
+  noSchema: '3F000',
+  noTable: '42P01',
+  noFunction: '42883',
+  noRights: '42501',
+  tooManyConnections: '53300',
 } as const;
 
 /** Classes: connection, insufficient resources (a full disk too), operator intervention, system error. */
 const awayClasses: readonly string[] = ['08', '53', '57', '58'];
 /** Serialisation failure, deadlock, lock not available: the same can succeed at once. */
 const passingStates: readonly string[] = ['40001', '40P01', '55P03'];
-/** Authorisation, a database or schema that is not there, missing rights. */
-const setupClasses: readonly string[] = ['28', '3D', '3F', '42'];
+/**
+ * What was there when the store was opened: it is being restored, was dropped or renamed, or somebody changed the role's
+ * rights. None of it is the statement's fault.
+ */
+const lostStates: readonly string[] = [
+  sqlStates.readOnly,
+  sqlStates.noDatabase,
+  sqlStates.noSchema,
+  sqlStates.noTable,
+  sqlStates.noFunction,
+  sqlStates.noRights,
+];
 
-const stateOf = (thrown: unknown): string | undefined =>
+export const stateOf = (thrown: unknown): string | undefined =>
   thrown instanceof pg.DatabaseError ? (thrown.code ?? '') : undefined;
 
 /**
@@ -27,12 +44,12 @@ export function isAway(thrown: unknown): boolean {
   if (thrown instanceof OpspawnError) return false;
   const state = stateOf(thrown);
   if (state === undefined) return true;
-  return state === sqlStates.readOnly || state.startsWith('28') || awayClasses.includes(state.slice(0, 2));
+  return lostStates.includes(state) || state.startsWith('28') || awayClasses.includes(state.slice(0, 2));
 }
 
 export const isPassing = (thrown: unknown): boolean => passingStates.includes(stateOf(thrown) ?? '');
 
-const messageOf = (thrown: unknown): string => {
+export const messageOf = (thrown: unknown): string => {
   // Node gathers what it tried at several addresses.
   if (thrown instanceof AggregateError && thrown.message === '')
     return thrown.errors.map((error) => messageOf(error)).join('; ');
@@ -53,6 +70,7 @@ export const databaseClosed = (): OpspawnError => new OpspawnError('unavailable'
 export function refusalOf(thrown: unknown): OpspawnError {
   if (thrown instanceof OpspawnError) return thrown;
   const state = stateOf(thrown);
+  if (state === sqlStates.moved) return databaseUnavailable(thrown);
   if (state === sqlStates.itemTaken || state === sqlStates.invalidText)
     return new OpspawnError('invalid_argument', messageOf(thrown), { cause: thrown });
   if (state === sqlStates.seqTaken)
@@ -60,15 +78,4 @@ export function refusalOf(thrown: unknown): OpspawnError {
   return new OpspawnError('internal', `The database refused a write: ${messageOf(thrown)}`, {
     cause: thrown,
   });
-}
-
-/** Why a database could not be opened: `config_invalid` for what waiting does not mend, else `unavailable`. */
-export function openingFailure(thrown: unknown): OpspawnError {
-  if (thrown instanceof OpspawnError) return thrown;
-  const state = stateOf(thrown);
-  if (state === sqlStates.readOnly || setupClasses.includes(state?.slice(0, 2) ?? ''))
-    return new OpspawnError('config_invalid', `The database cannot be used: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
-  return databaseUnavailable(thrown);
 }

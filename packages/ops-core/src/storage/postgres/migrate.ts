@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ClientBase } from 'pg';
+import { schemaTooNew } from '../refusals.ts';
 
 /** The schema of the tables. */
 const tables = 'opspawn';
@@ -100,12 +101,7 @@ async function installFunctions(
   for (const { text } of files) await client.query(text);
 }
 
-const schemaTooNew = (version: number, known: number): OpspawnError =>
-  new OpspawnError(
-    'schema_too_new',
-    `The database has schema ${version}, and this version of Opspawn knows schemas up to ${known}`,
-    { details: { version, known } },
-  );
-
 const notOurs = (): OpspawnError =>
-  new OpspawnError('config_invalid', `The database has a schema "${tables}" of another program`);
+  new OpspawnError('config_invalid', `The database has a schema "${tables}" of another program`, {
+    details: { hint: 'Give Opspawn a database in which no other program uses that name.' },
+  });

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
-import { movedAway } from '../sqlite/moved.ts';
+import { movedAway, movedWhileOpen } from '../refusals.ts';
+import { sqlStates } from './failure.ts';
 
 /** What a process would begin with that is connected still. */
 const writes = ['insert on tasks', 'insert on inbox', 'insert on workers', 'update on queue'];
@@ -8,7 +9,7 @@ const writes = ['insert on tasks', 'insert on inbox', 'insert on workers', 'upda
 export async function retireDatabase(client: ClientBase, movedTo: string): Promise<void> {
   await client.query(`create table opspawn.moved (at bigint not null, moved_to text not null);
     create function opspawn.refuse_moved() returns trigger language plpgsql
-      as $$ begin raise exception 'This database was moved; see its table opspawn.moved'; end $$`);
+      as $$ begin raise exception '${movedWhileOpen}' using errcode = '${sqlStates.moved}'; end $$`);
   await client.query('insert into opspawn.moved (at, moved_to) values ($1, $2)', [Date.now(), movedTo]);
   for (const write of writes)
     await client.query(`create trigger moved before ${write.replace(' on ', ' on opspawn.')}

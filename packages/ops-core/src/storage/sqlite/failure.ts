@@ -1,7 +1,9 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import { databaseAway, databaseRefused } from '../refusals.ts';
 
 /** Primary result codes of SQLite (https://www.sqlite.org/rescode.html). */
 const resultCodes = {
+  permission: 3,
   busy: 5,
   locked: 6,
   noMemory: 7,
@@ -28,6 +30,9 @@ const broken: readonly number[] = [
   resultCodes.notADatabase,
 ];
 
+/** Extended: what a trigger of ours raises. */
+const constraintTrigger = 1811;
+
 /** SQLite's primary result code; undefined for errors of anybody else. */
 function resultCodeOf(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('errcode' in thrown)) return undefined;
@@ -46,14 +51,57 @@ export const isBroken = (thrown: unknown): boolean => isOneOf(thrown, broken);
 /** A row with this key is there already. */
 export const isDuplicate = (thrown: unknown): boolean => isOneOf(thrown, [resultCodes.constraint]);
 
-/** The file is of another program. */
-export const isForeign = (thrown: unknown): boolean => isOneOf(thrown, [resultCodes.notADatabase]);
+/** The data was moved to another database (moved.ts). */
+const isMoved = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'errcode' in thrown && thrown.errcode === constraintTrigger;
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
 
 export const databaseUnavailable = (cause: unknown): OpspawnError =>
-  new OpspawnError(
-    'unavailable',
-    `The database cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`,
-    { cause },
-  );
+  cause instanceof OpspawnError
+    ? cause
+    : new OpspawnError('unavailable', `The database cannot be used: ${messageOf(cause)}`, { cause });
+
+/** What a single write that the database refused is answered. */
+export function refusalOf(thrown: unknown): OpspawnError {
+  if (thrown instanceof OpspawnError) return thrown;
+  if (isMoved(thrown)) return databaseUnavailable(thrown);
+  return new OpspawnError('internal', `The database refused a write: ${messageOf(thrown)}`, {
+    cause: thrown,
+  });
+}
 
 export const databaseClosed = (): OpspawnError => new OpspawnError('unavailable', 'The store is closed');
+
+/** What opening says of a file, or of the log beside it: by SQLite's result code or the system's error code. */
+const hints: readonly [codes: readonly (number | string)[], hint: string][] = [
+  [
+    [resultCodes.readOnly, resultCodes.permission, 'EROFS', 'EACCES', 'EPERM'],
+    'Opspawn writes to the file and beside it: give this user the right to, on a file system that is not mounted read-only.',
+  ],
+  [
+    [resultCodes.cannotOpen, 'ENOTDIR', 'EISDIR', 'ENOENT', 'EEXIST'],
+    'It must be a file, or not be there yet, in a folder that this user may read and write.',
+  ],
+  [
+    [resultCodes.notADatabase],
+    'It is a file of another program, or encrypted: name another folder (--data) or file.',
+  ],
+  [
+    [resultCodes.corrupt],
+    'The file is damaged. Restore a backup of it; with none, see https://sqlite.org/recovery.html.',
+  ],
+];
+
+/** Why a file could not be opened, as openSqliteStore says it. */
+export function openingFailure(path: string, cause: unknown): OpspawnError {
+  if (cause instanceof OpspawnError) return cause;
+  const code = resultCodeOf(cause) ?? (cause as NodeJS.ErrnoException).code ?? '';
+  const hint = hints.find(([codes]) => codes.includes(code))?.[1];
+  const refusal = { place: path, reason: messageOf(cause), cause };
+  if (hint !== undefined) return databaseRefused({ ...refusal, hint });
+  return databaseAway({
+    ...refusal,
+    hint: 'Is the disk full, or failing, or does another process hold the file?',
+  });
+}

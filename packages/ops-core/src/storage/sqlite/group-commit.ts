@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { OpspawnError } from '@opspawn/agentkit/schema';
+import type { OpspawnError } from '@opspawn/agentkit/schema';
 import type { StoreClock } from './clock.ts';
-import { databaseClosed, databaseUnavailable, isBroken, isBusy } from './failure.ts';
+import { databaseClosed, databaseUnavailable, isBroken, isBusy, refusalOf } from './failure.ts';
 import { prepare } from './statement.ts';
 import { newTurn, type Operation, type Turn } from './turn.ts';
 import type { Wal } from './wal.ts';
@@ -29,10 +29,7 @@ interface Committed {
 class Failed {
   readonly error: OpspawnError;
   constructor(thrown: unknown) {
-    this.error =
-      thrown instanceof OpspawnError
-        ? thrown
-        : new OpspawnError('internal', `The database refused a write: ${String(thrown)}`, { cause: thrown });
+    this.error = refusalOf(thrown);
   }
 }
 
@@ -42,6 +39,8 @@ export interface GroupCommitOptions {
   readonly giveUpAfterMs: number;
   /** Is synced after each commit. Absent: nothing is to be waited for. */
   readonly wal: Wal | undefined;
+  /** Throws `unavailable` when what is written now would be lost with its file. */
+  readonly checkPlace: () => void;
   /** Last of all in each transaction. */
   readonly settle: (turn: Turn) => void;
   readonly onCommit: (turn: Turn) => void;
@@ -174,6 +173,7 @@ export class GroupCommit implements AsyncDisposable {
   #run(jobs: readonly Job[]): Committed | undefined {
     try {
       if (this.#failure !== undefined) throw this.#failure;
+      this.#options.checkPlace();
       const committed = this.#commitTogether(jobs);
       this.#lockedSince = undefined;
       return committed;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import { schemaTooNew } from '../refusals.ts';
 import { prepare } from './statement.ts';
 
 const folder = new URL('./migrations/', import.meta.url);
@@ -47,12 +48,7 @@ function checkOrigin(database: DatabaseSync, version: number, known: number): vo
   if (version === 0 && tables > 0) throw notOurs();
 }
 
-const schemaTooNew = (version: number, known: number): OpspawnError =>
-  new OpspawnError(
-    'schema_too_new',
-    `The database has schema ${version}, and this version of Opspawn knows schemas up to ${known}`,
-    { details: { version, known } },
-  );
-
 const notOurs = (): OpspawnError =>
-  new OpspawnError('config_invalid', 'The database holds tables of another program');
+  new OpspawnError('config_invalid', 'The database holds tables of another program', {
+    details: { hint: 'Opspawn needs a file of its own: name another folder (--data) or file.' },
+  });

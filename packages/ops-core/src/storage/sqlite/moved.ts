@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { OpspawnError } from '@opspawn/agentkit/schema';
+import { movedAway, movedWhileOpen } from '../refusals.ts';
 import { prepare } from './statement.ts';
 
 /** What a process would begin with that has the file open still. */
@@ -14,7 +14,7 @@ export function retireDatabase(database: DatabaseSync, movedTo: string): void {
   );
   for (const [index, write] of writes.entries())
     database.exec(`create trigger moved_${index} before ${write}
-      begin select raise(abort, 'This database was moved; see its table "moved"'); end`);
+      begin select raise(abort, '${movedWhileOpen}'); end`);
 }
 
 /** Throws `config_invalid` for a database whose data went elsewhere. */
@@ -24,10 +24,3 @@ export function checkNotMoved(database: DatabaseSync): void {
   const row = prepare<[], [at: number, movedTo: string]>(database, 'select at, moved_to from moved').get();
   if (row !== undefined) throw movedAway(row[0], row[1]);
 }
-
-export const movedAway = (at: number, movedTo: string): OpspawnError =>
-  new OpspawnError(
-    'config_invalid',
-    `The data of this database was moved to ${movedTo} at ${new Date(at).toISOString()}`,
-    { details: { movedTo } },
-  );

@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadVectorSearch } from '@opspawn/agentkit';
-import { OpspawnError } from '@opspawn/agentkit/schema';
-import { databaseUnavailable, isBusy, isForeign } from './failure.ts';
+import { isBusy, openingFailure } from './failure.ts';
 import { hostLeaseClock, type LeaseClock } from './lease.ts';
-import { migrate } from './migrate.ts';
+import { migrate, versionOf } from './migrate.ts';
 import { checkNotMoved } from './moved.ts';
+import { watchPlace } from './place.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { openWal, type Wal } from './wal.ts';
 
@@ -32,16 +32,16 @@ const openTimeoutMs = 10_000;
 const maxRetryDelayMs = 50;
 
 /**
- * Opens the store in a SQLite file that other processes of this host may have open too. Throws `unavailable` when the
- * file cannot be used, `schema_too_new` when a later version of Opspawn wrote it, and `config_invalid` when it is not
- * a database of Opspawn, or its data was moved elsewhere.
+ * Opens the store in a SQLite file that other processes of this host may have open too. Throws `config_invalid` when it
+ * cannot be written, is not a database of Opspawn or its data was moved elsewhere, `schema_too_new` when a later version
+ * of Opspawn wrote it, and `unavailable` when the disk is full, or others hold it.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { path, busyTimeoutMs = 5, giveUpAfterMs = 10_000, now = Date.now } = options;
   const database = await openWhenFree(path);
   database.exec(`pragma busy_timeout = ${Math.min(busyTimeoutMs, 20)}`);
   return new SqliteStore(database, {
-    wal: options.wal ?? walOf(database, path),
+    ...(path === ':memory:' ? { wal: undefined } : fileOf(database, path, options.wal)),
     now,
     giveUpAfterMs,
     leaseClock: options.leaseClock ?? hostLeaseClock(),
@@ -49,13 +49,16 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   });
 }
 
-function walOf(database: DatabaseSync, path: string): Wal | undefined {
-  if (path === ':memory:') return undefined;
+function fileOf(
+  database: DatabaseSync,
+  path: string,
+  wal: Wal | undefined,
+): { wal: Wal; checkPlace: () => void } {
   try {
-    return openWal(path);
+    return { wal: wal ?? openWal(path), checkPlace: watchPlace(path) };
   } catch (thrown) {
     database.close();
-    throw databaseUnavailable(thrown);
+    throw openingFailure(path, thrown);
   }
 }
 
@@ -95,6 +98,7 @@ function openDatabase(path: string): DatabaseSync {
     `);
     checkNotMoved(database);
     migrate(database);
+    checkWritable(database);
     return database;
   } catch (thrown) {
     database.close();
@@ -102,11 +106,8 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
-/** Why a file could not be opened, as openSqliteStore says it. */
-export function openingFailure(path: string, thrown: unknown): OpspawnError {
-  if (thrown instanceof OpspawnError) return thrown;
-  return isForeign(thrown) ? notADatabase(path, thrown) : databaseUnavailable(thrown);
+/** SQLite opens a file that may only be read without a word, and begins a write on it as a read. */
+function checkWritable(database: DatabaseSync): void {
+  database.exec(`begin immediate; pragma user_version = ${versionOf(database)}`);
+  database.exec('rollback');
 }
-
-const notADatabase = (path: string, cause: unknown): OpspawnError =>
-  new OpspawnError('config_invalid', `${path} is no SQLite database`, { cause, details: { path } });

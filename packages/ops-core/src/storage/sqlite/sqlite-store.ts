@@ -59,6 +59,8 @@ export interface SqliteStoreParts {
   readonly hasVectorSearch: boolean;
   /** Absent: what is committed is as durable as it gets. */
   readonly wal: Wal | undefined;
+  /** See `watchPlace`. Absent: there is no file. */
+  readonly checkPlace?: () => void;
 }
 
 /** How long a read waits before it tries again when the file is locked, in ms. */
@@ -87,6 +89,7 @@ export class SqliteStore implements Store {
       clock: this.#clock,
       giveUpAfterMs: options.giveUpAfterMs,
       wal: options.wal,
+      checkPlace: options.checkPlace ?? (() => {}),
       settle: this.#operations.settle,
       onCommit: (turn) => announce(turn, this.#listeners),
     });
@@ -333,6 +336,7 @@ export class SqliteStore implements Store {
   }
 
   #snapshot<Result>(read: () => Result): Result {
+    this.#options.checkPlace?.();
     this.#database.exec('begin');
     try {
       return read();

@@ -11,15 +11,14 @@ import {
   stateCounts,
   workerCount,
 } from '../status.ts';
+import { openingFailure } from './failure.ts';
 import { readMigrations, versionOf } from './migrate.ts';
-import { openingFailure } from './open-store.ts';
 import { prepare } from './statement.ts';
 
 /** Throws as `openSqliteStore` does, but for a database of a later program, which is described; `not_found` without a file. */
 export function readSqliteStatus(path: string): DatabaseStatus {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined)
-    throw new OpspawnError('not_found', `There is no database at ${path}`, { details: { path } });
   try {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) throw databaseMissing(path);
     using database = new DatabaseSync(path, { readOnly: true, returnArrays: true, timeout: 1_000 });
     const version = versionOf(database);
     const read = <Row extends unknown[]>(sql: string): Row[] =>
@@ -38,5 +37,10 @@ export function readSqliteStatus(path: string): DatabaseStatus {
     throw openingFailure(path, thrown);
   }
 }
+
+const databaseMissing = (path: string): OpspawnError =>
+  new OpspawnError('not_found', `There is no database at ${path}`, {
+    details: { path, hint: 'Name its folder with --data, or its URL with --database.' },
+  });
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('process.ts', import.meta.url));
 
 export interface Load {
+  readonly pid: number | undefined;
   /** What the process said so far, line by line. */
   readonly said: readonly string[];
   hasEnded(): boolean;
@@ -30,6 +31,7 @@ export function startLoad(
   lines.on('line', (line) => said.push(line));
   const ended = Promise.all([once(child, 'exit'), once(lines, 'close')]);
   return {
+    pid: child.pid,
     said,
     hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     begun: Promise.race([once(lines, 'line'), ended]),

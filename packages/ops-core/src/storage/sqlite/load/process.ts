@@ -38,6 +38,8 @@ async function attempt<Result>(call: () => Promise<Result>): Promise<Result | un
     return await call();
   } catch (error) {
     say(`e ${(error as { code?: string }).code ?? String(error)}`);
+    // What failed at once would fail again at once, and fill the pipe to whoever reads this.
+    await sleep(20);
     return undefined;
   }
 }
