@@ -6,12 +6,13 @@ import { type Fault, openWireProxy, type WireProxy } from '../../test/wire-proxy
 import { OpspawnError } from '../errors.ts';
 import type { Message } from '../message.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
+import { memoryProviderBudget } from './budget/memory-provider-budget.ts';
 import type { Model, ModelReply, ModelRequest } from './model.ts';
 import { createModelRegistry } from './registry.ts';
 
 const mock = new LLMock({ port: 0 });
 let proxy: WireProxy;
-let models: Map<string, Model>;
+let models: ReadonlyMap<string, Model>;
 
 const specs = [
   'openai/gpt-5.4-mini',
@@ -36,6 +37,11 @@ before(async () => {
   mock.on({ userMessage: 'broken', hasToolResult: true }, { content: 'I see.' });
   mock.on({ userMessage: 'think' }, { content: 'So.', reasoning: 'Well now.', reasoningSignature: 'signed' });
   proxy = await openWireProxy(await mock.start());
+  models = await openModels();
+});
+
+/** With budgets of their own: in those of the process a call waits until a refused key may be used again. */
+async function openModels(): Promise<ReadonlyMap<string, Model>> {
   const environment = {
     OPENAI_API_KEY: 'k',
     OPENAI_BASE_URL: `${proxy.url}/v1`,
@@ -49,11 +55,10 @@ before(async () => {
   };
   const chat = createOpenAI({ apiKey: 'k', baseURL: environment.OPENAI_BASE_URL });
   const providers = { 'openai-chat': (name: string) => aiSdkModel(`openai-chat/${name}`, chat.chat(name)) };
-  const registry = createModelRegistry({ environment, providers });
-  models = new Map(
-    await Promise.all(specs.map(async (spec) => [spec, await registry.resolve(spec)] as const)),
-  );
-});
+  const registry = createModelRegistry({ environment, providers, budget: memoryProviderBudget() });
+  const opened = specs.map(async (spec) => [spec, await registry.resolve(spec)] as const);
+  return new Map(await Promise.all(opened));
+}
 
 beforeEach(() => {
   proxy.fault = undefined;
@@ -182,7 +187,10 @@ for (const spec of specs) {
       test(`says what it means when the provider fails, ${how}`, async () => {
         for (const [name, fault, code, retryAfterMs] of faults) {
           proxy.fault = fault;
-          await assert.rejects(ask(spec, { messages: [say('hello')], ...listening }), (thrown) => {
+          const model = (await openModels()).get(spec);
+          assert.ok(model);
+          const request = { messages: [say('hello')], tools: [], signal: new AbortController().signal };
+          await assert.rejects(model.call({ ...request, ...listening }), (thrown) => {
             assert.ok(thrown instanceof OpspawnError, `${name}: ${String(thrown)}`);
             assert.deepEqual(
               [thrown.code, thrown.retryAfterMs],
