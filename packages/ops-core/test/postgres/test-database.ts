@@ -59,12 +59,11 @@ async function createTemplate(): Promise<string> {
   return new URL(url).pathname.slice(1);
 }
 
-/** Deletes all rows of our tables: faster than another database. */
-export async function emptyDatabase(url: string): Promise<void> {
-  await onServer(async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      "select tablename as name from pg_tables where schemaname = 'opspawn' and tablename <> 'migrations'",
-    );
-    await client.query(rows.map(({ name }) => `delete from opspawn.${name};`).join(' '));
-  }, url);
+/** Deletes all rows of our tables: faster than another database. A URL costs another connection, a client does not. */
+export async function emptyDatabase(database: string | pg.Client): Promise<void> {
+  if (typeof database === 'string') return await onServer(emptyDatabase, database);
+  const { rows } = await database.query<{ name: string }>(
+    "select tablename as name from pg_tables where schemaname = 'opspawn' and tablename <> 'migrations'",
+  );
+  await database.query(rows.map(({ name }) => `delete from opspawn.${name};`).join(' '));
 }

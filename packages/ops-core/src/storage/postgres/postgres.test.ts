@@ -16,7 +16,7 @@ const setClock = (at: number): string =>
 
 async function openSubject(url: string, client: pg.Client): Promise<StoreUnderTest> {
   let at = Date.now();
-  await emptyDatabase(url);
+  await emptyDatabase(client);
   await client.query(setClock(at));
   const store = await openPostgresStore({ url });
   return {
