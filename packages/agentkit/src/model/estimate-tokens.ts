@@ -1,5 +1,6 @@
 import type { Message } from '../message.ts';
 import type { ModelRequest } from './model.ts';
+import { tokensOfText } from './tokens-of-text.ts';
 
 type Part = Exclude<Message, { role: 'system' }>['content'][number];
 
@@ -10,8 +11,8 @@ const tokensPerFile = 1_500;
 const counted = new WeakMap<Message, number>();
 
 /**
- * About how many tokens a request comes to, at four characters each: enough to pace calls by, replaced by the provider's own
- * figure once that is known. Nothing is paid or cut by it.
+ * About how many tokens a request comes to, rather too many than too few (`tokensOfText`): what is reserved of a limit, and
+ * what calls are paced by, until the provider's own figure is known. Nothing is paid by it.
  */
 export function estimateTokens({ messages, tools }: Pick<ModelRequest, 'messages' | 'tools'>): number {
   const said = messages.reduce((sum, message) => sum + tokensOf(message), 0);
@@ -23,7 +24,7 @@ function tokensOf(message: Message): number {
   if (known !== undefined) return known;
   const tokens =
     message.role === 'system'
-      ? Math.ceil(message.content.length / 4)
+      ? tokensOfText(message.content)
       : (message.content as readonly Part[]).reduce((sum, part) => sum + tokensOfPart(part), 0);
   counted.set(message, tokens);
   return tokens;
@@ -33,13 +34,13 @@ function tokensOfPart(part: Part): number {
   switch (part.type) {
     case 'text':
     case 'reasoning':
-      return Math.ceil(part.text.length / 4);
+      return tokensOfText(part.text);
     case 'file':
       return tokensPerFile;
     case 'tool-call':
-      return Math.ceil(JSON.stringify(part.input).length / 4);
+      return tokensOfText(JSON.stringify(part.input));
     case 'tool-result':
-      return Math.ceil(JSON.stringify(part.output).length / 4);
+      return tokensOfText(JSON.stringify(part.output));
     default:
       throw part satisfies never;
   }
@@ -48,7 +49,7 @@ function tokensOfPart(part: Part): number {
 const countedTools = new WeakMap<ModelRequest['tools'], number>();
 
 function tokensOfTools(tools: ModelRequest['tools']): number {
-  const tokens = countedTools.get(tools) ?? Math.ceil(JSON.stringify(tools).length / 4);
+  const tokens = countedTools.get(tools) ?? tokensOfText(JSON.stringify(tools));
   countedTools.set(tools, tokens);
   return tokens;
 }
