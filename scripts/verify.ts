@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { verifyDeployment } from '../packages/cli/src/commands/verify.ts';
-import type { OwnBroker } from '../packages/cli/src/verify/deployment.ts';
+import type { OwnBroker, OwnDatabase, SmallDisk as OwnDisk } from '../packages/cli/src/verify/deployment.ts';
 import { readSettings } from '../packages/ops-core/src/config.ts';
+import { openFakeClock } from './services/fake-clock.ts';
 import { PostgresServer, postgres } from './services/postgres.ts';
 import { RabbitServer, rabbitmq } from './services/rabbitmq.ts';
+import { canMount, SmallDisk } from './services/small-disk.ts';
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +22,9 @@ const { values } = parseArgs({
     seed: { type: 'string' },
   },
 });
+
+/** Megabytes: beside an empty database a few hundred tasks have room. */
+const diskSizes = { sqlite: 64, postgres: 256 } as const;
 
 await using stack = new AsyncDisposableStack();
 const folder = mkdtempSync(join(tmpdir(), 'opspawn-verify-'));
@@ -31,7 +36,8 @@ const folderOf = (name: string): string => {
   return path;
 };
 
-const server = stack.use(await postgres.start(folderOf('postgres')));
+const clock = await openFakeClock(folder);
+const server = stack.use(await postgres.start(folderOf('postgres'), clock?.environment));
 const broker = stack.use(await rabbitmq.start(folderOf('rabbitmq')));
 const settings = readSettings({
   ...process.env,
@@ -43,7 +49,8 @@ const { passed, failed } = await verifyDeployment(
   {
     settings,
     // What runs in a container is not killed from here.
-    ...(server instanceof PostgresServer ? { database: server } : {}),
+    ...(server instanceof PostgresServer ? { database: ownDatabase(server) } : {}),
+    ...(canMount() ? { openSmallDisk } : {}),
     ...(broker instanceof RabbitServer ? { broker: ownBroker(broker) } : {}),
   },
   {
@@ -53,6 +60,35 @@ const { passed, failed } = await verifyDeployment(
   },
 );
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
+
+function ownDatabase(server: PostgresServer): OwnDatabase {
+  return {
+    kill: () => server.kill(),
+    start: () => server.start(),
+    ...(clock === undefined ? {} : { moveClock: (offsetMs) => clock.move(offsetMs) }),
+  };
+}
+
+async function openSmallDisk(kind: keyof typeof diskSizes): Promise<OwnDisk> {
+  await using opening = new AsyncDisposableStack();
+  const disk = opening.use(new SmallDisk(folderOf(`disk-${kind}`), diskSizes[kind]));
+  const own = kind === 'postgres' ? opening.use(await PostgresServer.create(disk.folder)) : undefined;
+  const database =
+    own === undefined
+      ? ({ kind: 'sqlite', path: join(disk.folder, 'opspawn.db') } as const)
+      : ({ kind: 'postgres', url: own.url } as const);
+  const stack = opening.move();
+  return {
+    settings: { ...settings, database, brokerUrl: undefined },
+    fill: () => disk.fill(),
+    async free() {
+      disk.free();
+      // PostgreSQL ends when it finds no room for its log.
+      if (own?.isRunning === false) await own.start();
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
 
 function ownBroker(server: RabbitServer): OwnBroker {
   return {

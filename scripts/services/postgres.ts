@@ -16,11 +16,12 @@ const user = 'opspawn';
 const password = 'opspawn';
 const startTimeoutMs = 60_000;
 
-export const postgres: ServiceKind = {
+export const postgres = {
   variable: 'OPSPAWN_TEST_POSTGRES_URL',
-  async start(folder) {
+  /** `environment`: what a server that is started here gets beside this process's. */
+  async start(folder: string, environment: NodeJS.ProcessEnv = {}): Promise<RunningService> {
     const binFolder = findBinFolder() ?? (await install());
-    if (binFolder !== undefined) return PostgresServer.create(folder, binFolder);
+    if (binFolder !== undefined) return PostgresServer.create(folder, binFolder, environment);
     const port = await findFreePort();
     const url = `postgres://${user}:${password}@127.0.0.1:${port}/postgres`;
     const container = await startByCompose('postgres', { OPSPAWN_POSTGRES_PORT: String(port) });
@@ -29,7 +30,7 @@ export const postgres: ServiceKind = {
       'PostgreSQL was not found. Install it (Debian and Ubuntu: apt-get install postgresql; macOS: brew install postgresql) or start Docker',
     );
   },
-};
+} satisfies ServiceKind;
 
 /** The newest version of the system's, or the one in PATH. */
 function findBinFolder(): string | undefined {
@@ -64,9 +65,11 @@ export class PostgresServer implements RunningService {
   readonly #folder: string;
   readonly #binFolder: string;
   readonly #port: number;
+  readonly #environment: NodeJS.ProcessEnv;
   #process: ChildProcess | undefined;
 
-  private constructor(folder: string, binFolder: string, port: number) {
+  private constructor(folder: string, binFolder: string, port: number, environment: NodeJS.ProcessEnv) {
+    this.#environment = environment;
     this.#folder = folder;
     this.#binFolder = binFolder;
     this.#port = port;
@@ -77,9 +80,10 @@ export class PostgresServer implements RunningService {
   static async create(
     folder: string,
     binFolder: string | undefined = findBinFolder(),
+    environment: NodeJS.ProcessEnv = {},
   ): Promise<PostgresServer> {
     if (binFolder === undefined) throw new ServiceMissing('PostgreSQL is not installed');
-    const server = new PostgresServer(folder, binFolder, await findFreePort());
+    const server = new PostgresServer(folder, binFolder, await findFreePort(), environment);
     server.#initialise();
     await server.start();
     return server;
@@ -118,7 +122,12 @@ export class PostgresServer implements RunningService {
         '-k', this.#folder,
         ...settings.flatMap((setting) => ['-c', setting]),
       ],
-      { cwd: this.#folder, stdio: ['ignore', log, log], ...unprivilegedUser() },
+      {
+        cwd: this.#folder,
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ...this.#environment },
+        ...unprivilegedUser(),
+      },
     );
     this.#process = server;
     await once(server, 'spawn');
@@ -126,6 +135,10 @@ export class PostgresServer implements RunningService {
       if (server.exitCode === null && performance.now() < giveUpAt) continue;
       throw new Error(`PostgreSQL did not start:\n${readFileSync(logFile, 'utf8')}`);
     }
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null;
   }
 
   /** The last line of postmaster.pid says so (storage/lmgr of PostgreSQL: LOCK_FILE_LINE_PM_STATUS). */
@@ -147,7 +160,7 @@ export class PostgresServer implements RunningService {
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     const server = this.#process;
-    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+    if (server === undefined || !this.isRunning) return;
     const exited = once(server, 'exit');
     server.kill(signal);
     await exited;

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { seededRandom } from '@opspawn/ops-core';
 import { settingsFrom } from '../embedded.ts';
@@ -42,20 +43,28 @@ export async function verifyDeployment(
       continue;
     }
     const { scale } = options;
-    const report = await runFault(fault, { deployment, scale, random, signal: stopping.signal });
-    counts[isClean(report) ? 'passed' : 'failed'] += 1;
-    tell(output, fault, report);
+    output.talk(`  ${fault.name}: ${fault.what} …`);
+    try {
+      const report = await runFault(fault, { deployment, scale, random, signal: stopping.signal });
+      counts[isClean(report) ? 'passed' : 'failed'] += 1;
+      tell(output, fault, report);
+    } catch (thrown) {
+      stopping.signal.throwIfAborted();
+      const error = inspect(thrown);
+      output.record({ fault: fault.name, error }, () => `✖ ${fault.name}: it broke off: ${error}`);
+      counts.failed += 1;
+    }
   }
   if (counts.failed > 0) process.exitCode = 1;
   return counts;
 }
 
 function tell(output: Output, { what }: Fault, report: FaultReport): void {
-  const { fault, tasks, strikes, durationMs, lost, repeated, silent, stuck, failed, inDoubt } = report;
+  const { fault, tasks, strikes, durationMs, lost, repeated, silent, stuck, failed, hit, inDoubt } = report;
   output.record(report, () =>
     [
       `${isClean(report) ? '✔' : '✖'} ${fault}: ${what}, ${strikes} times, ${tasks} tasks: ${lost} lost, ${repeated} repeated, ` +
-        `${silent} silent, ${stuck} stuck, ${failed} failed; ${inDoubt} in doubt and decided (${formatDuration(durationMs)})`,
+        `${silent} silent, ${stuck} stuck, ${failed} failed; ${hit} tasks hit, ${inDoubt} effects in doubt and decided (${formatDuration(durationMs)})`,
       ...report.findings.map((finding) => `    ${finding}`),
     ].join('\n'),
   );

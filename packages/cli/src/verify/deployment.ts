@@ -16,9 +16,19 @@ export interface OwnDatabase extends OwnServer {
   moveClock?(offsetMs: number): Promise<void>;
 }
 
+/** A database of its own on a disk of its own, which can be full. */
+export interface SmallDisk extends AsyncDisposable {
+  readonly settings: Settings;
+  fill(): void;
+  /** Makes room again. Resolves when the database runs, which may have ended meanwhile. */
+  free(): Promise<void>;
+}
+
 /** What is to be tried. */
 export interface Deployment {
   settings: Settings;
+  /** Absent: this process may not mount anything. */
+  openSmallDisk?(kind: Settings['database']['kind']): Promise<SmallDisk>;
   database?: OwnDatabase;
   broker?: OwnBroker;
 }

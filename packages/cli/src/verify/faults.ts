@@ -1,7 +1,7 @@
 /** What is done to a fleet while it works. Counts are those of the whole suite; a smaller scale does a part of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpspawnError } from '@opspawn/agentkit';
-import type { Deployment } from './deployment.ts';
+import type { Deployment, SmallDisk } from './deployment.ts';
 import type { Fleet, FleetWorker } from './fleet.ts';
 import type { TcpProxy } from './tcp-proxy.ts';
 
@@ -11,6 +11,8 @@ export interface Field {
   readonly fleet: Fleet;
   /** Of the database and of the broker, where they are reached over a network. */
   readonly proxies: readonly TcpProxy[];
+  /** Of the database, for a fault that asked for it. */
+  readonly disk?: SmallDisk;
   readonly queue: string;
   readonly leaseTtlMs: number;
   /** In [0, 1), from the suite's seed. */
@@ -22,12 +24,18 @@ export interface Fault {
   readonly what: string;
   readonly tasks: number;
   readonly strikes: number;
+  /** How many strikes come at the same time. Default: 1. */
+  readonly atOnce?: number;
   /** Of all calls to the store. */
   readonly storeFaults?: { readonly before: number; readonly after: number };
   readonly throughProxy?: true;
+  /** Not on the deployment's database, but on one with a disk of its own. */
+  readonly smallDisk?: 'sqlite' | 'postgres';
   /** Why it cannot be had here; undefined: it can. */
   refusal?(deployment: Deployment): string | undefined;
   strike?(field: Field): Promise<void>;
+  /** Undoes what would go on beyond this fault. */
+  end?(deployment: Deployment): Promise<void>;
 }
 
 const hourMs = 3_600_000;
@@ -43,6 +51,7 @@ export const faults: readonly Fault[] = [
     what: 'SIGKILL of one of three workers',
     tasks: 10_000,
     strikes: 500,
+    atOnce: 2,
     async strike(field) {
       await field.fleet.end(anyWorker(field), 'SIGKILL');
       await field.fleet.add();
@@ -53,15 +62,13 @@ export const faults: readonly Fault[] = [
     what: 'SIGSTOP of a worker beyond its lease, then SIGCONT',
     tasks: 4_000,
     strikes: 200,
+    atOnce: 2,
     refusal: ({ settings: { database } }) =>
       database.kind === 'sqlite'
         ? 'a process that is stopped in the middle of a SQLite transaction holds up all others'
         : undefined,
     async strike(field) {
-      const worker = anyWorker(field);
-      worker.process.kill('SIGSTOP');
-      await sleep(field.leaseTtlMs * (1.2 + field.random()));
-      worker.process.kill('SIGCONT');
+      await field.fleet.stop(anyWorker(field), field.leaseTtlMs * (1.2 + field.random()));
     },
   },
   {
@@ -69,6 +76,7 @@ export const faults: readonly Fault[] = [
     what: 'rolling SIGTERM',
     tasks: 4_000,
     strikes: 200,
+    atOnce: 2,
     async strike(field) {
       await field.fleet.add();
       const ended = await field.fleet.end(anyWorker(field), 'SIGTERM');
@@ -110,6 +118,7 @@ export const faults: readonly Fault[] = [
       await database?.moveClock?.((Math.floor(random() * 3) - 1) * hourMs);
       await sleep(leaseTtlMs);
     },
+    end: async ({ database }) => await database?.moveClock?.(0),
   },
   {
     name: 'database',
@@ -124,6 +133,8 @@ export const faults: readonly Fault[] = [
       await database?.start();
     },
   },
+  { name: 'disk-sqlite', ...fullDisk('sqlite') },
+  { name: 'disk-postgres', ...fullDisk('postgres') },
   {
     name: 'broker',
     what: 'the broker killed, or its connections closed',
@@ -156,6 +167,22 @@ function storeFaults(share: number): Omit<Fault, 'name'> {
     tasks: 5_000,
     strikes: 0,
     storeFaults: { before: share, after: share },
+  };
+}
+
+function fullDisk(kind: 'sqlite' | 'postgres'): Omit<Fault, 'name'> {
+  return {
+    what: `the disk of ${kind === 'sqlite' ? 'a SQLite database' : 'PostgreSQL'} full`,
+    tasks: 2_500,
+    strikes: 50,
+    smallDisk: kind,
+    refusal: ({ openSmallDisk }) =>
+      openSmallDisk === undefined ? 'needs a file system of its own, which only root may mount' : undefined,
+    async strike({ disk, random, leaseTtlMs }) {
+      disk?.fill();
+      await sleep(leaseTtlMs * 2 * random());
+      await disk?.free();
+    },
   };
 }
 

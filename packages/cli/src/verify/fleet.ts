@@ -2,6 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { getCompileCacheDir } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { moduleUrl, OpspawnError } from '@opspawn/agentkit';
 import type { ClockMessage, WorkerJob } from './worker-process.ts';
 
@@ -22,6 +25,8 @@ export interface FleetWorker {
 export class Fleet implements AsyncDisposable {
   readonly #options: FleetOptions;
   readonly #workers: FleetWorker[] = [];
+  readonly #starting = new Set<FleetWorker>();
+  readonly #stopped = new Set<FleetWorker>();
   /** What workers wrote to stderr, its last part. */
   #stderr = '';
 
@@ -40,8 +45,9 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
+  /** Those that work now. */
   get workers(): readonly FleetWorker[] {
-    return this.#workers;
+    return this.#workers.filter((worker) => !this.#stopped.has(worker));
   }
 
   /** Starts one more and waits until it works. */
@@ -51,7 +57,7 @@ export class Fleet implements AsyncDisposable {
       process.execPath,
       [moduleUrl('./worker-process', import.meta.url).pathname, JSON.stringify(job)],
       {
-        env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() ?? '', ...environment },
+        env: { ...process.env, NODE_COMPILE_CACHE: compileCache(), ...environment },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       },
     );
@@ -59,9 +65,21 @@ export class Fleet implements AsyncDisposable {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4_000);
     });
-    this.#workers.push({ process: child, exited });
+    const worker = { process: child, exited };
+    this.#starting.add(worker);
     const hasEnded = await Promise.race([exited, once(child.stdout ?? child, 'data').then(() => undefined)]);
+    this.#starting.delete(worker);
     if (hasEnded !== undefined) throw this.#failure(hasEnded);
+    this.#workers.push(worker);
+  }
+
+  /** SIGSTOP, and SIGCONT after that time. */
+  async stop(worker: FleetWorker, durationMs: number): Promise<void> {
+    this.#stopped.add(worker);
+    worker.process.kill('SIGSTOP');
+    await sleep(durationMs);
+    worker.process.kill('SIGCONT');
+    this.#stopped.delete(worker);
   }
 
   /** Takes it out and ends it. Gives its exit code or the signal. */
@@ -85,10 +103,14 @@ export class Fleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#workers.splice(0).map((worker) => this.end(worker, 'SIGKILL')));
+    const all = [...this.#workers.splice(0), ...this.#starting];
+    await Promise.all(all.map((worker) => this.end(worker, 'SIGKILL')));
   }
 
   #failure(ended: number | string): OpspawnError {
     return new OpspawnError('internal', `A worker ended by itself (${ended}):\n${this.#stderr.trim()}`);
   }
 }
+
+/** A worker that lives for seconds should not compile for most of them. */
+const compileCache = (): string => getCompileCacheDir() ?? join(tmpdir(), 'node-compile-cache');

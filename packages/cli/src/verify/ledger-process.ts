@@ -19,9 +19,11 @@ function flush(): void {
 }
 
 const server = createServer((socket) => {
-  // A worker that was killed leaves in the middle of a line, which then was not said.
-  socket.on('error', () => socket.destroy());
-  createInterface({ input: socket }).on('line', (line) => {
+  // A worker that was killed leaves in the middle of a line, which then was not said. Its reset reaches the reader too.
+  const leave = () => socket.destroy();
+  socket.on('error', leave);
+  const lines = createInterface({ input: socket }).on('error', leave);
+  lines.on('line', (line) => {
     if (!line.endsWith('}')) return;
     waiting.push({ line, socket });
     if (waiting.length === 1) setImmediate(flush);

@@ -36,15 +36,20 @@ const mostUnfinished = 150;
 /** What has not moved for so long after the last strike is stuck. */
 const stuckMs = 60_000;
 const fewestTasks = 30;
+/** Within so long after work was submitted a strike comes: about as long as a task takes. */
+const spreadMs = 250;
 
 export async function runFault(fault: Fault, options: FaultOptions): Promise<FaultReport> {
   const startedAt = performance.now();
-  const { deployment, scale, random, signal } = options;
+  const { scale, random, signal } = options;
   const tasks = Math.max(fewestTasks, Math.ceil(fault.tasks * scale));
   const strikes = Math.ceil(fault.strikes * scale);
   await using stack = new AsyncDisposableStack();
   const queue = `verify-${Math.floor(random() * 36 ** 8).toString(36)}`;
   const ledger = await startLedger(stack);
+  const disk = fault.smallDisk && (await options.deployment.openSmallDisk?.(fault.smallDisk));
+  if (disk !== undefined) stack.use(disk);
+  const deployment = disk === undefined ? options.deployment : { settings: disk.settings };
   const proxies = fault.throughProxy ? await openProxies(deployment, stack) : undefined;
   const fleet = stack.use(
     await Fleet.start({
@@ -62,15 +67,30 @@ export async function runFault(fault: Fault, options: FaultOptions): Promise<Fau
   );
   const { settings } = deployment;
   const operator = stack.use(await Operator.open({ settings, namespace: queue, queue, ledger }));
-  const field: Field = { deployment, fleet, proxies: proxies?.opened ?? [], queue, leaseTtlMs, random };
-  for (let strike = 1; strike <= Math.max(1, strikes); strike += 1) {
+  const field: Field = {
+    deployment,
+    fleet,
+    proxies: proxies?.opened ?? [],
+    ...(disk && { disk }),
+    queue,
+    leaseTtlMs,
+    random,
+  };
+  const { atOnce = 1, strike } = fault;
+  for (let struck = 0, last = Math.max(1, strikes); struck < last; ) {
     signal.throwIfAborted();
-    const due = Math.ceil((tasks * strike) / Math.max(1, strikes));
-    await operator.submit(due - operator.accepted.length);
-    await fault.strike?.(field);
+    const together = Math.min(atOnce, last - struck);
+    struck += together;
+    await operator.submit(Math.ceil((tasks * struck) / last) - operator.accepted.length);
+    const strikeSoon = async (): Promise<void> => {
+      await sleep(spreadMs * random());
+      await strike?.(field);
+    };
+    await Promise.all(Array.from({ length: together }, strikeSoon));
     while ((await operator.unfinished()).length >= mostUnfinished) await pause(fleet, signal);
   }
   await comeToRest(operator, fleet, signal);
+  await fault.end?.(deployment);
   const judge = new Judge(readLedger(ledger.filePath));
   for await (const judged of operator.everything()) judge.judge(judged);
   const durationMs = Math.round(performance.now() - startedAt);

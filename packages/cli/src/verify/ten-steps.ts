@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { StepContext, StepOptions, Steps } from '@opspawn/agentkit';
 import { defineConfig, defineFunction, type WorkerStartOptions } from '@opspawn/ops-core';
 import type { LedgerClient } from './ledger.ts';
@@ -5,6 +6,9 @@ import type { LedgerClient } from './ledger.ts';
 export const functionName = 'verify';
 /** What a task comes to. */
 export const expectedOutput = 45;
+
+/** So long a step takes at least, so that a fault finds tasks in the middle of any of them, however fast the machine is. */
+const stepMs = 10;
 
 /** Ten small steps, the sixth of which must not be repeated. */
 export const tenSteps = (queue: string) =>
@@ -16,7 +20,8 @@ export const tenSteps = (queue: string) =>
         async run(ctx) {
           let sum = 0;
           for (let i = 0; i < 10; i += 1) {
-            sum += await ctx.step(`step ${i}`, () => i, i === 5 ? { effect: 'once' } : {});
+            const step = () => sleep(stepMs, i);
+            sum += await ctx.step(`step ${i}`, step, i === 5 ? { effect: 'once' } : {});
           }
           return sum;
         },

@@ -15,6 +15,8 @@ export interface Verdict {
   stuck: number;
   /** Tasks that ended otherwise than completed with the right output. */
   failed: number;
+  /** Tasks that more than one attempt worked on: what the fault hit. */
+  hit: number;
   /** Effects in doubt that an operator had to decide. */
   inDoubt: number;
   /** What is behind the figures, one line each, the first ones. */
@@ -39,6 +41,7 @@ export class Judge {
     silent: 0,
     stuck: 0,
     failed: 0,
+    hit: 0,
     inDoubt: 0,
     findings: [],
   };
@@ -64,6 +67,7 @@ export class Judge {
       this.#find('lost', `the journal of ${taskId} has gaps`);
     if (task.status !== 'completed' || task.output !== expectedOutput)
       this.#find('failed', `${taskId} is ${task.status}: ${JSON.stringify(task.error ?? task.output)}`);
+    this.verdict.hit += task.attempt > 1 ? 1 : 0;
     this.verdict.inDoubt += entries.filter(({ type }) => type === 'doubt.resolved').length;
     this.#judgeSteps(taskId, entries);
   }
