@@ -37,6 +37,35 @@ export interface ReservationAnswer {
   used: Required<BudgetLimits>;
 }
 
+/** A budget as it stands. */
+export interface TaskBudgetState {
+  /** For good. */
+  used: Required<BudgetLimits>;
+  /** By whom the rest, or a part of it, is held for calls on the way: tasks that have not ended, who holds most first. */
+  held: readonly (Required<BudgetLimits> & { taskId: string })[];
+}
+
+export type HeldColumns = [taskId: string, tokens: number, costMicroUsd: number];
+
+export const toBudgetState = (
+  [tokens, costMicroUsd]: [number, number] = [0, 0],
+  held: readonly HeldColumns[],
+): TaskBudgetState => ({
+  used: { tokens, costMicroUsd },
+  held: held.map(([taskId, heldTokens, heldCost]) => ({
+    taskId,
+    tokens: heldTokens,
+    costMicroUsd: heldCost,
+  })),
+});
+
+/** For both engines; $1 is the budget. */
+export const budgetUsed = 'select tokens, cost_micro_usd from budgets where id = $1';
+export const budgetHeld = `
+  select task_id, cast(sum(held_tokens) as bigint) as tokens, sum(held_cost) from budget_steps
+  where budget_id = $1 and attempt is not null and exists (select 1 from queue q where q.task_id = budget_steps.task_id)
+  group by task_id order by tokens desc, task_id`;
+
 export interface TaskBudgetStore {
   /** In the place of what the same step held. Holds nothing unless it says so. */
   reserve(reservation: Reservation): Promise<ReservationAnswer>;
@@ -44,4 +73,6 @@ export interface TaskBudgetStore {
   settle(step: BudgetStep & { used: BudgetLimits }): Promise<Required<BudgetLimits>>;
   /** Gives back what a task holds, whose attempt has ended in order. */
   release(budgetId: string, taskId: string): Promise<void>;
+  /** Nothing used and held for one of which nobody has taken anything. */
+  state(budgetId: string): Promise<TaskBudgetState>;
 }

@@ -45,7 +45,16 @@ import { Providers } from './providers.ts';
 import { queueChange, viewQueue } from './queue-view.ts';
 import { QuotaGuard } from './quotas.ts';
 import { Sessions } from './sessions.ts';
-import { UsageSum, viewEntry, viewFailure, viewLimit, viewNewTask, viewTask } from './task-view.ts';
+import { budgetStanding } from './task-budget.ts';
+import {
+  parseTaskOptions,
+  UsageSum,
+  viewEntry,
+  viewFailure,
+  viewLimit,
+  viewNewTask,
+  viewTask,
+} from './task-view.ts';
 import { explainTask } from './why.ts';
 
 interface EngineOptions {
@@ -116,8 +125,17 @@ class StoreEngine implements Engine {
   async why(principal: Principal, taskId: string): Promise<Why> {
     const standing = await this.#store.standing(principal.namespace, taskId);
     const row = await this.#row(principal, taskId);
-    const calls = row.status === 'running' ? await this.#store.providers.waitingCalls(taskId) : [];
-    return explainTask({ row, standing, calls, now: await this.#store.now() });
+    const { providers, budgets } = this.#store;
+    const isRunning = row.status === 'running';
+    return explainTask({
+      row,
+      standing,
+      calls: isRunning ? await providers.waitingCalls(taskId) : [],
+      budget: isRunning
+        ? await budgetStanding(budgets, taskId, parseTaskOptions(row.options).budget)
+        : undefined,
+      now: await this.#store.now(),
+    });
   }
 
   async limits({ namespace }: Principal): Promise<Limit[]> {

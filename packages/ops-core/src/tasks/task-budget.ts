@@ -1,7 +1,7 @@
 import { type Budget, type BudgetAmount, BudgetExceededError } from '@opspawn/agentkit';
 import { z } from 'zod';
 import type { ClaimedTask } from '../storage/store.ts';
-import type { ReservationAnswer, TaskBudgetStore } from '../storage/task-budgets.ts';
+import type { ReservationAnswer, TaskBudgetState, TaskBudgetStore } from '../storage/task-budgets.ts';
 import type { BudgetRun } from './durable/port.ts';
 
 /** What a task and all below it may use; of a child, with the task above it whose budget it is. */
@@ -24,6 +24,25 @@ export function sharedBudget(
 ): SharedBudget | undefined {
   if (given !== undefined) return { ...given, taskId: given.taskId ?? taskId };
   return own?.tokens === undefined && own?.costMicroUsd === undefined ? undefined : { ...own, taskId };
+}
+
+/** A budget that a task draws from, and how it stands. */
+export interface BudgetStanding {
+  budget: SharedBudget;
+  state: TaskBudgetState;
+}
+
+/**
+ * How the budget stands that a task draws from, nothing used or held when it draws from none. Bounds of an agent's definition are not
+ * known to servers: then `budget` has none.
+ */
+export async function budgetStanding(
+  store: TaskBudgetStore,
+  taskId: string,
+  given: TaskBudget | undefined,
+): Promise<BudgetStanding> {
+  const budget = { ...given, taskId: given?.taskId ?? taskId };
+  return { budget, state: await store.state(budget.taskId) };
 }
 
 const firstPauseMs = 50;

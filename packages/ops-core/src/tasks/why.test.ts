@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { openOpspawn, untilFinished, untilStatus } from '../../test/opspawn.ts';
 import { localPrincipal } from '../auth/principal.ts';
+import type { Store } from '../storage/store.ts';
 import { defineFunction, defineWorkflow } from './definitions/definition.ts';
 import type { Engine } from './engine-interface.ts';
 
@@ -44,6 +45,32 @@ async function opened(t: TestContext, capacity = 100) {
 }
 
 describe('why', () => {
+  it('names the tasks that hold a budget which the task shares with them, and whose it is', async (t) => {
+    let store: Store | undefined;
+    const { engine } = await openOpspawn(t, config, {
+      wrapStore: (opened) => {
+        store = opened;
+        return opened;
+      },
+    });
+    const submit = async (request: Request) => (await engine.submit(localPrincipal, request)).task.id;
+    const task = await submit({ name: 'work', budget: { tokens: 1_000, costMicroUsd: 20_000 } });
+    const other = await submit({ name: 'work' });
+    await untilStatus(t, engine, task, 'running');
+    const codes = async () => (await engine.why(localPrincipal, task)).reasons.map(({ code }) => code);
+    assert.deepEqual(await codes(), ['running']);
+    const call = { budgetId: task, step: 'model:1', attempt: 1, most: { tokens: 1_000 } };
+    await store?.budgets.reserve({ ...call, taskId: other, asked: { tokens: 900, costMicroUsd: 5_000 } });
+    const [reason] = (await engine.why(localPrincipal, task)).reasons;
+    assert.deepEqual([reason?.code, reason?.taskIds], ['budget', [other]]);
+    assert.match(
+      reason?.message ?? '',
+      /hold .* of its budget \(0 are used and 900 held of 1000 tokens, \$0\.0000 used and \$0\.0050 held of \$0\.0200\)/,
+    );
+    await store?.budgets.reserve({ ...call, taskId: task, asked: { tokens: 100 } });
+    assert.deepEqual(await codes(), ['running'], 'it has its own part');
+  });
+
   it('says when a task is due, also after a failure', async (t) => {
     const { engine, submit, why } = await opened(t);
     const later = await submit({ name: 'wait', delayMs: 3_600_000 });

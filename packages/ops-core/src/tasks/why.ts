@@ -3,6 +3,7 @@ import { isFinished, type Why, type WhyReason } from '@opspawn/sdk';
 import type { Standing } from '../storage/flow-control.ts';
 import type { WaitingCall } from '../storage/provider-budgets.ts';
 import type { StoredWait, TaskRow } from '../storage/store.ts';
+import type { BudgetStanding } from './task-budget.ts';
 
 interface Facts {
   row: TaskRow;
@@ -10,6 +11,8 @@ interface Facts {
   standing: Standing | undefined;
   /** Model calls of its that wait for a budget. */
   calls: readonly WaitingCall[];
+  /** Of one that runs. */
+  budget: BudgetStanding | undefined;
   /** Unix ms by the store's clock. */
   now: number;
 }
@@ -17,11 +20,12 @@ interface Facts {
 const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
 
 /** The nearest reason first. It is a look: what was read may have changed a moment later. */
-export function explainTask({ row, standing, calls, now }: Facts): Why {
+export function explainTask({ row, standing, calls, budget, now }: Facts): Why {
   const { id: taskId, status } = row;
   if (standing === undefined || isFinished(status)) return { taskId, status, reasons: [finished(row)] };
   const reasons = [
     ...calls.map(waitsForBudget),
+    ...familyReasons(taskId, budget),
     ...stateReasons(row, standing, now),
     ...queueReasons(row, standing),
     ...workerReasons(row, standing),
@@ -35,6 +39,35 @@ const waitsForBudget = ({ key, provider, ahead, since }: WaitingCall): WhyReason
   code: 'budget',
   message: `Since ${isoTime(since)} a model call of its waits for the budget of ${provider} (key ${key}), behind ${ahead} others; \`opspawn provider list\` says what it may send`,
 });
+
+const maxTaskIds = 10;
+
+/**
+ * Who waits for a part of a budget has none of it, and others have: that is seen from outside. Whether it runs a tool
+ * meanwhile is not.
+ */
+function familyReasons(taskId: string, standing: BudgetStanding | undefined): WhyReason[] {
+  if (standing === undefined) return [];
+  const { budget, state } = standing;
+  if (state.held.length === 0 || state.held.some((holder) => holder.taskId === taskId)) return [];
+  const sum = (of: 'tokens' | 'costMicroUsd') => state.held.reduce((total, held) => total + held[of], 0);
+  const tokens = `${state.used.tokens} are used and ${sum('tokens')} held ${of(budget.tokens, 'tokens')}`;
+  const cost = `${dollars(state.used.costMicroUsd)} used and ${dollars(sum('costMicroUsd'))} held of ${dollars(budget.costMicroUsd ?? 0)}`;
+  const amounts = budget.costMicroUsd === undefined ? tokens : `${tokens}, ${cost}`;
+  const whose = budget.taskId === taskId ? 'its budget' : `the budget of task ${budget.taskId}`;
+  return [
+    {
+      code: 'budget',
+      message: `Other tasks hold what they may need of ${whose} (${amounts}): a model call of this one that needs more than the rest waits until theirs are over`,
+      taskIds: state.held.slice(0, maxTaskIds).map((holder) => holder.taskId),
+    },
+  ];
+}
+
+const of = (bound: number | undefined, unit: string): string =>
+  bound === undefined ? unit : `of ${bound} ${unit}`;
+
+const dollars = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(4)}`;
 
 const finished = ({ status, finishedAt }: TaskRow): WhyReason => ({
   code: 'finished',

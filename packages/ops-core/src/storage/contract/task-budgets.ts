@@ -45,6 +45,30 @@ export const taskBudgetCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'of a budget it is told what is used, and which tasks hold how much of the rest',
+    async run({ store }) {
+      const owner = await submitAndClaim(store);
+      const { budgetId, a, b, reserve, settle } = await family(store);
+      const none = { used: { tokens: 0, costMicroUsd: 0 }, held: [] };
+      assert.deepEqual(await store.budgets.state(budgetId), none);
+      await reserve(a, 100);
+      await reserve(a, 50, { step: 'model:2' });
+      await reserve(b, 3_000);
+      await reserve(owner.taskId, 10);
+      await settle(a, 70);
+      await finish(store, owner);
+      assert.deepEqual(await store.budgets.state(budgetId), {
+        used: { tokens: 70, costMicroUsd: 0 },
+        held: [
+          { taskId: b, tokens: 3_000, costMicroUsd: 0 },
+          { taskId: a, tokens: 50, costMicroUsd: 0 },
+        ],
+      });
+      await store.budgets.release(budgetId, b);
+      assert.equal((await store.budgets.state(budgetId)).held.length, 1);
+    },
+  },
+  {
     promise: 'costs are counted in micro-dollars and fractions of them',
     async run({ store }) {
       const { budgetId, a, reserve } = await family(store);

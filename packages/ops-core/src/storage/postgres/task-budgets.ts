@@ -1,12 +1,16 @@
 import {
   type BudgetLimits,
+  budgetHeld,
+  budgetUsed,
+  type HeldColumns,
   lostTokens,
   type ReservationAnswer,
   type TaskBudgetStore,
+  toBudgetState,
 } from '../task-budgets.ts';
 import { statement } from './connections.ts';
 import type { Run } from './memories.ts';
-import { toJsonText } from './text.ts';
+import { isUuid, toJsonText } from './text.ts';
 
 const reserve = statement<[ReservationAnswer]>('reserve_budget', 'select reserve_budget($1::jsonb, $2)');
 const settle = statement<[Required<BudgetLimits>]>('settle_budget', 'select settle_budget($1::jsonb)');
@@ -15,6 +19,9 @@ const release = statement(
   `update budget_steps set attempt = null, held_tokens = 0, held_cost = 0
    where budget_id = $1 and task_id = $2 and attempt is not null`,
 );
+
+const usedOf = statement<[tokens: number, costMicroUsd: number]>('budget_used', budgetUsed);
+const heldBy = statement<HeldColumns>('budget_held', budgetHeld);
 
 export function openTaskBudgets(run: Run): TaskBudgetStore {
   return {
@@ -28,6 +35,11 @@ export function openTaskBudgets(run: Run): TaskBudgetStore {
     },
     async release(budgetId, taskId) {
       await run('writes', release, [budgetId, taskId]);
+    },
+    async state(budgetId) {
+      if (!isUuid(budgetId)) return toBudgetState(undefined, []);
+      const [used] = await run('reads', usedOf, [budgetId]);
+      return toBudgetState(used, await run('reads', heldBy, [budgetId]));
     },
   };
 }

@@ -2,10 +2,14 @@ import type { DatabaseSync } from 'node:sqlite';
 import {
   type BudgetLimits,
   type BudgetStep,
+  budgetHeld,
+  budgetUsed,
+  type HeldColumns,
   lostTokens,
   type Reservation,
   type ReservationAnswer,
   type TaskBudgetStore,
+  toBudgetState,
 } from '../task-budgets.ts';
 import { prepare } from './statement.ts';
 import type { Operation, StoreAccess } from './turn.ts';
@@ -20,7 +24,7 @@ type Own = [
   usedCost: number,
 ];
 
-export function openTaskBudgets(database: DatabaseSync, { write }: StoreAccess): TaskBudgetStore {
+export function openTaskBudgets(database: DatabaseSync, { write, read }: StoreAccess): TaskBudgetStore {
   const parts = prepareParts(database);
   const reserve = prepareReserve(parts);
   const settle: Operation<BudgetStep & { used: BudgetLimits }, Required<BudgetLimits>> = (_turn, said) => {
@@ -39,6 +43,7 @@ export function openTaskBudgets(database: DatabaseSync, { write }: StoreAccess):
     reserve: (reservation) => write(reserve, reservation),
     settle: (said) => write(settle, said),
     release: (budgetId, taskId) => write(release, [budgetId, taskId]),
+    state: (budgetId) => read(() => toBudgetState(parts.usedOf.get(budgetId), parts.heldBy.all(budgetId))),
   };
 }
 
@@ -83,6 +88,8 @@ function prepareParts(database: DatabaseSync) {
        values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
        on conflict do update set ${nothingHeld}, used_tokens = excluded.used_tokens, used_cost = excluded.used_cost`,
     ),
+    usedOf: prepare<[string], Amount>(database, budgetUsed.replace('$1', '?1')),
+    heldBy: prepare<[string], HeldColumns>(database, budgetHeld.replace('$1', '?1')),
     release: prepare<[string, string]>(
       database,
       `update budget_steps set ${nothingHeld} where budget_id = ?1 and task_id = ?2 and attempt is not null`,
