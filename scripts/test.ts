@@ -6,7 +6,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, readFileSync, statSync } from 'node:fs';
-import { matchesGlob, relative, resolve, sep } from 'node:path';
+import { tmpdir } from 'node:os';
+import { join, matchesGlob, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
@@ -63,9 +64,12 @@ async function runTestsWithServices(files: readonly string[], signal: AbortSigna
   await using started = await startServices(neededServices(files), (message) => {
     process.stdout.write(`${message}\n`);
   });
-  Object.assign(process.env, started.variables);
+  Object.assign(process.env, compileCache, started.variables);
   return await runTests(files, signal);
 }
+
+/** Each file is a process of its own and starts others: what one has compiled the others need not. Where Node keeps it by itself. */
+const compileCache = { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') };
 
 async function runTests(files: readonly string[], signal: AbortSignal): Promise<Totals> {
   let totals: Totals = { passed: 0, failed: 0, skipped: 0 };

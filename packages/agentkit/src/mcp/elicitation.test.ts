@@ -30,7 +30,7 @@ for (const era of ['modern', 'legacy'] as const) {
     let host: TestHost;
     const inn = (options: Partial<McpServerInput> = {}): McpServerInput => ({
       ...askingServer(era, ledger),
-      callTimeoutMs: 2_000,
+      callTimeoutMs: 1_000,
       ...options,
     });
     before(async () => {
@@ -80,7 +80,7 @@ for (const era of ['modern', 'legacy'] as const) {
 
     it('lets the time of the call stand still', async () => {
       const onQuestion = async (): Promise<Json> => {
-        await new Promise((resolve) => setTimeout(resolve, 2_500));
+        await new Promise((resolve) => setTimeout(resolve, 1_200));
         return { name: 'Ada' };
       };
       const { output } = await run(host, [book('1')], { onQuestion });

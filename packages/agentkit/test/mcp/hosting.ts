@@ -5,9 +5,12 @@ import { type McpServerInput, parseMcpServers } from '../../src/mcp/mcp-config.t
 import type { McpHost } from '../../src/mcp/mcp-host.ts';
 import type { Tool, ToolContext, Tools } from '../../src/tool/tool.ts';
 
+/** Of `npm test`. */
+const { NODE_COMPILE_CACHE: compileCache } = process.env;
 const node = (module: string, ...args: string[]): McpServerInput => ({
   command: process.execPath,
   args: [fileURLToPath(import.meta.resolve(module)), ...args],
+  env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
 });
 
 export const everything = node('@modelcontextprotocol/server-everything/dist/index.js');
