@@ -3,7 +3,11 @@ import { createLog } from '../../packages/ops-core/src/observe/log.ts';
 import { tellCommits } from '../../packages/ops-core/src/start/node.ts';
 import { createEngine } from '../../packages/ops-core/src/tasks/engine.ts';
 import type { Engine } from '../../packages/ops-core/src/tasks/engine-interface.ts';
-import { createWorker, type Worker, type WorkerOptions } from '../../packages/ops-core/src/tasks/worker.ts';
+import {
+  createWorker,
+  type Worker,
+  type WorkerOptions,
+} from '../../packages/ops-core/src/tasks/worker/worker.ts';
 import { processStart, type SimulatedDatabase } from './database.ts';
 import type { Network } from './network.ts';
 import type { Record } from './record.ts';

@@ -6,8 +6,8 @@ import type { Json } from './json.ts';
 import { createMemory } from './memory/create-memory.ts';
 import { createModelRegistry } from './model/registry.ts';
 import { scriptedProvider } from './model/scripted/scripted-models.ts';
-import type { RunInput, RunResult } from './run-environment.ts';
-import { type RunDefaults, type RunOptions, runHere } from './run-here.ts';
+import type { RunInput, RunResult } from './run/run-environment.ts';
+import { type RunDefaults, type RunOptions, runHere } from './run/run-here.ts';
 import { environmentSecrets } from './security/secrets.ts';
 import type { SchemaOutput, StandardSchemaV1 } from './tool/standard-schema.ts';
 

@@ -179,10 +179,10 @@ export {
   pluginInterface,
 } from './plugin.ts';
 export { defaultRetry, retryDelayMs } from './retry.ts';
-export { runAgent } from './run-agent.ts';
-export type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
-export type { RunOptions } from './run-here.ts';
-export { runWithin } from './run-within.ts';
+export { runAgent } from './run/run-agent.ts';
+export type { RunEnvironment, RunInput, RunResult } from './run/run-environment.ts';
+export type { RunOptions } from './run/run-here.ts';
+export { runWithin } from './run/run-within.ts';
 export { environmentSecrets, type KnownSecrets, secretsFrom } from './security/secrets.ts';
 export type { Secrets, SecurityManager, ToolRequest, Verdict } from './security/security.ts';
 export {

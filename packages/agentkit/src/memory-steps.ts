@@ -6,7 +6,7 @@ import type { AgentEvent, EventSink } from './event.ts';
 import { assertJson, type Json } from './json.ts';
 import { memoryBudget } from './memory-budget.ts';
 import { defaultRetry, retryDelayMs } from './retry.ts';
-import { runWithin, stopError } from './run-within.ts';
+import { runWithin, stopError } from './run/run-within.ts';
 import type {
   BranchSet,
   Budget,

@@ -1,5 +1,5 @@
 import type { Json } from '../json.ts';
-import type { RunResult } from '../run-environment.ts';
+import type { RunResult } from '../run/run-environment.ts';
 import type { EvalCase } from './eval-case.ts';
 
 /** A run of the agent that came to its end, and what it was asked. */

@@ -8,7 +8,7 @@ import { agentWith, sayResults } from '../../test/tester.ts';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { MemoryStepsOptions, QuestionRequest } from '../memory-steps.ts';
-import { runAgent } from '../run-agent.ts';
+import { runAgent } from '../run/run-agent.ts';
 import { callTool, callTools, memoryEnvironment, replayingSteps } from '../testing.ts';
 import type { McpServerInput } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';

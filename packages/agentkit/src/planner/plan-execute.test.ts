@@ -5,7 +5,7 @@ import { add, agentWith } from '../../test/tester.ts';
 import type { AgentDefinition } from '../agent.ts';
 import type { ModelRequest } from '../model/model.ts';
 import { type ScriptedStep, scriptedModel } from '../model/scripted/scripted-model.ts';
-import { runAgent } from '../run-agent.ts';
+import { runAgent } from '../run/run-agent.ts';
 import { callTool, collectEvents, memoryEnvironment, promptOf } from '../testing.ts';
 import { defineTool } from '../tool/define-tool.ts';
 import { planExecute } from './plan-execute.ts';

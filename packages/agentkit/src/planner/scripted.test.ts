@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { add, agentWith, withCode } from '../../test/tester.ts';
 import { memorySteps } from '../memory-steps.ts';
 import { scriptedModel } from '../model/scripted/scripted-model.ts';
-import { runAgent } from '../run-agent.ts';
+import { runAgent } from '../run/run-agent.ts';
 import type { Steps } from '../steps.ts';
 import { callTool, memoryEnvironment, promptOf, replayingSteps } from '../testing.ts';
 import { scripted } from './scripted.ts';

@@ -3,7 +3,7 @@ import { type MemoryStepsOptions, memorySteps } from '../memory-steps.ts';
 import type { Model } from '../model/model.ts';
 import { createModelRegistry } from '../model/registry.ts';
 import { scriptedProvider } from '../model/scripted/scripted-models.ts';
-import type { RunEnvironment } from '../run-environment.ts';
+import type { RunEnvironment } from '../run/run-environment.ts';
 import { secretsFrom } from '../security/secrets.ts';
 import { createSecurityManager } from '../security/security-rules.ts';
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call, hostOf } from '../../test/mcp/hosting.ts';
 import { agentWith, sayResults } from '../../test/tester.ts';
-import { runAgent } from '../run-agent.ts';
+import { runAgent } from '../run/run-agent.ts';
 import { callTool, memoryEnvironment, type TestMcpServerOptions, testMcpServer } from '../testing.ts';
 
 const notes: TestMcpServerOptions = {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { agentWith, sayResults, withCode } from '../../test/tester.ts';
 import { moduleUrl } from '../module-url.ts';
-import { runAgent } from '../run-agent.ts';
+import { runAgent } from '../run/run-agent.ts';
 import { callTools, collectEvents, memoryEnvironment } from '../testing.ts';
 import { defineTool } from './define-tool.ts';
 import type { Tools } from './tool.ts';

@@ -1,6 +1,6 @@
 /** Runs what a model wrote, on whatever machine it stands, and says as JSON what came of it. */
 import { existsSync } from 'node:fs';
-import { runAgent } from '../../src/run-agent.ts';
+import { runAgent } from '../../src/run/run-agent.ts';
 import { callTool, memoryEnvironment } from '../../src/testing.ts';
 import { runJavascript } from '../../src/tool/builtin/run-code.ts';
 import { isolationTiers } from '../../src/tool/isolation-tiers.ts';

@@ -1,7 +1,7 @@
 /** Entry of the thread that renews a worker's lease over a connection of its own. It ends when the lease is lost. */
 import { workerData } from 'node:worker_threads';
 import type { DatabaseSetting } from '../config.ts';
-import { LeaseDeadline, type LeaseThreadData, renewUntilLost } from '../tasks/lease.ts';
+import { LeaseDeadline, type LeaseThreadData, renewUntilLost } from '../tasks/worker/lease.ts';
 
 async function openConnection(database: DatabaseSetting) {
   if (database.kind === 'postgres') {

@@ -7,7 +7,7 @@ import type { ClaimedTask } from '../storage/store.ts';
 import { type LoadedConfig, loadConfig } from '../tasks/definitions/load-config.ts';
 import { Registry } from '../tasks/definitions/registry.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
-import { createWorker, type Worker, type WorkerOptions } from '../tasks/worker.ts';
+import { createWorker, type Worker, type WorkerOptions } from '../tasks/worker/worker.ts';
 import { openAgentEnvironment } from './agent-environment.ts';
 import { makeFirstKey } from './first-key.ts';
 import { type NodeOptions, type OpspawnNode, openNode } from './node.ts';

@@ -6,7 +6,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { LLMock } from '@copilotkit/aimock';
 import { add, agentWith, withCode } from '../../../test/tester.ts';
 import { openWireProxy, type WireProxy } from '../../../test/wire-proxy.ts';
-import { runAgent } from '../../run-agent.ts';
+import { runAgent } from '../../run/run-agent.ts';
 import { secretsFrom } from '../../security/secrets.ts';
 import { createSecurityManager } from '../../security/security-rules.ts';
 import { callTool, collectEvents, memoryEnvironment, scriptedModel } from '../../testing.ts';

@@ -7,7 +7,7 @@ import { defineAgent } from '../../define-agent.ts';
 import type { Json } from '../../json.ts';
 import { memorySteps } from '../../memory-steps.ts';
 import { type ScriptedStep, scriptedModel } from '../../model/scripted/scripted-model.ts';
-import { runAgent } from '../../run-agent.ts';
+import { runAgent } from '../../run/run-agent.ts';
 import type { ChildRequest } from '../../steps.ts';
 import {
   callTool,

@@ -1,0 +1,75 @@
+import type { AgentDefinition } from '../agent.ts';
+import { isRetryable, OpspawnError, recordError } from '../errors.ts';
+import type { AgentEvent, EventSink } from '../event.ts';
+import type { Json } from '../json.ts';
+import type { Model } from '../model/model.ts';
+import type { SecurityManager } from '../security/security.ts';
+import type { Steps } from '../steps.ts';
+import type { ToolManager } from '../tool/tool.ts';
+import type { RunEnvironment } from './run-environment.ts';
+import type { RunLimits } from './run-limits.ts';
+import type { RunProgress } from './run-state.ts';
+
+export interface EventSinks {
+  /** For events that no journal entry tells. */
+  emitLive: EventSink;
+  /** For events that can also be read from a recorded step. */
+  emitRecorded: EventSink;
+}
+
+/** Whoever speaks for the agent's side, and what comes with it. */
+export interface Speaker {
+  agent: AgentDefinition;
+  model: Model;
+  tools: ToolManager;
+  security: SecurityManager;
+}
+
+/** What the functions of one run share. `state` changes, and the speaker when the conversation is handed on. */
+export interface RunContext extends EventSinks, Speaker {
+  /** The agent that the run began with: its limits, output schema and guardrails hold to the end. */
+  readonly first: AgentDefinition;
+  /** Brings together what an agent needs that the conversation is handed to. */
+  readonly openSpeaker: (agent: AgentDefinition) => Promise<Speaker>;
+  readonly steps: Steps;
+  readonly limits: RunLimits;
+  readonly state: RunProgress;
+  /** JSON Schema of the agent's output. */
+  readonly outputSchema: Json | undefined;
+  /** How many runs stand above this one. */
+  readonly depth: number;
+  /** How many turns were recorded when the run was resumed: what watchers saw of the next one is void. */
+  readonly resumedAtTurn: number | undefined;
+  /** Whether the next answer should be streamed. */
+  isWatched(): boolean;
+}
+
+/** The two sinks of a run. A watcher that throws must not end what it watches. */
+export function eventSinks({ steps, onEvent }: RunEnvironment): EventSinks {
+  const emitRecorded = (event: AgentEvent): void => {
+    try {
+      onEvent?.(event);
+    } catch (thrown) {
+      steps.log('warn', `onEvent threw at ${event.type}: ${recordError(thrown).message}`);
+    }
+  };
+  const emitLive = (event: AgentEvent): void => {
+    steps.emit(event);
+    emitRecorded(event);
+  };
+  return { emitLive, emitRecorded };
+}
+
+/** The error without known secrets, before it is recorded, shown or told to a model. */
+export function redactError(security: SecurityManager, thrown: unknown): unknown {
+  const recorded = recordError(thrown) as unknown as Json;
+  const clean = security.redact(recorded);
+  if (clean === recorded) return thrown;
+  const { code, message, details } = clean as unknown as ReturnType<typeof recordError>;
+  const { retryAfterMs } = thrown instanceof OpspawnError ? thrown : {};
+  return new OpspawnError(code, message, {
+    ...(details === undefined ? {} : { details }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryable: isRetryable(thrown),
+  });
+}

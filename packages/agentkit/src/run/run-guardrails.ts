@@ -1,0 +1,59 @@
+import { GuardrailError, OpspawnError } from '../errors.ts';
+import type { Guardrail } from '../guardrail.ts';
+import type { Json } from '../json.ts';
+import { type RunContext, redactError } from './run-context.ts';
+
+/** Throws `GuardrailError` when one of the agent's guardrails objects to the prompt. */
+export const guardInput = (run: RunContext): Promise<void> =>
+  guard(run, 'input', run.first.guardrails?.input, run.state.goal);
+
+/** Throws `GuardrailError` when one of the agent's guardrails objects to the output. */
+export const guardOutput = (run: RunContext, output: Json): Promise<void> =>
+  guard(run, 'output', run.first.guardrails?.output, output);
+
+/** All are asked side by side; of those that object the first one in the list counts. */
+async function guard<Subject>(
+  run: RunContext,
+  on: 'input' | 'output',
+  guardrails: readonly Guardrail<Subject>[] = [],
+  subject: Subject,
+): Promise<void> {
+  const objections = await Promise.all(guardrails.map((guardrail) => ask(run, on, guardrail, subject)));
+  for (const [index, { name }] of guardrails.entries()) {
+    const objection = objections[index];
+    if (typeof objection === 'string') throw new GuardrailError(name, on, objection);
+  }
+}
+
+async function ask<Subject>(
+  { steps, state, security, limits }: RunContext,
+  on: 'input' | 'output',
+  guardrail: Guardrail<Subject>,
+  subject: Subject,
+): Promise<string | null> {
+  const { name } = guardrail;
+  const timeoutMs = limits.remainingMs();
+  const answer = steps.run(
+    `guardrail:${on}:${name}`,
+    async ({ signal }) => {
+      try {
+        const said: unknown = await guardrail(subject, { messages: state.messages, signal });
+        return typeof said === 'string' ? security.redact(said) : nothing(name, said);
+      } catch (thrown) {
+        throw redactError(security, thrown);
+      }
+    },
+    { effect: 'read', ...(Number.isFinite(timeoutMs) && { timeoutMs }) },
+  );
+  return await answer.catch(limits.explainTimeout);
+}
+
+/** `false` could mean either: nothing passes by mistake. */
+function nothing(guardrail: string, said: unknown): null {
+  if (said === undefined || said === null) return null;
+  throw new OpspawnError(
+    'config_invalid',
+    `The guardrail ${guardrail} gave a ${typeof said}: it gives a text or nothing`,
+    { details: { guardrail } },
+  );
+}

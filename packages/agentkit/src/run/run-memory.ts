@@ -1,0 +1,222 @@
+/** What a run has of memory: the conversation before it, its working memory, and what its tools may remember. */
+import type { AgentDefinition } from '../agent.ts';
+import { OpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import {
+  type BlockDefinition,
+  type Blocks,
+  blocksMessage,
+  checkBlockText,
+  isBlockTool,
+} from '../memory/blocks.ts';
+import { type Compaction, cutsOf } from '../memory/compaction/compaction.ts';
+import type { MemoryScope } from '../memory/memory.ts';
+import type { RememberScope, RunMemory } from '../memory/run-memory.ts';
+import { callsOf, type Message } from '../message.ts';
+import { blockTools } from '../tool/builtin/block-tools.ts';
+import type { Tool, ToolContext, Tools } from '../tool/tool.ts';
+import type { RunEnvironment, RunInput } from './run-environment.ts';
+import { type Before, type RunProgress, toolStep } from './run-state.ts';
+
+/** The system message, the working memory and the session. What is read is recorded as far as it could change. */
+export async function recallEarlier(
+  agent: AgentDefinition,
+  input: RunInput,
+  environment: RunEnvironment,
+): Promise<Before> {
+  const messages: Message[] = [{ role: 'system', content: agent.instructions }];
+  const { blocks: definitions } = agent.memory ?? {};
+  const blocks = definitions === undefined ? {} : await readBlocks(agent, input, environment, definitions);
+  if (definitions !== undefined) messages.push(blocksMessage(blocks, definitions));
+  const head = messages.length;
+  if (input.sessionId === undefined) return { messages, blocks, compaction: undefined, sessionOffset: head };
+  const session = await recallSession(agent, environment, input.sessionId);
+  messages.push(...session.messages);
+  const sessionOffset = head - session.from;
+  const { compaction } = session;
+  const covered = (compaction?.covered ?? 0) + sessionOffset;
+  return {
+    messages,
+    blocks,
+    sessionOffset,
+    compaction: compaction !== undefined && covered > head ? { ...compaction, covered } : undefined,
+  };
+}
+
+interface RecordedSession {
+  count: number;
+  /** Messages before are left out: the agent wants the latest only. */
+  from?: number;
+  compaction?: Compaction;
+}
+
+/**
+ * Only how many messages they were is recorded, and what stands for the oldest: a session's messages are never changed,
+ * and those that come later are cut off.
+ */
+async function recallSession(
+  agent: AgentDefinition,
+  { steps, memory }: RunEnvironment,
+  session: string,
+): Promise<{ messages: readonly Message[]; from: number; compaction: Compaction | undefined }> {
+  const scope = { namespace: steps.namespace, session };
+  let messages: readonly Message[] | undefined;
+  const recorded = await steps.run<number | RecordedSession>(
+    'session',
+    async () => {
+      messages = await memory.messages(scope);
+      const compaction = messages.length === 0 ? undefined : await memory.compaction?.(scope);
+      const from = firstOf(messages, agent.memory?.sessionMessages);
+      const count = messages.length;
+      if (compaction === undefined && from === 0) return count;
+      return { count, ...(from > 0 && { from }), ...(compaction !== undefined && { compaction }) };
+    },
+    { effect: 'read' },
+  );
+  messages ??= await memory.messages(scope);
+  const {
+    count,
+    from = 0,
+    compaction,
+  }: RecordedSession = typeof recorded === 'number' ? { count: recorded } : recorded;
+  if (messages.length < count) {
+    const details = { expected: count, found: messages.length };
+    steps.log('warn', `The session ${session} has lost messages`, details);
+  }
+  return { messages: messages.slice(from, count), from, compaction };
+}
+
+/** Where the latest messages begin, at most so many of them, without parting a call from its result. */
+function firstOf(messages: readonly Message[], most: number | undefined): number {
+  if (most === undefined || messages.length <= most) return 0;
+  return cutsOf(messages).find((cut) => messages.length - cut <= most) ?? messages.length;
+}
+
+const blockScope = (
+  { scope = 'session' }: BlockDefinition,
+  { agent, namespace, ...run }: MemoryScope,
+): MemoryScope | undefined => {
+  const base = { namespace, ...(agent !== undefined && { agent }) };
+  if (scope === 'agent') return base;
+  const value = run[scope];
+  return value === undefined ? undefined : { ...base, [scope]: value };
+};
+
+async function readBlocks(
+  agent: AgentDefinition,
+  input: RunInput,
+  { steps, memory }: RunEnvironment,
+  definitions: Readonly<Record<string, BlockDefinition>>,
+): Promise<Blocks> {
+  const run = scopeOf(agent, input, steps.namespace);
+  return await steps.run(
+    'memory:blocks',
+    async () => {
+      const entries = Object.entries(definitions).map(async ([name, definition]) => {
+        const scope = blockScope(definition, run);
+        const kept = scope === undefined ? undefined : (await memory.blocks(scope))[name];
+        return [name, kept ?? { text: definition.text ?? '', isFromOutside: false }] as const;
+      });
+      return Object.fromEntries(await Promise.all(entries));
+    },
+    { effect: 'read' },
+  );
+}
+
+const scopeOf = (
+  agent: AgentDefinition,
+  { sessionId, userId }: RunInput,
+  namespace: string,
+): MemoryScope => ({
+  namespace,
+  agent: agent.name,
+  ...(sessionId !== undefined && { session: sessionId }),
+  ...(userId !== undefined && { user: userId }),
+});
+
+/** The tools with the run's memory handed to those that declare it, and with those that edit the agent's blocks. */
+export function withMemory(
+  tools: readonly Tools[],
+  run: { agent: AgentDefinition; input: RunInput; environment: RunEnvironment; state: () => RunProgress },
+): Tools[] {
+  const { blocks } = run.agent.memory ?? {};
+  const all = blocks === undefined ? tools : [...tools, blockTools(Object.keys(blocks))];
+  return all.map((source) => {
+    if (!Object.values(source).some(usesMemory)) return source;
+    const entries = Object.entries(source).map(([name, tool]): [string, Tool] => {
+      if (!usesMemory(tool)) return [name, tool];
+      const execute = (input: never, context: ToolContext): unknown =>
+        tool.execute(input, { ...context, memory: memoryOf(run, name, context.callId) });
+      return [name, { ...tool, execute }];
+    });
+    return Object.fromEntries(entries);
+  });
+}
+
+const usesMemory = (tool: Tool): tool is Extract<Tool, { execute: unknown }> =>
+  'execute' in tool && tool.memory === true;
+
+function memoryOf(
+  { agent, input, environment: { steps, memory }, state }: Parameters<typeof withMemory>[1],
+  tool: string,
+  callId: string,
+): RunMemory {
+  const scope = scopeOf(agent, input, steps.namespace);
+  const source = () => ({
+    by: tool,
+    taskId: steps.taskId,
+    step: toolStep(state().turns, { type: 'tool-call', callId, tool, input: {} }),
+    isFromOutside: state().taintedBy.size > 0,
+  });
+  return {
+    async remember(text, { scope: wanted = 'agent', expiresAfterMs, metadata } = {}) {
+      return await memory.remember({
+        text,
+        scope: narrowed(scope, wanted),
+        source: source(),
+        ...(expiresAfterMs !== undefined && { expiresAt: steps.now() + expiresAfterMs }),
+        ...(metadata !== undefined && { metadata }),
+      });
+    },
+    recall: (query, options) => memory.recall(scope, query, options),
+    forget: (id) => memory.forget(scope, id),
+    async editBlock(name, edit) {
+      const definition = agent.memory?.blocks?.[name];
+      if (definition === undefined) throw new OpspawnError('invalid_argument', `There is no block ${name}`);
+      checkFirstEdit(state(), callId, name);
+      const before = state().blocks[name] ?? { text: '', isFromOutside: false };
+      const text = edit(before.text);
+      checkBlockText(name, text, definition);
+      const kept = blockScope(definition, scope);
+      const isFromOutside = before.isFromOutside || state().taintedBy.size > 0;
+      if (kept !== undefined) await memory.writeBlock(kept, name, { text, isFromOutside });
+      return text;
+    },
+  };
+}
+
+function narrowed(scope: MemoryScope, wanted: RememberScope): MemoryScope {
+  if (wanted === 'namespace') return { namespace: scope.namespace };
+  const value = scope[wanted];
+  if (value !== undefined) return { namespace: scope.namespace, [wanted]: value };
+  throw new OpspawnError('invalid_argument', `This run has no ${wanted} to remember it for`);
+}
+
+/** Edits are worked out from the text before the turn, so that a resumed run works out the same: one in a turn. */
+function checkFirstEdit(state: RunProgress, callId: string, name: string): void {
+  const last = state.messages.at(-1);
+  const calls = last?.role === 'assistant' ? callsOf(last) : [];
+  const first = calls.find(({ tool, input }) => isEditOf(tool, input, name));
+  if (first === undefined || first.callId === callId) return;
+  throw new OpspawnError(
+    'invalid_argument',
+    `The block ${name} is edited by another call already: one at a time`,
+  );
+}
+
+const isEditOf = (tool: string, input: Json, name: string): boolean =>
+  isBlockTool(tool) &&
+  typeof input === 'object' &&
+  input !== null &&
+  !Array.isArray(input) &&
+  input.block === name;

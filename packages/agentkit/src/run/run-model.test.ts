@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { agentWith } from '../../test/tester.ts';
+import { OpspawnError, StepError } from '../errors.ts';
+import { createModelRegistry } from '../model/registry.ts';
+import { scriptedModel } from '../model/scripted/scripted-model.ts';
+import { direct } from '../planner/direct.ts';
+import { callTool, collectEvents, fakeClock, memoryEnvironment } from '../testing.ts';
+import { runAgent } from './run-agent.ts';
+
+describe('a model', () => {
+  it('that fails twice is asked again, not before it said, and what was streamed is taken back', async () => {
+    const clock = fakeClock();
+    const startedAt = clock.now();
+    let calls = 0;
+    const model = scriptedModel({
+      name: 'flaky',
+      reply: ({ onDelta }) => {
+        calls += 1;
+        onDelta?.({ kind: 'text', text: 'half an ans' });
+        if (calls < 3) throw new OpspawnError('model_failed', `failure ${calls}`, { retryAfterMs: 30_000 });
+        return 'answer';
+      },
+    });
+    const { events, of, onEvent } = collectEvents();
+    const environment = memoryEnvironment({ onEvent, stepOptions: { clock } });
+    const { output } = await clock.drive(runAgent(agentWith([], { model }), { prompt: 'x' }, environment));
+    assert.equal(output, 'answer');
+    assert.ok(clock.now() - startedAt >= 60_000);
+    assert.deepEqual(
+      of('step.reset').map(({ step, reason }) => [step, reason]),
+      [
+        ['model:1', 'failure 1'],
+        ['model:1', 'failure 2'],
+      ],
+    );
+    const lastReset = events.findLastIndex(({ type }) => type === 'step.reset');
+    const shown = events.slice(lastReset).filter((event) => event.type === 'text.delta');
+    assert.equal(shown.map(({ text }) => text).join(''), 'half an ansanswer');
+  });
+
+  it('that fails for good ends the run, with its own code and message', async () => {
+    const model = scriptedModel({
+      name: 'refuser',
+      reply: () => {
+        throw new OpspawnError('model_rejected', 'no such model');
+      },
+    });
+    const { of, onEvent } = collectEvents();
+    await assert.rejects(
+      runAgent(agentWith([], { model }), { prompt: 'x' }, memoryEnvironment({ onEvent })),
+      (thrown) =>
+        thrown instanceof StepError && thrown.code === 'model_rejected' && /no such/.test(thrown.message),
+    );
+    assert.deepEqual(of('run.failed'), [
+      { type: 'run.failed', code: 'model_rejected', message: 'no such model' },
+    ]);
+  });
+
+  it('that answers with nothing is asked again', async () => {
+    const clock = fakeClock();
+    let calls = 0;
+    const reply = (): string => (calls++ === 0 ? '' : 'something');
+    const agent = agentWith([], { model: scriptedModel({ name: 'shy', reply }) });
+    const run = runAgent(agent, { prompt: 'x' }, memoryEnvironment({ stepOptions: { clock } }));
+    assert.equal((await clock.drive(run)).output, 'something');
+  });
+
+  it('that calls tools when it was offered none is asked again, and no tool runs', async () => {
+    const clock = fakeClock();
+    let calls = 0;
+    const reply = () => (calls++ === 0 ? callTool('add', { a: 1, b: 1 }) : 'no tools then');
+    const agent = agentWith([], { model: scriptedModel({ name: 'eager', reply }), planner: direct });
+    const run = runAgent(agent, { prompt: 'x' }, memoryEnvironment({ stepOptions: { clock } }));
+    assert.deepEqual(await clock.drive(run.then(({ output, toolCalls }) => [output, toolCalls])), [
+      'no tools then',
+      0,
+    ]);
+  });
+
+  it('that never answers is given up after ten minutes, and asked again', async () => {
+    const clock = fakeClock();
+    let calls = 0;
+    const model = scriptedModel({
+      name: 'sleepy',
+      reply: ({ signal }) =>
+        calls++ > 0
+          ? 'awake'
+          : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    });
+    const startedAt = clock.now();
+    const run = runAgent(
+      agentWith([], { model }),
+      { prompt: 'x' },
+      memoryEnvironment({ stepOptions: { clock } }),
+    );
+    assert.equal((await clock.drive(run)).output, 'awake');
+    assert.ok(clock.now() - startedAt >= 600_000);
+  });
+
+  it('whose stream is cut off on the wire is asked again, and what came of it is taken back', async () => {
+    const chunk = (delta: object, finishReason: string | null = null): string => {
+      const choices = [{ index: 0, delta, finish_reason: finishReason }];
+      return `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'm', choices })}\n\n`;
+    };
+    let requests = 0;
+    const server = createServer((_, response) => {
+      requests += 1;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(chunk({ role: 'assistant', content: requests === 1 ? 'half an ' : 'whole ' }));
+      if (requests === 1) response.end();
+      else response.end(`${chunk({ content: 'answer' })}${chunk({}, 'stop')}data: [DONE]\n\n`);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const models = createModelRegistry({
+        environment: { AGENTKIT_LLM_BASE_URL: `http://127.0.0.1:${port}/v1` },
+      });
+      const { events, of, onEvent } = collectEvents();
+      const agent = agentWith([], { model: 'compatible/m', tools: {} });
+      const environment = { ...memoryEnvironment({ onEvent }), models };
+      assert.equal((await runAgent(agent, { prompt: 'x' }, environment)).output, 'whole answer');
+      assert.equal(of('step.reset').length, 1);
+      const shown = events.filter((event) => event.type === 'text.delta').map(({ text }) => text);
+      assert.deepEqual(shown, ['half an ', 'whole ', 'answer']);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});

@@ -1,0 +1,277 @@
+import { OpspawnError } from '../errors.ts';
+import type { Json } from '../json.ts';
+import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMessage } from '../message.ts';
+import { estimateTokens } from '../model/estimate-tokens.ts';
+import type { ModelReply, ModelRequest } from '../model/model.ts';
+import type { PlannerDecision } from '../planner/planner.ts';
+import type { RedactedStream } from '../security/security.ts';
+import { streamOf } from '../security/strictest.ts';
+import type { BudgetAmount, RetryPolicy, StepContext, StepOptions } from '../steps.ts';
+import { type RunContext, redactError } from './run-context.ts';
+import { modelStep, noProgressStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
+
+export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
+
+/** Passing failures of providers last seconds to minutes. */
+const modelRetry: RetryPolicy = { maxAttempts: 5, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000 };
+/** For one try. A provider that has sent nothing for so long will not. */
+export const modelTimeoutMs = 600_000;
+
+/**
+ * One turn: asks the model and takes its answer into the state. `repair` is said after the planner's messages.
+ * Throws `BudgetExceededError` before the call, `StepError` when the model failed for good.
+ */
+export async function callModel(run: RunContext, decision: CallModel, repair?: string): Promise<void> {
+  const { state, steps, limits } = run;
+  assertNoPending(run);
+  await checkProgress(run);
+  const turn = state.turns + 1;
+  const step = modelStep(turn);
+  const longest = decision.options?.maxOutputTokens ?? run.agent.modelOptions?.maxOutputTokens;
+  const maxOutputTokens = await reserveAnswer(run, step, longest, await inputTokensOf(run, decision, repair));
+  const remainingMs = limits.remainingMs();
+  run.emitLive({ type: 'turn.started', turn });
+  const request: ModelCall = {
+    decision,
+    repair,
+    turn,
+    maxOutputTokens,
+    deadlineAt: performance.now() + remainingMs,
+  };
+  const startedAt = performance.now();
+  const timeoutMs = Math.min(run.agent.modelOptions?.timeoutMs ?? modelTimeoutMs, remainingMs);
+  const options: StepOptions<RecordedTurn> = { kind: 'llm', effect: 'read', retry: modelRetry, timeoutMs };
+  const answer = turnOf(await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout));
+  state.addTurn(answer);
+  await settleTurn(run, answer);
+  const { model, message, usage } = answer;
+  const durationMs = performance.now() - startedAt;
+  run.emitRecorded({ type: 'model.finished', turn, model, message, usage, durationMs });
+}
+
+type TakeTurn = Extract<PlannerDecision, { do: 'take_turn' }>;
+
+/** One turn without the model: what the planner says and calls is taken in like an answer that cost nothing. */
+export async function takeTurn(
+  run: RunContext,
+  planner: string,
+  { say = '', calls }: TakeTurn,
+): Promise<void> {
+  const { state, steps, limits, security } = run;
+  assertNoPending(run);
+  await checkProgress(run);
+  limits.beforeModel();
+  const turn = state.turns + 1;
+  run.emitLive({ type: 'turn.started', turn });
+  const content: AssistantMessage['content'] = calls.map(({ tool, input }, index) => {
+    return { type: 'tool-call', callId: `planned_${turn}_${index + 1}`, tool, input };
+  });
+  if (say !== '') content.unshift({ type: 'text', text: say });
+  const message = security.redact({ role: 'assistant', content } as Json) as AssistantMessage;
+  const usage: RecordedUsage = { inputTokens: 0, outputTokens: 0, costMicroUsd: 0 };
+  const recorded: RecordedTurn = { message, usage, model: `planner/${planner}` };
+  const answer = turnOf(await steps.run(modelStep(turn), () => recorded, { kind: 'llm', effect: 'read' }));
+  state.addTurn(answer);
+  run.emitRecorded({ type: 'model.finished', turn, ...answer, durationMs: 0 });
+}
+
+function assertNoPending({ state }: RunContext): void {
+  if (state.pendingCalls.length === 0) return;
+  throw new OpspawnError('internal', 'The planner took the next turn while tool calls have no result');
+}
+
+/**
+ * Throws `no_progress` for a run that goes in circles. Where it is to pause the evidence is recorded first: a run that goes on
+ * afterwards counts from there.
+ */
+async function checkProgress({ state, steps, limits }: RunContext): Promise<void> {
+  const { circling } = limits;
+  if (circling === undefined) return;
+  if (!limits.pausesInCircles) throw circling;
+  const { message, details } = circling;
+  const evidence = { message, ...details } as Json;
+  await steps.run(noProgressStep(state.turns), () => evidence, { effect: 'read' });
+  throw new OpspawnError('no_progress', message, { details: { ...details, pause: true } });
+}
+
+/**
+ * Holds back what the answer may use and gives how long it may be, at most `asked`. While it waits for others that share
+ * the budget, they use some of what it was worked out from: then a shorter answer may still fit.
+ */
+export async function reserveAnswer(
+  run: RunContext,
+  step: string,
+  asked: number | undefined,
+  inputTokens: number,
+): Promise<number | undefined> {
+  const { budget } = run.steps;
+  for (let cap = longestAnswer(run, asked, inputTokens); ; ) {
+    try {
+      await budget.reserve(step, run.limits.reservation(cap, inputTokens));
+      return cap;
+    } catch (thrown) {
+      const shorter = longestAnswer(run, asked, inputTokens);
+      if (shorter === undefined || cap === undefined || shorter >= cap) throw thrown;
+      cap = shorter;
+    }
+  }
+}
+
+/** About what the call sends; 0 where nothing bounds it, and nobody has to know. */
+async function inputTokensOf(
+  { limits, tools }: RunContext,
+  { messages, offerTools }: CallModel,
+  repair: string | undefined,
+): Promise<number> {
+  if (!limits.areBounded) return 0;
+  const said = repair === undefined ? messages : [...messages, userMessage(repair)];
+  return estimateTokens({ messages: said, tools: offerTools === false ? [] : await tools.list() });
+}
+
+function longestAnswer(
+  { model, limits }: RunContext,
+  asked: number | undefined,
+  inputTokens: number,
+): number | undefined {
+  const caps = [asked, model.maxOutputTokens, limits.beforeModel(inputTokens)];
+  return caps.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)));
+}
+
+/** Replaces the reservation of the last turn by what it used. Doing it twice changes nothing. */
+export async function settleTurn({ state, steps }: RunContext, { usage }: Turn): Promise<void> {
+  await steps.budget.settle(modelStep(state.turns), spentOn(usage));
+}
+
+export function spentOn({ inputTokens, outputTokens, costMicroUsd }: RecordedUsage): BudgetAmount {
+  const tokens = inputTokens + outputTokens;
+  return costMicroUsd === undefined ? { tokens } : { tokens, costMicroUsd };
+}
+
+interface ModelCall {
+  decision: CallModel;
+  repair: string | undefined;
+  turn: number;
+  maxOutputTokens: number | undefined;
+  /** By `performance.now()`: where the run's wall time ends. */
+  deadlineAt: number;
+}
+
+/** One try of a model call, as a step's function. */
+function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promise<RecordedTurn> {
+  const step = modelStep(call.turn);
+  let resetReason = run.resumedAtTurn === run.state.turns ? 'the run was resumed' : undefined;
+  return async ({ signal }) => {
+    if (performance.now() > call.deadlineAt) throw run.limits.wallTimeExceeded();
+    if (resetReason !== undefined) run.emitLive({ type: 'step.reset', step, reason: resetReason });
+    try {
+      const { request, endOfStream } = await requestFor(run, call, signal);
+      const reply = await run.model.call(request);
+      endOfStream();
+      checkReply(request, reply);
+      return recordable(run, reply, call.repair);
+    } catch (thrown) {
+      const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;
+      if (performance.now() + waitMs > call.deadlineAt) throw run.limits.wallTimeExceeded();
+      const clean = redactError(run.security, thrown);
+      resetReason = clean instanceof Error ? clean.message : String(clean);
+      throw clean;
+    }
+  };
+}
+
+async function requestFor(
+  run: RunContext,
+  call: ModelCall,
+  signal: AbortSignal,
+): Promise<{ request: ModelRequest; endOfStream: () => void }> {
+  const { decision, repair, turn, maxOutputTokens } = call;
+  const { timeoutMs: _, ...modelOptions } = run.agent.modelOptions ?? {};
+  const request: ModelRequest = {
+    ...modelOptions,
+    ...decision.options,
+    messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
+    tools: decision.offerTools === false ? [] : await run.tools.list(),
+    signal,
+    redact: (value) => run.security.redact(value),
+  };
+  if (run.outputSchema !== undefined && decision.answer !== 'interim')
+    request.outputSchema ??= run.outputSchema;
+  if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
+  const deltas = redactedDeltas(run, turn, signal);
+  if (run.isWatched()) request.onDelta = deltas.put;
+  return { request, endOfStream: deltas.end };
+}
+
+/** What is streamed, without secrets, those among them that come in two pieces. */
+function redactedDeltas({ security, emitLive }: RunContext, turn: number, signal: AbortSignal) {
+  let open: { kind: 'text' | 'reasoning'; stream: RedactedStream } | undefined;
+  const emit = (kind: 'text' | 'reasoning', text: string): void => {
+    if (text !== '' && !signal.aborted) emitLive({ type: `${kind}.delta`, turn, text });
+  };
+  const end = (): void => {
+    if (open !== undefined) emit(open.kind, open.stream.end());
+    open = undefined;
+  };
+  const put: NonNullable<ModelRequest['onDelta']> = ({ kind, text }) => {
+    if (open?.kind !== kind) {
+      end();
+      open = { kind, stream: streamOf(security) };
+    }
+    emit(kind, open.stream.push(text));
+  };
+  return { put, end };
+}
+
+/** Answers that the conversation could not go on from. Models do give them, and do better when asked again. */
+function checkReply({ tools }: ModelRequest, { message, model, finishReason }: ModelReply): void {
+  const failed = (what: string): OpspawnError =>
+    new OpspawnError('model_failed', `${model} ${what} (finish reason ${finishReason})`);
+  const isEmpty = message.content.every(
+    (part) => part.type === 'reasoning' || (part.type === 'text' && part.text === ''),
+  );
+  if (isEmpty) throw failed('answered with nothing');
+  if (tools.length === 0 && callsOf(message).length > 0)
+    throw failed('called a tool though none was offered');
+}
+
+function recordable(run: RunContext, reply: ModelReply, repair: string | undefined): RecordedTurn {
+  const { message, usage, model, finishReason } = reply;
+  const clean = withDistinctCallIds(run.security.redact(message as Json) as typeof message);
+  const usual = callsOf(clean).length > 0 ? 'tool-calls' : 'stop';
+  return {
+    message: clean,
+    usage: withoutZeros(usage),
+    model,
+    ...(finishReason === usual ? {} : { finishReason }),
+    ...(repair === undefined ? {} : { repair }),
+  };
+}
+
+export function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: Usage): RecordedUsage {
+  return {
+    ...usage,
+    ...(cachedInputTokens === 0 ? {} : { cachedInputTokens }),
+    ...(reasoningTokens === 0 ? {} : { reasoningTokens }),
+  };
+}
+
+/**
+ * The message with call ids that are there once and can stand in a step's name. Models do repeat them, and leave them
+ * empty.
+ */
+function withDistinctCallIds(message: AssistantMessage): AssistantMessage {
+  const calls = callsOf(message);
+  const ids = new Set(calls.map((call) => call.callId));
+  if (ids.size === calls.length && calls.every(({ callId }) => callId !== '' && callId.length <= 128))
+    return message;
+  const seen = new Set<string>();
+  const content = message.content.map((part, index) => {
+    if (part.type !== 'tool-call') return part;
+    let { callId } = part;
+    for (let n = index; seen.has(callId) || callId === '' || callId.length > 128; n += 1)
+      callId = `call_${n}`;
+    seen.add(callId);
+    return { ...part, callId };
+  });
+  return { ...message, content };
+}

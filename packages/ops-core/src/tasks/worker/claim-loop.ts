@@ -1,0 +1,109 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ClaimedTask } from '../../storage/store.ts';
+
+interface ClaimLoopOptions {
+  /** Slots that are free now. */
+  free: () => number;
+  claim: (limit: number) => Promise<readonly ClaimedTask[]>;
+  start: (task: ClaimedTask) => void;
+  /** The store could not be asked; the next wake-up tries again. */
+  onError: (error: unknown) => void;
+  /** By how much others go first, in ms; mostly 0. */
+  yieldMs?: () => number;
+  /** Called when a claim found nothing: the moment to look for what is due. */
+  onEmpty: () => void;
+}
+
+/** More in one claim would hold the commit that carries it for too long. */
+const maxClaim = 200;
+
+/**
+ * Claims tasks whenever it was woken and slots are free, one claim at a time. While claims come back full it goes on
+ * as slots are freed; after one that was not full it sleeps until the next wake-up. Never polls.
+ */
+export class ClaimLoop {
+  readonly #options: ClaimLoopOptions;
+  /**
+   * A claim is set off by what a task did last. In that task's context the tasks that it brings would count as begun by
+   * that one, and a chain of tasks would hold each other in memory.
+   */
+  readonly #outsideTasks = AsyncLocalStorage.snapshot();
+  #isWanted = false;
+  /** Who woke it since the last claim began. */
+  #waking: PromiseWithResolvers<boolean> | undefined;
+  #isScheduled = false;
+  #claiming: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(options: ClaimLoopOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Tasks may be ready. Resolves when a claim that began after this has ended: true when it took all that it could, so
+   * that there may be more. Never does once the loop is stopped.
+   */
+  wake(): Promise<boolean> {
+    this.#isWanted = true;
+    this.#waking ??= Promise.withResolvers();
+    this.slotFreed();
+    return this.#waking.promise;
+  }
+
+  /** A task is about to be written: a claim that is asked for at once may be part of the same commit. */
+  claimAtOnce(): void {
+    if (this.#yieldMs() > 0) return;
+    this.#isWanted = true;
+    this.#outsideTasks(() => this.#claim());
+  }
+
+  #yieldMs(): number {
+    return this.#options.yieldMs?.() ?? 0;
+  }
+
+  /** Slots freed within one turn are claimed for together. */
+  slotFreed(): void {
+    if (!this.#isWanted || this.#isScheduled || this.#isStopped || this.#claiming !== undefined) return;
+    this.#isScheduled = true;
+    const claim = () => {
+      this.#isScheduled = false;
+      this.#claim();
+    };
+    const yieldMs = this.#yieldMs();
+    if (yieldMs > 0) setTimeout(this.#outsideTasks, yieldMs, claim);
+    else setImmediate(this.#outsideTasks, claim);
+  }
+
+  /** After it no task starts. Resolves when the claim in flight has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#claiming;
+  }
+
+  #claim(): void {
+    const limit = Math.min(this.#options.free(), maxClaim);
+    if (this.#isStopped || this.#claiming !== undefined || limit <= 0) return;
+    const waking = this.#waking;
+    this.#isWanted = false;
+    this.#waking = undefined;
+    this.#claiming = this.#claimUpTo(limit).then((mayBeMore) => {
+      waking?.resolve(mayBeMore);
+      this.#claiming = undefined;
+      this.slotFreed();
+    });
+  }
+
+  /** Whether there may be more. Never rejects. */
+  async #claimUpTo(limit: number): Promise<boolean> {
+    try {
+      const tasks = await this.#options.claim(limit);
+      if (tasks.length === limit) this.#isWanted = true;
+      else if (tasks.length === 0) this.#options.onEmpty();
+      for (const task of tasks) this.#options.start(task);
+      return tasks.length === limit;
+    } catch (error) {
+      this.#options.onError(error);
+      return false;
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { Steps } from '@opspawn/agentkit';
+import type { Log } from '../../observe/log.ts';
+import type { ClaimedTask } from '../../storage/store.ts';
+import type { TaskBudgetStore } from '../../storage/task-budgets.ts';
+import { mergeRetry } from '../definitions/definition.ts';
+import type { Registry, Runnable } from '../definitions/registry.ts';
+import type { DurableOptions, DurableOutcome } from '../durable/port.ts';
+import { runDurable } from '../durable/run-durable.ts';
+import { type SharedBudget, StoreTaskBudget, sharedBudget } from '../task-budget.ts';
+import { parseTaskOptions, type TaskOptions } from '../task-view.ts';
+import type { Attempt, UnownedWrite } from './attempt.ts';
+import { deadlineEnd, isOverdue } from './overdue.ts';
+import { failureOf, giveBack, settlementOf } from './settle.ts';
+
+export interface AttemptEnvironment {
+  registry: Registry;
+  log: Log;
+  durable: Omit<DurableOptions, 'mode' | 'defaultRetry' | 'budget'>;
+  budgets: TaskBudgetStore;
+  /** Stands between a function and its steps. */
+  wrapSteps: (steps: Steps, task: ClaimedTask) => Steps;
+}
+
+const firstGiveBackMs = 250;
+const lastGiveBackMs = 30_000;
+
+/** Runs an attempt to its end and writes what came of it. Never rejects: what cannot be written is logged. */
+export async function runAttempt(attempt: Attempt, environment: AttemptEnvironment): Promise<void> {
+  const { registry, log } = environment;
+  const { taskId, kind, name } = attempt.task;
+  const fields = { taskId, attempt: attempt.attempt };
+  try {
+    const runnable = registry.get(kind, name);
+    if (runnable === undefined) return await giveBackUnknown(attempt, log);
+    const settlement = await settle(attempt, runnable, environment);
+    if (settlement === undefined) return;
+    const result = await attempt.end(settlement);
+    if (!result.ok) log.info(fields, 'another attempt owns the task: its outcome was not written');
+  } catch (error) {
+    log.error({ ...fields, err: error }, 'the outcome of an attempt could not be written');
+  }
+}
+
+async function settle(
+  attempt: Attempt,
+  runnable: Runnable,
+  environment: AttemptEnvironment,
+): Promise<UnownedWrite | undefined> {
+  const options = parseTaskOptions(attempt.task.options);
+  const retry = options.retry === undefined ? runnable.retry : mergeRetry(runnable.retry, options.retry);
+  try {
+    const outcome = await perform(attempt, runnable, options, environment);
+    logOutcome(attempt, outcome, environment.log);
+    if (outcome.kind === 'stopped' || attempt.stopCause === 'task_deadline') await attempt.written();
+    if (isOverdue(attempt, outcome)) return await deadlineEnd(attempt);
+    return settlementOf(outcome, attempt, retry);
+  } catch (thrown) {
+    environment.log.error(
+      { taskId: attempt.taskId, attempt: attempt.attempt, err: thrown },
+      'an attempt broke',
+    );
+    await attempt.written();
+    if (attempt.stopCause === 'task_deadline') return await deadlineEnd(attempt);
+    return attempt.stopCause === 'lease_lost' ? undefined : failureOf(thrown, attempt, retry);
+  }
+}
+
+async function perform(
+  attempt: Attempt,
+  runnable: Runnable,
+  options: TaskOptions,
+  { durable, wrapSteps, budgets, log }: AttemptEnvironment,
+): Promise<DurableOutcome> {
+  const { task } = attempt;
+  // An agent begins with a question to its model.
+  if (runnable.mode === 'replay') await claimKept(task);
+  const budget = sharedBudget(task.taskId, options.budget, runnable.budget);
+  if (task.hasInbox) await attempt.reloadInbox();
+  const journal = task.lastSeq > 0 ? await attempt.journal() : [];
+  const isWatched = () => attempt.isWatched();
+  const outcome = await runDurable(
+    attempt,
+    journal,
+    (steps) => {
+      attempt.steps = steps;
+      return runnable.body(wrapSteps(steps, task), { task, options, isWatched });
+    },
+    {
+      ...durable,
+      mode: runnable.mode,
+      defaultRetry: runnable.retry,
+      ...(budget && {
+        budget: (run) =>
+          new StoreTaskBudget({
+            store: budgets,
+            task,
+            budget,
+            run,
+            untilAvailable: (call) => attempt.untilAvailable(call),
+          }),
+      }),
+    },
+  );
+  if (budget !== undefined) await giveBackHeld(outcome, budget, task.taskId, { budgets, log });
+  return outcome;
+}
+
+async function claimKept({ onDisk }: ClaimedTask): Promise<void> {
+  const failure = onDisk === undefined ? undefined : await onDisk;
+  if (failure !== undefined) throw failure;
+}
+
+/** Of an attempt that was stopped nobody knows whether its last call was made: the next one books it. */
+async function giveBackHeld(
+  { kind }: DurableOutcome,
+  budget: SharedBudget,
+  taskId: string,
+  { budgets, log }: Pick<AttemptEnvironment, 'budgets' | 'log'>,
+): Promise<void> {
+  if (kind === 'lost' || kind === 'stopped') return;
+  try {
+    await budgets.release(budget.taskId, taskId);
+  } catch (err) {
+    log.warn({ taskId, err }, 'what a task held of its budget is given back when it has ended');
+  }
+}
+
+/** The longer nobody here knows the definition, the less often it is looked at. */
+async function giveBackUnknown(attempt: Attempt, log: Log): Promise<void> {
+  const { kind, name } = attempt.task;
+  const boundMs = Math.min(lastGiveBackMs, firstGiveBackMs * 2 ** Math.min(attempt.attempt, 20));
+  const delayMs = Math.ceil(boundMs * (0.5 + 0.5 * Math.random()));
+  log.warn(
+    { taskId: attempt.taskId, attempt: attempt.attempt, delayMs },
+    `this worker has no ${kind} "${name}"`,
+  );
+  await attempt.write(giveBack(attempt, delayMs));
+}
+
+function logOutcome(attempt: Attempt, outcome: DurableOutcome, log: Log): void {
+  const { taskId, attempt: number } = attempt;
+  switch (outcome.kind) {
+    case 'failed':
+      log.warn({ taskId, attempt: number, err: outcome.thrown }, 'an attempt failed');
+      break;
+    case 'paused':
+      log.warn(
+        { taskId, attempt: number, reason: outcome.reason, details: outcome.details },
+        'a task paused',
+      );
+      break;
+    case 'lost':
+    case 'stopped':
+      log.info({ taskId, attempt: number, reason: outcome.error.message }, 'an attempt was stopped');
+      break;
+    default:
+      break;
+  }
+}

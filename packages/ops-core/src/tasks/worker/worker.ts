@@ -1,0 +1,315 @@
+/**
+ * A worker claims tasks and runs them. It wakes up by doorbells and timers, keeps its lease from a thread of its own,
+ * and takes over what dead workers left. When its lease is lost it stops all that it runs, since every later write
+ * would be refused, and goes on under a new identity.
+ */
+import { hostname } from 'node:os';
+import { type ChildRequest, encodeJson, OpspawnError, type Steps } from '@opspawn/agentkit';
+import type { Doorbell } from '../../broker/broker.ts';
+import type { Bus } from '../../broker/bus.ts';
+import { deadlineExceeded } from '../../domain/deadline.ts';
+import type { Log } from '../../observe/log.ts';
+import type { ClaimedTask, Store } from '../../storage/store.ts';
+import { defaultPriority, storedTimeoutMs, takeoverMarginMs } from '../create-task.ts';
+import { DefinitionCatalog } from '../definitions/catalog.ts';
+import type { Registry } from '../definitions/registry.ts';
+import type { ChildTask, DurableOptions } from '../durable/port.ts';
+import { sharedBudget } from '../task-budget.ts';
+import { limitsOf } from '../task-limits.ts';
+import { parseTaskOptions } from '../task-view.ts';
+import { Attempt, leaseLost, type StopCause } from './attempt.ts';
+import { ClaimLoop } from './claim-loop.ts';
+import { FairShare } from './fair-share.ts';
+import type { LeaseThread } from './lease.ts';
+import { Membership } from './membership.ts';
+import { Pulse, timeLeftMs } from './pulse.ts';
+import { runAttempt } from './run-attempt.ts';
+import { ShareWeights } from './share-weights.ts';
+import { StoreTime } from './store-time.ts';
+import { Upkeep } from './upkeep.ts';
+
+export interface WorkerOptions {
+  store: Store;
+  bus: Bus;
+  registry: Registry;
+  log: Log;
+  /** Under which its definitions are registered. */
+  namespace: string;
+  /** Tasks at once. */
+  capacity: number;
+  /** Beside those that its definitions name. */
+  queues: readonly string[];
+  /** Start of this process, as the store tells processes apart. */
+  processStart: string;
+  leaseTtlMs: number;
+  /** Absent: the lease is renewed from this thread. */
+  leaseThread?: LeaseThread;
+  durable?: Omit<DurableOptions, 'mode' | 'defaultRetry' | 'budget'>;
+  /** Stands between a function and its steps: for tests that watch or kill it there. Default: nothing does. */
+  wrapSteps?: (steps: Steps, task: ClaimedTask) => Steps;
+}
+
+export interface Worker extends AsyncDisposable {
+  /** Changes when a lease was lost. */
+  readonly id: string;
+  /** Attempts that run now. */
+  readonly running: number;
+  /** Records an error that nobody caught on the task whose code it came from. */
+  noteUncaught(taskId: string, error: unknown): void;
+  /**
+   * Claims no more, lets running attempts end for at most `graceMs`, gives the others back without a failure, and
+   * leaves. Disposing is the same with no grace.
+   */
+  drain(options: { graceMs: number }): Promise<void>;
+}
+
+const defaultAttemptTimeoutMs = 3_600_000;
+/** How long attempts that were told to stop may take before they are left behind. */
+const stopMs = 2_000;
+
+/** A worker that had to give a task back lets others go first for so long, by so much: it would take the task again and again. */
+const lackingMs = 60_000;
+const headStartMs = 25;
+
+/** Registers the definitions and the worker, and begins to claim. Throws `unavailable`. */
+export async function createWorker(options: WorkerOptions): Promise<Worker> {
+  const { store, registry, namespace } = options;
+  await store.registerDefinitions(registry.rows(namespace));
+  const worker = new TaskWorker(options);
+  await worker.start();
+  return worker;
+}
+
+class TaskWorker implements Worker {
+  readonly #options: WorkerOptions;
+  readonly #queues: readonly string[];
+  readonly #catalog: DefinitionCatalog;
+  readonly #claims: ClaimLoop;
+  readonly #weights: ShareWeights;
+  readonly #fairShare: FairShare;
+  readonly #pulse: Pulse;
+  #membership: Membership | undefined;
+  #upkeep: Upkeep | undefined;
+  #doorbell: Doorbell | undefined;
+  readonly #time = new StoreTime();
+  /** The answer to a claim was lost: what it took, nobody here knows. */
+  #mayHoldOthers = false;
+  /** `performance.now()` when it last claimed a task whose definition it does not have. */
+  #lackedAt = Number.NEGATIVE_INFINITY;
+  #draining: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: WorkerOptions) {
+    const { store, bus, registry, log } = options;
+    this.#options = options;
+    this.#queues = [...new Set([...options.queues, ...registry.queues()])];
+    this.#catalog = new DefinitionCatalog(store);
+    this.#weights = new ShareWeights(store);
+    this.#fairShare = new FairShare(this.#weights);
+    this.#pulse = new Pulse({
+      live: bus.live,
+      onError: (err) => log.warn({ err }, 'an inbox could not be read'),
+    });
+    this.#claims = new ClaimLoop({
+      free: () => options.capacity - this.#pulse.size,
+      yieldMs: () => (performance.now() - this.#lackedAt < lackingMs ? headStartMs : 0),
+      claim: (limit) => this.#claim(limit),
+      start: (task) => this.#start(task),
+      onError: (err) => log.warn({ err }, 'tasks could not be claimed'),
+      onEmpty: () => this.#upkeep?.promote(),
+    });
+  }
+
+  get id(): string {
+    return this.#membership?.current?.id ?? '';
+  }
+
+  get running(): number {
+    return this.#pulse.size;
+  }
+
+  async start(): Promise<void> {
+    const { store, bus, log, namespace, leaseTtlMs, leaseThread, processStart } = this.#options;
+    await Promise.all([this.#catalog.refresh(namespace), this.#weights.refresh()]);
+    this.#membership = await Membership.join({
+      store,
+      worker: {
+        host: hostname(),
+        pid: process.pid,
+        processStart,
+        queues: this.#queues,
+        definitions: this.#options.registry.names(),
+      },
+      leaseTtlMs,
+      leaseThread,
+      log,
+      onLost: () => this.#stopAll('lease_lost', leaseLost),
+      onRejoined: () => void this.#claims.wake(),
+    });
+    store.listen({
+      submitting: (queue) => {
+        if (this.#queues.includes(queue)) this.#claims.claimAtOnce();
+      },
+      ready: () => {},
+      changed: () => {},
+      posted: (taskIds) => this.#pulse.posted(taskIds),
+      due: (dueAt) => this.#upkeep?.noteDue(dueAt),
+    });
+    this.#doorbell = bus.broker.subscribe(this.#queues, () => this.#claims.wake());
+    this.#upkeep = new Upkeep({
+      store,
+      now: () => this.#time.now(),
+      onSwept: () => {
+        void this.#claims.wake();
+        this.#catalog.keepFresh(namespace);
+        this.#weights.keepFresh();
+        if (this.#time.hasJumped())
+          this.#askTime().catch((err: unknown) => log.warn({ err }, 'the time could not be asked'));
+      },
+      onError: (err) => log.warn({ err }, 'the sweep failed'),
+    });
+    void this.#claims.wake();
+  }
+
+  noteUncaught(taskId: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#pulse.attempt(taskId)?.steps?.log('error', `Nobody caught: ${message}`);
+  }
+
+  drain({ graceMs }: { graceMs: number }): Promise<void> {
+    this.#draining ??= this.#drain(graceMs);
+    return this.#draining;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain({ graceMs: 0 });
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    this.#doorbell?.[Symbol.dispose]();
+    await this.#claims.stop();
+    await this.#upkeep?.[Symbol.asyncDispose]();
+    await this.#idle(graceMs);
+    this.#stopAll('shutdown', shuttingDown);
+    await this.#idle(stopMs);
+    this.#pulse[Symbol.dispose]();
+    await this.#membership?.[Symbol.asyncDispose]();
+  }
+
+  /** Resolves when nothing runs, or after that time. */
+  async #idle(timeoutMs: number): Promise<void> {
+    if (this.#pulse.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #claim(limit: number): Promise<readonly ClaimedTask[]> {
+    const { store } = this.#options;
+    const identity = this.#membership?.current;
+    if (identity === undefined) return [];
+    if (this.#mayHoldOthers)
+      await store.giveBackOthers(
+        identity.id,
+        this.#pulse.attempts().map(({ taskId, attempt }) => ({ taskId, attempt })),
+      );
+    this.#mayHoldOthers = true;
+    const askedAt = performance.now();
+    const tasks = await store.claim({
+      workerId: identity.id,
+      queues: this.#queues,
+      limit,
+      attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
+      shares: this.#fairShare.shares(performance.now()),
+    });
+    this.#mayHoldOthers = false;
+    if (tasks[0] !== undefined) this.#time.note(tasks[0].claimedAt, askedAt);
+    // Claimed under an identity that was lost meanwhile: the sweep gives them to somebody.
+    if (identity !== this.#membership?.current) return [];
+    this.#fairShare.started(tasks, performance.now());
+    return tasks;
+  }
+
+  #start(task: ClaimedTask): void {
+    const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = this.#options;
+    const identity = this.#membership?.current;
+    if (registry.get(task.kind, task.name) === undefined) this.#lackedAt = performance.now();
+    const attempt = new Attempt({
+      task,
+      store,
+      live: bus.live,
+      holdsLease: () => identity?.holds() === true,
+      now: () => this.#time.now(),
+      childTask: (parent, request) => this.#childTask(parent, request),
+    });
+    this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs);
+    if (timeLeftMs(task) <= 0) attempt.stop('task_deadline', deadlineExceeded(task.taskDeadlineAt ?? 0, []));
+    if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
+    void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).finally(() =>
+      this.#end(attempt),
+    );
+  }
+
+  #end(attempt: Attempt): void {
+    if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(true);
+    this.#pulse.remove(attempt);
+    this.#fairShare.ended(attempt.task, performance.now());
+    this.#claims.slotFreed();
+    if (this.#pulse.size === 0) this.#onIdle?.();
+  }
+
+  #stopAll(cause: StopCause, error: (taskId: string) => OpspawnError): void {
+    for (const attempt of this.#pulse.attempts()) attempt.stop(cause, error(attempt.taskId));
+  }
+
+  #childTask(parent: ClaimedTask, { kind, name, input }: ChildRequest): ChildTask {
+    const definition =
+      this.#options.registry.get(kind, name) ?? this.#catalog.peek(parent.namespace, name, kind)[0];
+    if (definition === undefined) throw unknownChild(kind, name);
+    const text = encodeJson(input, 'input');
+    const budget = sharedBudget(
+      parent.taskId,
+      parseTaskOptions(parent.options).budget,
+      this.#options.registry.get(parent.kind, parent.name)?.budget,
+    );
+    const { concurrency, rate, timeoutMs } = 'data' in definition ? definition.data : definition;
+    const limits = limitsOf({
+      request: {},
+      definition: { kind, name, concurrency, rate },
+      queue: definition.queue,
+      shared: this.#catalog.limitKeys(parent.namespace),
+    });
+    return {
+      namespace: parent.namespace,
+      kind,
+      name,
+      queue: definition.queue,
+      priority: defaultPriority,
+      ...(text === undefined ? {} : { input: text }),
+      ...(budget === undefined ? {} : { options: JSON.stringify({ budget }) }),
+      ...(definition.attemptTimeoutMs === undefined
+        ? {}
+        : { attemptTimeoutMs: storedTimeoutMs(definition.attemptTimeoutMs) }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(limits.length === 0 ? {} : { limits }),
+      ...(parent.sessionId === undefined ? {} : { sessionId: parent.sessionId }),
+    };
+  }
+
+  /** Somebody set the date here, or the host slept: only the store knows what time it is. */
+  async #askTime(): Promise<void> {
+    const askedAt = performance.now();
+    this.#time.note(await this.#options.store.now(), askedAt);
+  }
+}
+
+const shuttingDown = (): OpspawnError => new OpspawnError('unavailable', 'The worker shuts down');
+
+const unknownChild = (kind: string, name: string): OpspawnError =>
+  new OpspawnError('invalid_argument', `No worker has registered the ${kind} "${name}"`, {
+    details: { kind, name },
+  });
