@@ -54,7 +54,7 @@ export const mutations = {
   },
   answers: {
     breaks: 'what a claim took whose answer was lost is given back',
-    file: 'tasks/worker.ts',
+    file: 'tasks/worker/worker.ts',
     from: 'if (this.#mayHoldOthers)',
     to: 'if (this.#mayHoldOthers && identity === undefined)',
   },
