@@ -36,7 +36,7 @@ async function keep(t: TestContext, { inThread }: { inThread: boolean }) {
   const deadline = new LeaseDeadline();
   deadline.extend(process.hrtime.bigint(), leaseTtlMs);
   const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
-  const module = moduleUrl('../start/lease-thread', import.meta.url);
+  const module = moduleUrl('../../start/lease-thread', import.meta.url);
   const database = { kind: 'sqlite', path } as const;
   const thread = inThread ? { module, database } : undefined;
   const lease = keepLease({ store, workerId, leaseTtlMs, deadline, thread, onLost });
