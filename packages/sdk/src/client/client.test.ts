@@ -173,3 +173,17 @@ test('watching a server that stays away ends with unavailable', async () => {
   const client = createClient({ baseUrl: server.baseUrl });
   await assert.rejects(client.tasks.watch(taskId, { reconnectForMs: 0 }).next(), isError('unavailable'));
 });
+
+test('a request over the limit of its operation is refused before it is sent', async () => {
+  await using server = await serve();
+  const client = createClient({ baseUrl: server.baseUrl });
+  for (const character of ['x', 'ü'])
+    await assert.rejects(
+      client.tasks.create({
+        name: 'big',
+        input: character.repeat((16 * 1024 * 1024) / new TextEncoder().encode(character).length),
+      }),
+      isError('payload_too_large'),
+    );
+  assert.deepEqual(server.asked, []);
+});

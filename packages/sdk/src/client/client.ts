@@ -57,7 +57,9 @@ async function call(
   const request: WireRequest = {
     method: operation.method,
     path: operation.query === undefined ? path : `${path}${writeQuery(input)}`,
-    ...(operation.body === undefined || input === undefined ? {} : { body: input }),
+    ...(operation.body === undefined || input === undefined
+      ? {}
+      : { body: input, limitBytes: operation.body.limitBytes }),
     signal,
   };
   const maxTries = isRepeatable(operation, input) ? 1 + (client.maxRetries ?? defaultMaxRetries) : 1;

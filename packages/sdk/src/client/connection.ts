@@ -21,6 +21,8 @@ export interface WireRequest {
   path: string;
   headers?: Readonly<Record<string, string>>;
   body?: unknown;
+  /** Of the body, in bytes of UTF-8. */
+  limitBytes?: number;
   signal: AbortSignal;
 }
 
@@ -41,7 +43,9 @@ async function exchange(options: ClientOptions, request: WireRequest): Promise<R
   const init: RequestInit = { method: request.method, headers, signal: request.signal, redirect: 'error' };
   if (request.body !== undefined) {
     headers.set('content-type', 'application/json');
-    init.body = JSON.stringify(request.body);
+    const text = JSON.stringify(request.body);
+    checkSize(text, request.limitBytes);
+    init.body = text;
   }
   const url = `${String(options.baseUrl).replace(/\/+$/, '')}${request.path}`;
   try {
@@ -50,6 +54,15 @@ async function exchange(options: ClientOptions, request: WireRequest): Promise<R
     request.signal.throwIfAborted();
     throw noAnswer(url, cause);
   }
+}
+
+/** A server closes the connection on a body that is too big, often before its answer can be read. */
+function checkSize(text: string, limitBytes = Number.POSITIVE_INFINITY): void {
+  // No character of UTF-16 takes more than three bytes.
+  if (text.length * 3 <= limitBytes || new TextEncoder().encode(text).length <= limitBytes) return;
+  throw new OpspawnError('payload_too_large', `The request is over ${limitBytes} bytes`, {
+    details: { limitBytes },
+  });
 }
 
 export const noAnswer = (what: string, cause: unknown): OpspawnError =>
