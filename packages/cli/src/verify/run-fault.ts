@@ -30,7 +30,8 @@ export interface FaultReport extends Verdict {
 }
 
 const fleetSize = 3;
-const leaseTtlMs = 1_500;
+/** Long enough for a machine that is busy: a worker that loses its lease for nothing does everything again. */
+const leaseTtlMs = 3_000;
 /** Work that lies ready at most, so that it does not run out before the fault has struck often enough. */
 const mostUnfinished = 150;
 /** What has not moved for so long after the last strike is stuck. */
