@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
+  /** Each side ends by itself: destroyed while it is reset a socket would stay open for good (libuv refuses the reset). */
+  isReset: boolean;
 }
 
 export class TcpProxy implements AsyncDisposable {
@@ -44,9 +46,10 @@ export class TcpProxy implements AsyncDisposable {
 
   /** Ends all connections with a reset. */
   reset(): void {
-    for (const { client, server } of this.#links) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+    for (const link of this.#links) {
+      link.isReset = true;
+      link.client.resetAndDestroy();
+      link.server.resetAndDestroy();
     }
   }
 
@@ -75,10 +78,11 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   #accept(client: Socket): void {
-    const link: Link = { client, server: connect(this.#target) };
+    const link: Link = { client, server: connect(this.#target), isReset: false };
     this.#links.add(link);
     const end = (): void => {
       this.#links.delete(link);
+      if (link.isReset) return;
       client.destroy();
       link.server.destroy();
     };
