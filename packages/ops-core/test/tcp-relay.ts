@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class TcpRelay implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** End by themselves. */
+  readonly #reset = new WeakSet<Socket>();
   #isOpen = true;
 
   private constructor(targetPort: number) {
@@ -18,7 +20,7 @@ export class TcpRelay implements AsyncDisposable {
         from.on('error', () => {});
         from.on('close', () => {
           this.#sockets.delete(from);
-          to.destroy();
+          if (!this.#reset.has(to)) to.destroy();
         });
         from.pipe(to);
       }
@@ -39,7 +41,15 @@ export class TcpRelay implements AsyncDisposable {
 
   /** Ends all connections at once, as a network that breaks does. */
   cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) {
+      // libuv refuses to reset a socket that is shutting down: its handle would stay open, and the process never end.
+      if (socket.writableLength > 0 || socket.writableEnded) {
+        socket.destroy();
+        continue;
+      }
+      this.#reset.add(socket);
+      socket.resetAndDestroy();
+    }
   }
 
   /** `false`: ends all connections, and new ones as soon as they come. */

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 interface Link {
   readonly client: Socket;
   readonly server: Socket;
-  /** Each side ends by itself: destroyed while it is reset a socket would stay open for good (libuv refuses the reset). */
+  /** Each side ends by itself. */
   isReset: boolean;
 }
 
@@ -48,8 +48,8 @@ export class TcpProxy implements AsyncDisposable {
   reset(): void {
     for (const link of this.#links) {
       link.isReset = true;
-      link.client.resetAndDestroy();
-      link.server.resetAndDestroy();
+      resetSocket(link.client);
+      resetSocket(link.server);
     }
   }
 
@@ -119,4 +119,13 @@ export class TcpProxy implements AsyncDisposable {
     });
     this.#late.set(to, sent);
   }
+}
+
+/**
+ * Where something is still to be sent, the socket is closed instead: libuv refuses to reset one that is shutting down, and
+ * its handle would stay open for good, so that the process never ends.
+ */
+function resetSocket(socket: Socket): void {
+  if (socket.writableLength > 0 || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

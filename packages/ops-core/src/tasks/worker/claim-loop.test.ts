@@ -126,7 +126,7 @@ describe('the claim loop', () => {
   });
 
   it('lets others go first when it is told to', async () => {
-    const { loop, seen } = loopOver(1, 1, 5);
+    const { loop, seen } = loopOver(1, 1, 100);
     loop.claimAtOnce();
     const woken = loop.wake();
     await turns(2);
