@@ -169,7 +169,11 @@ function permissions(module: URL, { read = [], write = [], programs = false }: S
   const readable = [packageRoot, packageFile, fileURLToPath(module), ...read, ...write, '/tmp'];
   return [
     flag,
-    ...readable.map((path) => `--allow-fs-read=${path}`),
-    ...['/tmp', ...write].map((path) => `--allow-fs-write=${path}`),
+    ...outermostFirst(readable).map((path) => `--allow-fs-read=${path}`),
+    ...outermostFirst(['/tmp', ...write]).map((path) => `--allow-fs-write=${path}`),
   ];
 }
+
+/** Node 26 forgets that it may read a folder that is named behind one inside it. */
+const outermostFirst = (paths: readonly string[]): string[] =>
+  [...new Set(paths)].sort((a, b) => a.length - b.length);
