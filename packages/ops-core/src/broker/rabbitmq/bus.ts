@@ -82,7 +82,10 @@ class RabbitBus implements Bus {
     this.#connection = connection;
     const onError = (error: unknown): void => this.#fail(error);
     connection.on('error', onError);
-    connection.on('connection.unblocked', () => this.#publisher.flush());
+    connection.on('connection.unblocked', () => {
+      this.#publisher.flush();
+      this.#link();
+    });
     this.#topology = new Topology({ connection, prefix, log });
     const onOpen = (): void => this.#link();
     const onLost = (): void => this.#unlink();
