@@ -6,6 +6,9 @@ import { callTool, say, scriptedModel } from '@opspawn/agentkit/testing';
 import { z } from 'zod';
 import { openOpspawn } from '../../../test/opspawn.ts';
 import { localPrincipal } from '../../auth/principal.ts';
+import { openMemoryBus } from '../../broker/memory/bus.ts';
+import type { Attempt } from './attempt.ts';
+import { Pulse } from './pulse.ts';
 
 it('a long run that nobody watches does not stream: its own worker is no watcher', async (t) => {
   const streamed = Promise.withResolvers<boolean>();
@@ -29,4 +32,18 @@ it('a long run that nobody watches does not stream: its own worker is no watcher
   const { engine } = await openOpspawn(t, { agents });
   await engine.submit(localPrincipal, { name: 'slow', input: 'Go' });
   assert.equal(await streamed.promise, false);
+});
+
+it('says of an inbox that cannot be read only while its attempt goes on', async () => {
+  await using bus = openMemoryBus();
+  const errors: unknown[] = [];
+  using pulse = new Pulse({ live: bus.live, onError: (error) => void errors.push(error) });
+  const running = (taskId: string): Attempt =>
+    ({ taskId, task: { claimedAt: 0 }, reloadInbox: () => Promise.reject(new Error(taskId)) }) as Attempt;
+  const [over, going] = [running('over'), running('going')];
+  for (const attempt of [over, going]) pulse.add(attempt, 60_000);
+  pulse.posted(['over', 'going']);
+  pulse.remove(over);
+  await sleep(1);
+  assert.deepEqual(errors.map(String), ['Error: going']);
 });

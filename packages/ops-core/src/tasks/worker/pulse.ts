@@ -105,7 +105,11 @@ export class Pulse implements Disposable {
 
   #readInbox(running: Running): void {
     running.inboxReadAt = performance.now();
-    running.attempt.reloadInbox().catch(this.#onError);
+    const { attempt } = running;
+    attempt.reloadInbox().catch((error: unknown) => {
+      // Of an attempt that is over, or told to stop, nobody wants to know.
+      if (this.attempt(attempt.taskId) === attempt && attempt.stopCause === undefined) this.#onError(error);
+    });
   }
 }
 
