@@ -1,6 +1,8 @@
 /** What runs in the sandbox tier has no more time, memory and processes than it was given, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempDisposableSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimeoutError } from '@opspawn/agentkit';
@@ -131,6 +133,16 @@ describe('in the sandbox tier', { skip, concurrency: 3 }, () => {
     for (let call = 0; call < 10 && seen?.toString() !== '2,1'; call += 1)
       seen = await attempt(code, { reuse: 'always' });
     assert.deepEqual(seen, [2, 1]);
+  });
+
+  it('a folder can be read whose inner one was named before it', async () => {
+    // Not below /tmp, which a sandbox may always read.
+    using folder = mkdtempDisposableSync('/var/tmp/opspawn-escape-');
+    chmodSync(folder.path, 0o755);
+    mkdirSync(join(folder.path, 'inner'));
+    const code = `return (await load('node:fs')).readdirSync(${JSON.stringify(folder.path)});`;
+    const read = [join(folder.path, 'inner'), folder.path];
+    assert.deepEqual(await attempt(code, { access: { read } }), ['inner']);
   });
 
   it('what is too large, or no result at all, is no result', async () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { OpspawnError } from '@opspawn/agentkit';
+import { defineAgent, OpspawnError } from '@opspawn/agentkit';
+import { say, scriptedModel } from '@opspawn/agentkit/testing';
 import {
   openOpspawn,
   runTask,
@@ -14,7 +15,7 @@ import {
 import { localPrincipal } from '../../auth/principal.ts';
 import { interceptStore } from '../../storage/intercept.ts';
 import { openSqliteStore } from '../../storage/sqlite/open-store.ts';
-import type { Store, Write } from '../../storage/store.ts';
+import type { ClaimedTask, Store, Write } from '../../storage/store.ts';
 import { defineFunction } from '../definitions/definition.ts';
 
 const steps = defineFunction({
@@ -54,6 +55,48 @@ describe('a store that is out of reach for a moment', () => {
       });
     }
   }
+});
+
+describe('a claim that is answered before the disk has it', () => {
+  /** The store, whose claims are safe when `onDisk` says so. */
+  const claiming =
+    (onDisk: Promise<OpspawnError | undefined>) =>
+    (store: Store): Store =>
+      interceptStore(store, async (method, _, call) => {
+        const result = await call();
+        if (method === 'claim') for (const task of result as ClaimedTask[]) task.onDisk = onDisk;
+        return result;
+      });
+
+  it('lets an agent ask its model, and a function not begin', async (t) => {
+    const onDisk = Promise.withResolvers<OpspawnError | undefined>();
+    const asked = Promise.withResolvers<void>();
+    const begun: string[] = [];
+    const model = scriptedModel({
+      name: 'quick',
+      steps: [
+        () => {
+          asked.resolve();
+          return say('done');
+        },
+      ],
+    });
+    const { engine } = await openOpspawn(
+      t,
+      {
+        functions: [defineFunction({ name: 'act', run: () => void begun.push('act') })],
+        agents: [defineAgent({ name: 'ask', instructions: 'Answer', model })],
+      },
+      { wrapStore: claiming(onDisk.promise) },
+    );
+    const { task } = await engine.submit(localPrincipal, { name: 'act' });
+    await engine.submit(localPrincipal, { kind: 'agent', name: 'ask', input: 'Go' });
+    await asked.promise;
+    assert.deepEqual(begun, []);
+    onDisk.resolve(undefined);
+    await untilFinished(t, engine, task.id);
+    assert.deepEqual(begun, ['act']);
+  });
 });
 
 describe('a store that cannot be read for a moment', () => {
