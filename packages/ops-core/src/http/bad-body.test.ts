@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import {
   aTaskId,
@@ -260,6 +262,21 @@ const bodies: BadRequestCase[] = [
 ];
 
 testBadRequests(() => server, bodies);
+
+test('a client that writes its whole request before it reads finds the answer', async () => {
+  const big = `{"name":"a","data":"${'x'.repeat(32 * mebibyte)}"}`;
+  const wrong = [
+    [{ path: signalPath, body: big }, 413],
+    [{ path: signalPath, body: big, contentType: 'text/plain' }, 413],
+    [{ path: signalPath, body: big, host: 'elsewhere' }, 403],
+  ] as const;
+  for (const [request, status] of wrong) {
+    const socket = connect(server.port, '127.0.0.1');
+    const failed = await new Promise((done) => socket.write(writeRequest(server.port, request), done));
+    assert.ifError(failed);
+    assert.equal(readAnswer(await text(socket)).status, status);
+  }
+});
 
 test('after all of that nothing was made and the server answers', async () => {
   assert.deepEqual(await server.client.tasks.list(), { items: [] });

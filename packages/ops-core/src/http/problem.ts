@@ -6,6 +6,7 @@ import {
   type Problem,
   problemSchema,
 } from '@opspawn/sdk';
+import { invalidArgument } from '../handlers/invalid-argument.ts';
 
 export const problemMediaType = 'application/problem+json; charset=utf-8';
 
@@ -61,9 +62,17 @@ export const titleOf = (code: ErrorCode): string => {
 export function asOpspawnError(thrown: unknown): OpspawnError {
   if (thrown instanceof OpspawnError) return thrown;
   const { code, statusCode, message } = thrown as Partial<Record<'code' | 'statusCode' | 'message', unknown>>;
+  const told = typeof code === 'string' ? pathFaults[code] : undefined;
+  if (told !== undefined) return invalidArgument([{ in: 'path', path: '', message: told }]);
   const ours = typeof code === 'string' && code.startsWith('FST_') ? codeOfFastify(statusCode) : 'internal';
   return new OpspawnError(ours, typeof message === 'string' ? message : String(thrown), { cause: thrown });
 }
+
+/** What the router refuses before an operation's schema can. */
+const pathFaults: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'the path is not percent-encoded UTF-8',
+  FST_ERR_MAX_PARAM_LENGTH: 'a part of the path is too long',
+};
 
 function codeOfFastify(status: unknown): ErrorCode {
   if (status === 404) return 'not_found';

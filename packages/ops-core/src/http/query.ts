@@ -53,5 +53,5 @@ function decode(text: string): string | undefined {
 /** What is no integer stays text, for the schema to refuse. */
 function convert(value: string, kind: QueryKind | undefined): unknown {
   if (kind === 'list') return value.split(',');
-  return kind === 'integer' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+  return kind === 'integer' && /^-?\d+$/.test(value) ? Number(value) : value;
 }

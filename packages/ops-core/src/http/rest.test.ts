@@ -174,6 +174,8 @@ test('a journal is read in pages', async () => {
   const second = await server.client.tasks.journal(id, { limit: 2, after: first.nextAfter });
   assert.deepEqual([...first.items, ...second.items], all);
   assert.equal(second.nextAfter, undefined);
+  const beyond = await server.client.tasks.journal(id, { after: Number.MAX_SAFE_INTEGER });
+  assert.deepEqual(beyond.items, []);
 });
 
 test('definitions are those that the worker has', async () => {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Operation, OpspawnError, operations } from '@opspawn/sdk';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -12,11 +13,26 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
     request.log.error({ err: thrown, requestId: request.id }, 'a request failed');
   const place = request.routeOptions?.config?.place ?? 'body';
   const { problem, headers } = describeProblem(error, { requestId: request.id, place });
+  if (!request.raw.complete) lingerOn(request.raw);
   reply
     .code(problem.status)
     .headers({ ...securityHeaders, 'x-request-id': request.id, ...headers })
     .type(problemMediaType)
     .send(JSON.stringify(problem));
+}
+
+/** Without a byte for so long, a body that nobody wants is not waited for. */
+const lingerMs = 5_000;
+
+/**
+ * Most clients write their whole request before they read. Closed under their hands, the connection would be reset and
+ * the answer lost: so the rest of the body is thrown away first, as long as it comes in the time that a request has.
+ */
+function lingerOn({ socket }: IncomingMessage): void {
+  socket.destroySoon = () => {
+    socket.setTimeout(lingerMs);
+    socket.end();
+  };
 }
 
 /** For what no route takes: `method_not_allowed` with what the path allows, else `not_found`. */
