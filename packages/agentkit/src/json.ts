@@ -92,6 +92,7 @@ function findNotJson(value: unknown, path: string, ancestors: object[] = []): { 
     };
   }
   if (ancestors.includes(value)) return { path, what: 'circular' };
+  if (ancestors.length === maxJsonDepth) return { path, what: `deeper than ${maxJsonDepth} levels` };
   const isList = Array.isArray(value);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!isList && prototype !== Object.prototype && prototype !== null) {

@@ -166,16 +166,24 @@ const responseFormat = (schema: Json): NonNullable<LanguageModelV4CallOptions['r
 
 function usageOf({ usage, costMicroUsd }: AiSdkReply, price: ModelPrice | undefined): Usage {
   const { inputTokens: input, outputTokens: output } = usage;
-  const cached = input.cacheRead ?? 0;
-  const cacheWrite = input.cacheWrite ?? 0;
+  const cached = countOf(input.cacheRead);
+  const cacheWrite = countOf(input.cacheWrite);
+  const reasoning = countOf(output.reasoning);
   const tokens = {
-    inputTokens: input.total ?? (input.noCache ?? 0) + cached + cacheWrite,
+    inputTokens: Math.max(
+      countOf(input.total ?? (input.noCache ?? 0) + cached + cacheWrite),
+      cached + cacheWrite,
+    ),
     cachedInputTokens: cached,
-    outputTokens: output.total ?? (output.text ?? 0) + (output.reasoning ?? 0),
-    reasoningTokens: output.reasoning ?? 0,
+    outputTokens: Math.max(countOf(output.total ?? (output.text ?? 0) + reasoning), reasoning),
+    reasoningTokens: reasoning,
   };
   const isMetered = tokens.inputTokens + tokens.outputTokens > 0;
   const cost =
     costMicroUsd ?? (price !== undefined && isMetered ? costOf({ ...tokens, cacheWrite }, price) : undefined);
   return cost === undefined ? tokens : { ...tokens, costMicroUsd: cost };
 }
+
+/** Servers that only resemble the vendors' count in fractions, and below 0. */
+const countOf = (tokens: number | undefined): number =>
+  Number.isFinite(tokens) ? Math.max(0, Math.round(tokens as number)) : 0;

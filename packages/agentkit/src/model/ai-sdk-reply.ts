@@ -6,7 +6,7 @@ import type {
   LanguageModelV4Usage,
 } from '@ai-sdk/provider';
 import { OpspawnError } from '../errors.ts';
-import type { Json } from '../json.ts';
+import { isJson, type Json } from '../json.ts';
 import type { AssistantMessage } from '../message.ts';
 import type { ModelRequest } from './model.ts';
 
@@ -162,11 +162,15 @@ function readContent(part: LanguageModelV4Content): Part[] {
   }
 }
 
-/** Models write arguments that are no JSON; the raw text then stands as the input, for the tool manager to refuse. */
+/**
+ * Models write arguments that are no JSON, or hold what it cannot keep (`1e999`, thousands of levels); the raw text then
+ * stands as the input, for the tool manager to refuse.
+ */
 function parseArguments(text: string): Json {
   if (text.trim() === '') return {};
   try {
-    return JSON.parse(text) as Json;
+    const value: unknown = JSON.parse(text);
+    return isJson(value) ? value : text;
   } catch {
     return text;
   }
@@ -210,5 +214,5 @@ const brokenOff = (reason: string): OpspawnError =>
 function reportedCost(metadata: Metadata): number | undefined {
   const usage = metadata?.openrouter?.usage;
   if (typeof usage !== 'object' || usage === null || !('cost' in usage)) return undefined;
-  return typeof usage.cost === 'number' ? Math.round(usage.cost * 1_000_000) : undefined;
+  return typeof usage.cost === 'number' && usage.cost >= 0 ? Math.round(usage.cost * 1_000_000) : undefined;
 }

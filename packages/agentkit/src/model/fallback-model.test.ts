@@ -73,3 +73,32 @@ test('a request is sized for the smallest, and priced by the dearest, of all mod
   assert.deepEqual([contextTokens, maxOutputTokens, price], [10, 5, dear]);
   assert.equal(fallbackModel(small, answering('c')).price, undefined);
 });
+
+test('a model that does not answer in its time is passed over', async () => {
+  const hanging: Model = {
+    id: 'a',
+    call: ({ signal }) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
+  };
+  assert.equal((await fallbackModel(hanging, answering('b')).call(request({ timeoutMs: 5 }))).model, 'b');
+});
+
+test('a model that answers with nothing is passed over, for whatever reason', async () => {
+  for (const finishReason of ['stop', 'content-filter']) {
+    const message = { role: 'assistant' as const, content: [{ type: 'reasoning' as const, text: 'hm' }] };
+    const reply = { message, usage, finishReason, model: 'a' };
+    const mute: Model = { id: 'a', call: () => Promise.resolve(reply) };
+    assert.equal((await fallbackModel(mute, answering('b')).call(request())).model, 'b');
+  }
+});
+
+test('a model that fails in the middle of its answer is passed over where what was shown can be taken back', async () => {
+  const shown: string[] = [];
+  const onDelta: ModelRequest['onDelta'] = ({ text }) => void shown.push(text);
+  const onReset: ModelRequest['onReset'] = (reason) => void shown.push(`reset: ${reason}`);
+  const model = fallbackModel(failing('a', failed, 'be'), answering('b'));
+  await model.call(request({ onDelta, onReset }));
+  assert.deepEqual(shown, ['be', 'reset: down', 'b']);
+});

@@ -1,10 +1,12 @@
 import { OpspawnError } from '../errors.ts';
+import { checkReply } from './check-reply.ts';
 import type { Model, ModelReply, ModelRequest } from './model.ts';
 
 /**
- * Asks the first model, and the next one when it fails or refuses: one attempt each, in order. Once a piece of an
- * answer was handed out it asks no other (two answers would run into one another): the failure is then thrown, for
- * the caller to start anew. The reply's `model` says who answered. Throws the last model's error.
+ * Asks the first model, and the next one when it fails, refuses, answers with nothing or takes longer than the request's
+ * `timeoutMs`: one attempt each, in order. Once a piece of an answer was handed out two answers would run into one another:
+ * then `onReset` is told first, and without one the failure is thrown. The reply's `model` says who answered. Throws the
+ * last model's error.
  */
 export function fallbackModel(first: Model, ...others: readonly Model[]): Model {
   const models = [first, ...others];
@@ -13,6 +15,7 @@ export function fallbackModel(first: Model, ...others: readonly Model[]): Model 
     ...smallest(models, 'contextTokens'),
     ...smallest(models, 'maxOutputTokens'),
     ...highestPrice(models),
+    chainLength: models.length,
     call: (request) => callInOrder(models, request),
   };
 }
@@ -20,30 +23,42 @@ export function fallbackModel(first: Model, ...others: readonly Model[]): Model 
 /** While another model could answer, a key whose budget is used up for longer is passed over. */
 const patienceMs = 5_000;
 
+/** What a timer can hold. */
+const maxTimerMs = 2_147_483_647;
+
 async function callInOrder(models: readonly Model[], request: ModelRequest): Promise<ModelReply> {
-  let hasSpoken = false;
-  const { onDelta } = request;
-  const onFirstDelta: ModelRequest['onDelta'] =
-    onDelta &&
-    ((delta) => {
-      hasSpoken = true;
-      onDelta(delta);
-    });
-  let failure: unknown;
-  for (const [index, model] of models.entries()) {
-    const isLast = index === models.length - 1;
+  const { signal, timeoutMs, maxWaitMs = Number.POSITIVE_INFINITY } = request;
+  for (const model of models.slice(0, -1)) {
+    const ownSignal =
+      timeoutMs === undefined
+        ? signal
+        : AbortSignal.any([signal, AbortSignal.timeout(Math.min(timeoutMs, maxTimerMs))]);
+    const asked = { ...request, signal: ownSignal, maxWaitMs: Math.min(maxWaitMs, patienceMs) };
+    const said = watchDeltas(asked);
     try {
-      return await model.call({
-        ...request,
-        ...(onFirstDelta && { onDelta: onFirstDelta }),
-        ...(!isLast && { maxWaitMs: Math.min(request.maxWaitMs ?? Infinity, patienceMs) }),
-      });
+      const reply = await model.call(asked);
+      checkReply(request, reply);
+      return reply;
     } catch (thrown) {
-      if (hasSpoken || request.signal.aborted || !isModelError(thrown)) throw thrown;
-      failure = thrown;
+      if (signal.aborted || !(ownSignal.aborted || isModelError(thrown))) throw thrown;
+      if (said.any && request.onReset === undefined) throw thrown;
+      if (said.any) request.onReset?.(thrown instanceof Error ? thrown.message : String(thrown));
     }
   }
-  throw failure;
+  return await (models.at(-1) as Model).call(request);
+}
+
+/** Whether any piece of an answer came. What comes after its signal aborted is passed on no more. */
+function watchDeltas(request: ModelRequest): { any: boolean } {
+  const said = { any: false };
+  const { onDelta, signal } = request;
+  if (onDelta !== undefined)
+    request.onDelta = (delta) => {
+      if (signal.aborted) return;
+      said.any = true;
+      onDelta(delta);
+    };
+  return said;
 }
 
 const modelErrors: ReadonlySet<string> = new Set(['model_failed', 'model_rejected', 'rate_limited']);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readRetryAfter } from './model-error.ts';
+import { modelError, readRetryAfter } from './model-error.ts';
 
 test('Retry-After is read in seconds, as a date, and more exactly in milliseconds', () => {
   const now = Date.parse('2026-11-21T09:00:00Z');
@@ -20,4 +20,9 @@ test('Retry-After is read in seconds, as a date, and more exactly in millisecond
   ];
   for (const [headers, expected] of cases)
     assert.equal(readRetryAfter(headers, now), expected, JSON.stringify(headers));
+});
+
+test('the quotation of an answer that nobody understands is cut short', () => {
+  const { message } = modelError(new Error('x'.repeat(100_000)), 'a/b', new AbortController().signal);
+  assert.ok(message.length < 1_100);
 });

@@ -11,6 +11,8 @@ interface ProviderFailure {
   responseBody?: string;
 }
 
+const maxReasonLength = 1_000;
+
 /** Statuses below 500 after which trying again can help: time-out, conflict, too early, too many. */
 const passingStatuses = new Set([408, 409, 425, 429]);
 
@@ -55,13 +57,19 @@ export function modelError(thrown: unknown, model: string, signal: AbortSignal):
   const said = status === undefined ? '' : ` (HTTP ${status})`;
   return new OpspawnError(
     isFinal ? 'model_rejected' : 'model_failed',
-    `${model} ${isFinal ? 'refused the request' : 'failed'}${said}: ${failure.message ?? 'no reason given'}`,
+    `${model} ${isFinal ? 'refused the request' : 'failed'}${said}: ${reasonOf(failure)}`,
     {
       cause: thrown,
       details: status === undefined ? { model } : { model, status },
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     },
   );
+}
+
+/** The SDK quotes an answer that it does not understand, and says of every shape that it knows why it is another. */
+function reasonOf({ message }: ProviderFailure): string {
+  const reason = String(message ?? 'no reason given');
+  return reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
 }
 
 function isRejection({ name, type, statusCode }: ProviderFailure): boolean {

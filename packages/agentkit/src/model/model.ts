@@ -21,8 +21,12 @@ export interface ModelRequest {
   /** The longest wait for the budget of the provider's key, in ms; `rate_limited` when it is longer. Default: any. */
   maxWaitMs?: number;
   signal: AbortSignal;
+  /** How long one model of a chain may take, in ms; then the next one is asked. Default: as long as the signal lets it. */
+  timeoutMs?: number;
   /** Called with each piece as it arrives. Absent: the model need not stream. */
   onDelta?: (delta: { kind: 'text' | 'reasoning'; text: string }) => void;
+  /** What was handed out so far is void: another model begins anew. Absent: then no other one is asked. */
+  onReset?: (reason: string) => void;
   /** For models that keep what they are asked: the value without the secrets that the run knows. */
   redact?: <T extends Json | undefined>(value: T) => T;
 }
@@ -61,6 +65,8 @@ export interface Model {
   readonly contextTokens?: number;
   /** Largest answer in tokens, when known. */
   readonly maxOutputTokens?: number;
+  /** How many models one call may ask, one after the other. Default 1. */
+  readonly chainLength?: number;
   /** What its tokens cost, when known. A run with a cost limit refuses a model without. */
   readonly price?: ModelPrice;
   call(request: ModelRequest): Promise<ModelReply>;

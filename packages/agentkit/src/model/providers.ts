@@ -111,6 +111,11 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
   },
 };
 
+/** The variables that hold keys. */
+export const keyVariables: readonly string[] = Object.values(builtInProviders).flatMap(({ boundBy }) =>
+  boundBy.filter((variable) => variable.endsWith('_KEY')),
+);
+
 /** Names a key without telling it, and is the same in every process that holds it. */
 export function keyName(provider: string, { boundBy }: BuiltInProvider, environment: Environment): string {
   const values = boundBy.map((variable) => environment[variable] ?? '');

@@ -232,6 +232,22 @@ suite('usage', () => {
     });
   });
 
+  test('that is none, as servers do tell it, is made one', async () => {
+    const odd = async (figures: Record<string, unknown>) => {
+      proxy.fault = answer({ ...message, usage: figures as Json });
+      const { inputTokens, cachedInputTokens, outputTokens, reasoningTokens } = (
+        await ask('compatible/llama', {})
+      ).usage;
+      return [inputTokens, cachedInputTokens, outputTokens, reasoningTokens];
+    };
+    assert.deepEqual(await odd({ prompt_tokens: -5, completion_tokens: 2.4 }), [0, 0, 2, 0]);
+    const details = {
+      prompt_tokens_details: { cached_tokens: 70 },
+      completion_tokens_details: { reasoning_tokens: 30 },
+    };
+    assert.deepEqual(await odd({ prompt_tokens: 50, completion_tokens: 20, ...details }), [70, 70, 30, 30]);
+  });
+
   test('takes the cost that OpenRouter charged', async () => {
     proxy.fault = answer({
       id: 'x',
@@ -242,6 +258,20 @@ suite('usage', () => {
     });
     assert.equal((await ask('openrouter/openai/gpt-5.4-mini', {})).usage.costMicroUsd, 12_300);
   });
+});
+
+test('arguments that JSON cannot keep are handed on as they were written', async () => {
+  for (const written of ['{"a":1e999}', `${'{"a":'.repeat(600)}1${'}'.repeat(600)}`, '{"a":']) {
+    const call = { id: 'c', type: 'function', function: { name: 'add', arguments: written } };
+    const choice = {
+      index: 0,
+      finish_reason: 'tool_calls',
+      message: { role: 'assistant', tool_calls: [call] },
+    };
+    proxy.fault = { status: 200, body: JSON.stringify({ choices: [choice] }) };
+    const [part] = (await ask('compatible/llama', {})).message.content;
+    assert.ok(part?.type === 'tool-call' && part.input === written);
+  }
 });
 
 test('a message is measured once and converted once, however often it is sent', async () => {

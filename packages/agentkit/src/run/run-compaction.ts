@@ -9,7 +9,7 @@ import { callsOf, type Message, textOf, userMessage } from '../message.ts';
 import type { ModelRequest, ToolSpec } from '../model/model.ts';
 import type { StepContext, StepOptions } from '../steps.ts';
 import { type RunContext, redactError } from './run-context.ts';
-import { type CallModel, modelTimeoutMs, reserveAnswer, spentOn, withoutZeros } from './run-model.ts';
+import { type CallModel, modelTimeoutMs, reserveAnswer, spentOn, usageOf } from './run-model.ts';
 import {
   compactionStep,
   endsRun,
@@ -188,24 +188,20 @@ async function summarise(
   const turn = state.turns + 1;
   const step = compactionStep(turn);
   const { summaryTokens } = excess.sizes;
-  const maxOutputTokens = await reserveAnswer(
-    run,
-    step,
-    summaryTokens,
-    limits.areBounded ? excess.tokens : 0,
-  );
+  const inputTokens = limits.areBounded ? excess.tokens : 0;
+  const maxOutputTokens = await reserveAnswer(run, step, summaryTokens, inputTokens);
   const options: StepOptions<RecordedCompaction> = {
     kind: 'llm',
     effect: 'read',
     retry,
-    timeoutMs: Math.min(modelTimeoutMs, limits.remainingMs()),
+    timeoutMs: Math.min(modelTimeoutMs * (run.model.chainLength ?? 1), limits.remainingMs()),
   };
   const request = await requestFor(run, decision, excess, cut.covered);
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
   try {
     const made = await steps.run(
       step,
-      async (context) => ({ ...cut, ...(await askOnce(run, request, context)) }),
+      async (context) => ({ ...cut, ...(await askOnce(run, request, inputTokens, context)) }),
       options,
     );
     if (made.usage !== undefined) await steps.budget.settle(step, spentOn(made.usage));
@@ -245,7 +241,11 @@ async function requestFor(
   // Providers may count more than we do.
   const room = ((windowTokens - summaryTokens) * counted) / tokens;
   const roomForMessages = room - (await countAll([...tools, userMessage(askForSummary)]));
-  const request = { ...rest, redact: <T extends Json | undefined>(value: T) => security.redact(value) };
+  const request = {
+    ...rest,
+    timeoutMs: modelTimeoutMs,
+    redact: <T extends Json | undefined>(value: T) => security.redact(value),
+  };
   const ask = userMessage(askForSummary);
   if ((await countAll(beginning)) <= roomForMessages)
     return { ...request, messages: [...beginning, ask], tools };
@@ -257,6 +257,7 @@ async function requestFor(
 async function askOnce(
   run: RunContext,
   request: Omit<ModelRequest, 'signal'>,
+  inputTokens: number,
   { signal, tryNumber }: StepContext,
 ): Promise<Pick<RecordedCompaction, 'summary' | 'usage' | 'model'>> {
   const { model, security } = run;
@@ -272,7 +273,7 @@ async function askOnce(
       );
     return {
       summary: security.redact(summary),
-      usage: withoutZeros(reply.usage),
+      usage: usageOf(run, reply, inputTokens),
       model: reply.model,
     };
   } catch (thrown) {

@@ -110,6 +110,20 @@ describe('a limit says which one it is and how far the run came', () => {
     assert.ok(Number(details.used) >= 20);
   });
 
+  it('tokens and cost, also of a provider that counts nothing', async () => {
+    const scripted = scriptedModel({ name: 'silent', steps: calls });
+    const silent: Model = {
+      id: 'x/silent',
+      price: { inputMicroUsd: 1_000_000, outputMicroUsd: 1_000_000 },
+      async call(request) {
+        const usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+        return { ...(await scripted.call(request)), usage };
+      },
+    };
+    assert.equal((await exceeded({ tokens: 1_000 }, { model: silent })).details.limit, 'tokens');
+    assert.equal((await exceeded({ costMicroUsd: 1_000 }, { model: silent })).details.limit, 'costMicroUsd');
+  });
+
   it('cost: a model of unknown price is refused before the first call', async () => {
     const { price: _, ...model } = priced(1);
     const environment = memoryEnvironment();

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { agentWith } from '../../test/tester.ts';
+import { agentWith, sayResults } from '../../test/tester.ts';
 import { OpspawnError, StepError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
 import { createModelRegistry } from '../model/registry.ts';
 import { scriptedModel } from '../model/scripted/scripted-model.ts';
 import { direct } from '../planner/direct.ts';
-import { callTool, collectEvents, fakeClock, memoryEnvironment } from '../testing.ts';
+import { callTool, callTools, collectEvents, fakeClock, memoryEnvironment } from '../testing.ts';
 import { runAgent } from './run-agent.ts';
 
 describe('a model', () => {
@@ -79,6 +80,48 @@ describe('a model', () => {
       'no tools then',
       0,
     ]);
+  });
+
+  it('whose provider keeps the answer back is asked once', async () => {
+    let calls = 0;
+    const message = { role: 'assistant' as const, content: [] };
+    const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 };
+    const call: Model['call'] = () => {
+      calls += 1;
+      return Promise.resolve({ message, usage, finishReason: 'content-filter', model: 'x/shut' });
+    };
+    const agent = agentWith([], { model: { id: 'x/shut', call } });
+    await assert.rejects(runAgent(agent, { prompt: 'x' }, memoryEnvironment()), { code: 'model_rejected' });
+    assert.equal(calls, 1);
+  });
+
+  it('whose usage is none is asked again, and the run ends with a code', async () => {
+    const clock = fakeClock();
+    const good = scriptedModel({ name: 'odd', reply: 'x' });
+    const call: Model['call'] = async (request) => {
+      const reply = await good.call(request);
+      return { ...reply, usage: { ...reply.usage, inputTokens: Number.NaN } };
+    };
+    const run = runAgent(
+      agentWith([], { model: { id: 'x/odd', call } }),
+      { prompt: 'x' },
+      memoryEnvironment({ stepOptions: { clock } }),
+    );
+    await assert.rejects(clock.drive(run), { code: 'model_failed' });
+  });
+
+  it('that gives calls ids which no database keeps has them replaced', async () => {
+    const calls = ['a\u0000', 'b c', '\ud800'].map((callId, a) => ({
+      tool: 'add',
+      input: { a, b: 0 },
+      callId,
+    }));
+    const environment = memoryEnvironment();
+    assert.equal(
+      (await runAgent(agentWith([callTools(...calls), sayResults]), { prompt: 'x' }, environment)).output,
+      '0; 1; 2',
+    );
+    for (const { name } of environment.steps.history()) assert.match(name, /^[!-~]+$/);
   });
 
   it('that never answers is given up after ten minutes, and asked again', async () => {

@@ -1,6 +1,7 @@
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMessage } from '../message.ts';
+import { checkReply } from '../model/check-reply.ts';
 import { estimateTokens } from '../model/estimate-tokens.ts';
 import type { ModelReply, ModelRequest } from '../model/model.ts';
 import type { PlannerDecision } from '../planner/planner.ts';
@@ -28,18 +29,21 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   const turn = state.turns + 1;
   const step = modelStep(turn);
   const longest = decision.options?.maxOutputTokens ?? run.agent.modelOptions?.maxOutputTokens;
-  const maxOutputTokens = await reserveAnswer(run, step, longest, await inputTokensOf(run, decision, repair));
+  const inputTokens = await inputTokensOf(run, decision, repair);
+  const maxOutputTokens = await reserveAnswer(run, step, longest, inputTokens);
   const remainingMs = limits.remainingMs();
   run.emitLive({ type: 'turn.started', turn });
+  const startedAt = performance.now();
   const request: ModelCall = {
     decision,
     repair,
     turn,
+    inputTokens,
     maxOutputTokens,
-    deadlineAt: performance.now() + remainingMs,
+    timeoutMs: run.agent.modelOptions?.timeoutMs ?? modelTimeoutMs,
+    deadlineAt: startedAt + remainingMs,
   };
-  const startedAt = performance.now();
-  const timeoutMs = Math.min(run.agent.modelOptions?.timeoutMs ?? modelTimeoutMs, remainingMs);
+  const timeoutMs = Math.min(request.timeoutMs * (run.model.chainLength ?? 1), remainingMs);
   const options: StepOptions<RecordedTurn> = { kind: 'llm', effect: 'read', retry: modelRetry, timeoutMs };
   const answer = turnOf(await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout));
   state.addTurn(answer);
@@ -151,7 +155,11 @@ interface ModelCall {
   decision: CallModel;
   repair: string | undefined;
   turn: number;
+  /** About what it sends; 0 where nothing bounds it. */
+  inputTokens: number;
   maxOutputTokens: number | undefined;
+  /** For each model that is asked. */
+  timeoutMs: number;
   /** By `performance.now()`: where the run's wall time ends. */
   deadlineAt: number;
 }
@@ -168,7 +176,7 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
       const reply = await run.model.call(request);
       endOfStream();
       checkReply(request, reply);
-      return recordable(run, reply, call.repair);
+      return recordable(run, reply, call);
     } catch (thrown) {
       const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;
       if (performance.now() + waitMs > call.deadlineAt) throw run.limits.wallTimeExceeded();
@@ -184,20 +192,24 @@ async function requestFor(
   call: ModelCall,
   signal: AbortSignal,
 ): Promise<{ request: ModelRequest; endOfStream: () => void }> {
-  const { decision, repair, turn, maxOutputTokens } = call;
-  const { timeoutMs: _, ...modelOptions } = run.agent.modelOptions ?? {};
+  const { decision, repair, turn, maxOutputTokens, timeoutMs } = call;
+  const deltas = redactedDeltas(run, turn, signal);
   const request: ModelRequest = {
-    ...modelOptions,
+    ...run.agent.modelOptions,
     ...decision.options,
     messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
     tools: decision.offerTools === false ? [] : await run.tools.list(),
     signal,
+    timeoutMs,
+    onReset: (reason) => {
+      deltas.drop();
+      run.emitLive({ type: 'step.reset', step: modelStep(turn), reason: run.security.redact(reason) });
+    },
     redact: (value) => run.security.redact(value),
   };
   if (run.outputSchema !== undefined && decision.answer !== 'interim')
     request.outputSchema ??= run.outputSchema;
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
-  const deltas = redactedDeltas(run, turn, signal);
   if (run.isWatched()) request.onDelta = deltas.put;
   return { request, endOfStream: deltas.end };
 }
@@ -219,35 +231,38 @@ function redactedDeltas({ security, emitLive }: RunContext, turn: number, signal
     }
     emit(kind, open.stream.push(text));
   };
-  return { put, end };
+  const drop = (): void => {
+    open = undefined;
+  };
+  return { put, end, drop };
 }
 
-/** Answers that the conversation could not go on from. Models do give them, and do better when asked again. */
-function checkReply({ tools }: ModelRequest, { message, model, finishReason }: ModelReply): void {
-  const failed = (what: string): OpspawnError =>
-    new OpspawnError('model_failed', `${model} ${what} (finish reason ${finishReason})`);
-  const isEmpty = message.content.every(
-    (part) => part.type === 'reasoning' || (part.type === 'text' && part.text === ''),
-  );
-  if (isEmpty) throw failed('answered with nothing');
-  if (tools.length === 0 && callsOf(message).length > 0)
-    throw failed('called a tool though none was offered');
-}
-
-function recordable(run: RunContext, reply: ModelReply, repair: string | undefined): RecordedTurn {
-  const { message, usage, model, finishReason } = reply;
+function recordable(run: RunContext, reply: ModelReply, { repair, inputTokens }: ModelCall): RecordedTurn {
+  const { message, model, finishReason } = reply;
   const clean = withDistinctCallIds(run.security.redact(message as Json) as typeof message);
   const usual = callsOf(clean).length > 0 ? 'tool-calls' : 'stop';
   return {
     message: clean,
-    usage: withoutZeros(usage),
+    usage: usageOf(run, reply, inputTokens),
     model,
     ...(finishReason === usual ? {} : { finishReason }),
     ...(repair === undefined ? {} : { repair }),
   };
 }
 
-export function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: Usage): RecordedUsage {
+/** What the provider counted. One that counts nothing must not lift a limit: then it is what was estimated. */
+export function usageOf(
+  { limits }: RunContext,
+  { message, usage }: Pick<ModelReply, 'message' | 'usage'>,
+  inputTokens: number,
+): RecordedUsage {
+  if (usage.inputTokens + usage.outputTokens > 0 || !limits.areBounded) return withoutZeros(usage);
+  const outputTokens = estimateTokens({ messages: [message], tools: [] });
+  const { costMicroUsd } = limits.reservation(outputTokens, inputTokens);
+  return { inputTokens, outputTokens, ...(costMicroUsd !== undefined && { costMicroUsd }) };
+}
+
+function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: Usage): RecordedUsage {
   return {
     ...usage,
     ...(cachedInputTokens === 0 ? {} : { cachedInputTokens }),
@@ -256,20 +271,19 @@ export function withoutZeros({ cachedInputTokens, reasoningTokens, ...usage }: U
 }
 
 /**
- * The message with call ids that are there once and can stand in a step's name. Models do repeat them, and leave them
- * empty.
+ * The message with call ids that are there once and can stand in a step's name. Models do repeat them, leave them empty,
+ * and write into them what no database keeps.
  */
 function withDistinctCallIds(message: AssistantMessage): AssistantMessage {
   const calls = callsOf(message);
   const ids = new Set(calls.map((call) => call.callId));
-  if (ids.size === calls.length && calls.every(({ callId }) => callId !== '' && callId.length <= 128))
-    return message;
+  const isFit = (callId: string): boolean => /^[!-~]{1,128}$/.test(callId);
+  if (ids.size === calls.length && calls.every(({ callId }) => isFit(callId))) return message;
   const seen = new Set<string>();
   const content = message.content.map((part, index) => {
     if (part.type !== 'tool-call') return part;
     let { callId } = part;
-    for (let n = index; seen.has(callId) || callId === '' || callId.length > 128; n += 1)
-      callId = `call_${n}`;
+    for (let n = index; seen.has(callId) || !isFit(callId); n += 1) callId = `call_${n}`;
     seen.add(callId);
     return { ...part, callId };
   });

@@ -158,6 +158,23 @@ describe('policy', () => {
     }
   });
 
+  it('takes nothing for an approval but one that says so and has a name', async () => {
+    const security = createSecurityManager({ otherwise: 'ask' });
+    const { by, approved } = { by: 'Ada', approved: true };
+    for (const given of [
+      { by, approved: 'no' },
+      { by, approved: 1 },
+      { approved },
+      { by: '', approved },
+      true,
+    ]) {
+      const agent = agentWith([callTool('add', { a: 13, b: 1 }), sayResults]);
+      const stepOptions = { onApproval: () => given as never };
+      const { output } = await runAgent(agent, { prompt: 'x' }, memoryEnvironment({ security, stepOptions }));
+      assert.match(String(output), /^error "Denied by/, JSON.stringify(given));
+    }
+  });
+
   it('asks a person, who agrees or does not', async () => {
     const security = createSecurityManager({ rules: rules.map((rule) => ({ ...rule, decision: 'ask' })) });
     for (const approved of [true, false]) {

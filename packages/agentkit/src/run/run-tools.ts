@@ -104,8 +104,9 @@ async function clear(run: RunContext, step: string, prepared: Prepared | Refused
   if (verdict.decision === 'allow' && !prepared.needsApproval) return { kind: 'cleared', prepared };
   const decision = await askPerson(run, step, prepared, verdict);
   if (decision === undefined) return refused('tool_denied', 'Nobody decided about it in time');
-  if (decision.approved) return { kind: 'cleared', prepared };
-  return refused('tool_denied', `Denied by ${decision.by}${decision.comment ? `: ${decision.comment}` : ''}`);
+  const { approved, by, comment } = decision;
+  if (approved === true && by) return { kind: 'cleared', prepared };
+  return refused('tool_denied', `Denied by ${by || 'nobody'}${comment ? `: ${comment}` : ''}`);
 }
 
 const isRefused = (prepared: Prepared | RefusedCall): prepared is RefusedCall => 'refused' in prepared;

@@ -1,3 +1,4 @@
+import { keyVariables } from '../model/providers.ts';
 import type { Secrets } from './security.ts';
 
 /** Secrets that know what they gave out, so that it can be redacted. */
@@ -16,10 +17,10 @@ export function secretsFrom(record: Readonly<Record<string, string>>): KnownSecr
 
 /**
  * Secrets from this process's environment variables, read when they are asked for. An empty variable is none. Known
- * are those that were given out.
+ * are those that were given out, and the keys of models that were set when this was called.
  */
 export function environmentSecrets(): KnownSecrets {
-  const given = new Set<string>();
+  const given = new Set(keyVariables.flatMap((name) => process.env[name] || []));
   return {
     get: async (name) => {
       const value = process.env[name];

@@ -115,6 +115,18 @@ describe('redaction', () => {
     assert.equal(JSON.stringify(clean), '{"__proto__":{"a":"[redacted]"}}');
   });
 
+  it('of environment variables knows the keys of models, which nobody hands out', () => {
+    process.env.AGENTKIT_LLM_API_KEY = 'key-of-a-model';
+    try {
+      assert.equal(
+        createSecurityManager({ secrets: environmentSecrets() }).redact('key-of-a-model'),
+        '[redacted]',
+      );
+    } finally {
+      delete process.env.AGENTKIT_LLM_API_KEY;
+    }
+  });
+
   it('of environment variables knows what was given out, and what it was before it changed', async () => {
     const environment = environmentSecrets();
     const manager = createSecurityManager({ secrets: environment });

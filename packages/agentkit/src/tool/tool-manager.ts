@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { OpspawnError } from '../errors.ts';
-import { canonicalJson, isJson, type Json } from '../json.ts';
+import { assertJson, canonicalJson, isJson, type Json } from '../json.ts';
 import type { ToolSpec } from '../model/model.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Effect } from '../steps.ts';
@@ -185,8 +185,10 @@ async function checkSafely(check: Check, input: Json): Promise<Checked> {
 /** Arguments come as a text when the model wrote no JSON. */
 function describeText(text: string): string {
   try {
-    JSON.parse(text);
-    return 'must be an object, not a text';
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'string') return 'must be an object, not a text';
+    assertJson(value, 'arguments');
+    return 'must be an object, not the text of one';
   } catch (thrown) {
     return `must be a JSON object: ${messageOf(thrown)}`;
   }
