@@ -8,6 +8,7 @@ import {
   type McpHost,
   type MemoryOptions,
   memoryProviderBudget,
+  OpspawnError,
   type ProviderBudget,
 } from '@opspawn/agentkit';
 import { scriptedProvider } from '@opspawn/agentkit/testing';
@@ -16,7 +17,7 @@ import { storeMemory } from '../agents/store-memory.ts';
 import { StoreProviderBudget } from '../agents/store-provider-budget.ts';
 import { configuredMcpServers, mcpCredentials } from '../mcp/configured-servers.ts';
 import { storePins } from '../mcp/store-pins.ts';
-import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
+import { atPlace, type LoadedConfig } from '../tasks/definitions/load-config.ts';
 import type { OpspawnConfig } from '../tasks/definitions/user-config.ts';
 import { ambientTaskId } from '../tasks/durable/ambient.ts';
 import type { OpspawnNode } from './node.ts';
@@ -106,6 +107,7 @@ async function openMcpHost(
   loaded: LoadedConfig,
 ): Promise<McpHost | undefined> {
   const servers = await configuredMcpServers(settings, loaded);
+  await refuseUnknownServers(loaded, servers ?? {});
   if (servers === undefined) return undefined;
   return createMcpHost({
     servers,
@@ -114,4 +116,16 @@ async function openMcpHost(
     onLog: ({ server, source, line }) =>
       log[source === 'host' ? 'warn' : 'debug']({ mcpServer: server, source }, line),
   });
+}
+
+/** A misspelt server would only be found when a task of the agent runs. */
+async function refuseUnknownServers({ path, config }: LoadedConfig, servers: object): Promise<void> {
+  for (const { name, mcp } of config.agents ?? []) {
+    const unknown = mcp?.servers.find((server) => !Object.hasOwn(servers, server));
+    if (unknown === undefined) continue;
+    const known = Object.keys(servers).join(', ') || 'none';
+    const message = `the agent ${name} uses the MCP server ${unknown}, which is not configured; configured: ${known}`;
+    const details = { keys: ['agents', 'mcp', 'servers'] };
+    throw await atPlace(path, new OpspawnError('config_invalid', message, { details }));
+  }
 }

@@ -71,6 +71,18 @@ describe('a whole process', () => {
       message: /mcp\.yaml:3: /,
     });
   });
+
+  it('refuses an agent that uses an MCP server which is not configured', async (t) => {
+    const folder = temporaryFolder(t);
+    const source = "export default {\n  agents: [agent],\n  mcp: {\n    servers: ['fils'],\n  },\n};";
+    writeFileSync(join(folder, 'opspawn.config.ts'), source);
+    const agent = defineAgent({ name: 'reader', instructions: 'Read.', mcp: { servers: ['fils'] } });
+    const loaded = loadedFrom(folder, { agents: [agent], mcp: { servers: { files: { command: 'node' } } } });
+    await assert.rejects(startWorker({ settings: testSettings(folder), loaded }), {
+      code: 'config_invalid',
+      message: /opspawn\.config\.ts:4: the agent reader uses the MCP server fils, .* configured: files$/,
+    });
+  });
 });
 
 describe('the MCP servers of a worker', () => {

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { OpspawnError } from '@opspawn/agentkit';
 import { findConfig, loadConfig } from './load-config.ts';
 
+const run = promisify(execFile);
 const root = mkdtempSync(join(tmpdir(), 'opspawn-config-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 symlinkSync(
@@ -63,6 +66,14 @@ export default defineConfig({ agents: [agent], functions: [add], workflows: [bot
     );
     const { config } = await loadConfig(path);
     assert.deepEqual([config.agents?.[0]?.name, config.functions?.[0]?.name], ['helper', 'add']);
+  });
+
+  it('that waits for ever is refused, and the process does not end as if all were done', async () => {
+    const path = write('waits', 'await new Promise(() => {});\nexport default defineConfig({});');
+    const script = `import { loadConfig } from ${JSON.stringify(import.meta.resolve('./load-config.ts'))};
+loadConfig(${JSON.stringify(path)}).catch(({ message }) => console.log(message));`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script]);
+    assert.equal(stdout, `${path}: waits at its top level for something that never comes\n`);
   });
 
   it('a misspelt key is named with its line', async () => {

@@ -33,7 +33,7 @@ export async function loadConfig(path?: string): Promise<LoadedConfig> {
   }
   if (!existsSync(file)) throw new OpspawnError('config_invalid', `There is no file ${file}`);
   try {
-    const exported: { default?: OpspawnConfig } = await import(pathToFileURL(file).href);
+    const exported: { default?: OpspawnConfig } = await loaded(import(pathToFileURL(file).href));
     if (exported.default === undefined) {
       throw new OpspawnError('config_invalid', 'has no default export: export default defineConfig({ … })');
     }
@@ -43,8 +43,21 @@ export async function loadConfig(path?: string): Promise<LoadedConfig> {
   }
 }
 
-/** The same error with the file and the line before its message. */
-async function atPlace(file: string, thrown: unknown): Promise<OpspawnError> {
+/** Left alone with a top-level `await` that nothing settles, the process would end as if all were done. */
+async function loaded<T>(loading: Promise<T>): Promise<T> {
+  const { promise: stuck, reject } = Promise.withResolvers<never>();
+  const onIdle = () =>
+    reject(new OpspawnError('config_invalid', 'waits at its top level for something that never comes'));
+  process.once('beforeExit', onIdle);
+  try {
+    return await Promise.race([loading, stuck]);
+  } finally {
+    process.off('beforeExit', onIdle);
+  }
+}
+
+/** The same error with the file before its message, and the line where its `details.keys` or its stack say that it is. */
+export async function atPlace(file: string, thrown: unknown): Promise<OpspawnError> {
   const shown = relative(process.cwd(), file).startsWith('..') ? file : relative(process.cwd(), file);
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const details = thrown instanceof OpspawnError ? thrown.details : {};
