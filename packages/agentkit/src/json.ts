@@ -23,6 +23,8 @@ export type Jsonify<T> = [T] extends [Json | undefined]
           : Json;
 
 const maxJsonDepth = 500;
+/** Of a path in a message. */
+const maxPathLength = 200;
 
 /**
  * Whether JSON can hold the value unchanged. Deeper than `maxDepth` levels counts as no: parsers and databases of
@@ -67,7 +69,8 @@ export function decodeJson(text: string | undefined | null): Json | undefined {
 /** Throws `not_json`, naming the path, unless JSON can hold the value unchanged or it is undefined. */
 export function assertJson(value: unknown, subject = 'value'): asserts value is Json | undefined {
   if (value === undefined || isJson(value)) return;
-  const { path, what } = findNotJson(value, subject);
+  const { path: found, what } = findNotJson(value, subject);
+  const path = found.length > maxPathLength ? `${found.slice(0, maxPathLength)}…` : found;
   throw new OpspawnError('not_json', `${path} is ${what}, which JSON cannot hold`, { details: { path } });
 }
 

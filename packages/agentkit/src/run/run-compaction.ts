@@ -10,13 +10,7 @@ import type { ModelRequest, ToolSpec } from '../model/model.ts';
 import type { StepContext, StepOptions } from '../steps.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { type CallModel, modelTimeoutMs, reserveAnswer, spentOn, usageOf } from './run-model.ts';
-import {
-  compactionStep,
-  endsRun,
-  isCompactionStep,
-  type RecordedCompaction,
-  windowStep,
-} from './run-state.ts';
+import { compactionStep, isCompactionStep, type RecordedCompaction, windowStep } from './run-state.ts';
 
 /** Shares of the model's window. */
 const defaultShare = 0.75;
@@ -207,7 +201,7 @@ async function summarise(
     if (made.usage !== undefined) await steps.budget.settle(step, spentOn(made.usage));
     return made;
   } catch (thrown) {
-    if (!(thrown instanceof StepError) || endsRun(thrown.code)) return limits.explainTimeout(thrown);
+    if (!(thrown instanceof StepError)) return limits.explainTimeout(thrown);
     await steps.budget.settle(step, {});
     state.failedCompaction = turn;
     steps.log('warn', `The conversation could not be summarised: ${thrown.message}`);

@@ -1,7 +1,7 @@
 import type { AgentDefinition } from '../agent.ts';
 import { isRetryable, OpspawnError, recordError } from '../errors.ts';
 import type { AgentEvent, EventSink } from '../event.ts';
-import type { Json } from '../json.ts';
+import { isJson, type Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
 import type { SecurityManager } from '../security/security.ts';
 import type { Steps } from '../steps.ts';
@@ -60,16 +60,27 @@ export function eventSinks({ steps, onEvent }: RunEnvironment): EventSinks {
   return { emitLive, emitRecorded };
 }
 
-/** The error without known secrets, before it is recorded, shown or told to a model. */
+/** What is told of an error: enough to act on, and it does not fill a journal or a model's context. */
+const maxErrorLength = 10_000;
+
+/** The error without known secrets and without what is too much, before it is recorded, shown or told to a model. */
 export function redactError(security: SecurityManager, thrown: unknown): unknown {
-  const recorded = recordError(thrown) as unknown as Json;
-  const clean = security.redact(recorded);
-  if (clean === recorded) return thrown;
-  const { code, message, details } = clean as unknown as ReturnType<typeof recordError>;
+  const { code, message, details } = recordError(thrown);
+  const said = { message, ...(isBrief(details) && { details }) };
+  const clean = security.redact(said as Json) as typeof said;
+  if (clean === said && said.details === details && message.length <= maxErrorLength) return thrown;
   const { retryAfterMs } = thrown instanceof OpspawnError ? thrown : {};
-  return new OpspawnError(code, message, {
-    ...(details === undefined ? {} : { details }),
+  return new OpspawnError(code, shorten(clean.message), {
+    ...(clean.details !== undefined && { details: clean.details }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     retryable: isRetryable(thrown),
   });
 }
+
+const isBrief = (details: unknown): boolean =>
+  details !== undefined && isJson(details) && JSON.stringify(details).length <= maxErrorLength;
+
+const shorten = (text: string): string =>
+  text.length > maxErrorLength
+    ? `${text.slice(0, maxErrorLength)}… (${text.length - maxErrorLength} characters more)`
+    : text;

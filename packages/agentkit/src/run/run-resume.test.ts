@@ -243,24 +243,6 @@ describe('a run that goes on from what is recorded', () => {
     assert.deepEqual(settled, ['model:1', 'model:2']);
   });
 
-  it('stops again at a limit that a tool met', async () => {
-    const spend = defineTool({
-      description: 'Spends',
-      input: z.object({}),
-      execute: () => {
-        throw new BudgetExceededError('tokens', 10, 10, 1);
-      },
-    });
-    const agent = agentWith([callTool('spend'), 'never'], { tools: { spend } });
-    const first = memorySteps(stepOptions);
-    const isLimit = (thrown: unknown): boolean =>
-      thrown instanceof BudgetExceededError && thrown.details.limit === 'tokens';
-    await assert.rejects(runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps: first })), isLimit);
-    const steps = replayingSteps(first.history(), stepOptions);
-    await assert.rejects(runAgent(agent, { prompt: 'go' }, memoryEnvironment({ steps })), isLimit);
-    assert.equal(steps.history().length, 2);
-  });
-
   it('asks again when the approved tool is another one by then', async () => {
     const agentAt = (description: string) =>
       agentWith([callTool('add', { a: 1, b: 2 }), sayResults], { tools: { add: { ...add, description } } });

@@ -227,10 +227,7 @@ export const noProgressStep = (turns: number): string => `${noProgressPrefix}${t
 export const toolStep = (turn: number, call: ToolCall): string =>
   `${call.tool.replace(/[^\w.-]/g, '_').slice(0, 64)}:${turn}:${call.callId}`;
 
-/**
- * Takes in all that is recorded and gives the last turn. Failures that end a run are left out: their step is asked for
- * again and throws.
- */
+/** Takes in all that is recorded and gives the last turn. */
 export function foldHistory(state: RunProgress, history: readonly StepRecord[]): Turn | undefined {
   const outcomes = new Map<string, CallOutcome>();
   const turns: Turn[] = [];
@@ -277,18 +274,13 @@ export const turnOf = ({ usage, ...turn }: RecordedTurn): Turn => ({
 const recordedTurn = ({ outcome }: StepRecord): RecordedTurn =>
   (outcome as { value: unknown }).value as RecordedTurn;
 
-/** Failures of a tool's step that are no answer to the model: the run as a whole has to stop. */
-export const endsRun = (code: RecordedError['code']): boolean => code === 'budget_exceeded';
-
 /** What is no end of a call: its next round is. */
 const asksForInput = ({ outcome }: StepRecord): boolean =>
   !outcome.ok && InputRequired.fromError(outcome.error) !== undefined;
 
-/** What a call can be recorded as. A failed child is the model's to act on, also when it met a limit of its own. */
-const answersCall = ({ kind, outcome }: StepRecord): boolean =>
-  kind === 'child' ||
-  kind === 'question' ||
-  (kind === 'tool' && (outcome.ok || !endsRun(outcome.error.code)));
+/** What a call can be recorded as. A failure is the model's to act on, also that of a child which met a limit of its own. */
+const answersCall = ({ kind }: StepRecord): boolean =>
+  kind === 'child' || kind === 'question' || kind === 'tool';
 
 const notRun: CallOutcome = {
   ok: false,

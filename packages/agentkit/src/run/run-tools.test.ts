@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { z } from 'zod';
 import { add, agentWith, sayResults, withCode } from '../../test/tester.ts';
+import { BudgetExceededError, OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { secretsFrom } from '../security/secrets.ts';
 import { createSecurityManager } from '../security/security-rules.ts';
@@ -56,6 +57,32 @@ describe('tool calls', () => {
       tools.map(({ outcome }) => outcome),
       [1, 2, 3, 4].map((value) => ({ ok: true, value })),
     );
+  });
+
+  it('that fail say no more of it than a model can read, and never end the run', async () => {
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    const failures: readonly (() => unknown)[] = [
+      () => Promise.reject(new Error('x'.repeat(5_000_000))),
+      () => Promise.reject(new OpspawnError('tool_failed', 'odd', { details: circular })),
+      () =>
+        Promise.reject(new OpspawnError('tool_failed', 'odd', { details: { big: 'x'.repeat(5_000_000) } })),
+      () => Promise.reject(new BudgetExceededError('turns', 1, 1, 1)),
+    ];
+    const tools = Object.fromEntries(
+      failures.map((execute, index) => [
+        `fail${index}`,
+        defineTool({ description: 'Fails', input: z.object({}), execute: execute as () => string }),
+      ]),
+    );
+    const steps = [callTools(...Object.keys(tools).map((tool) => ({ tool, input: {} }))), sayResults];
+    const environment = memoryEnvironment();
+    const { output } = await runAgent(agentWith(steps, { tools }), { prompt: 'x' }, environment);
+    assert.match(
+      String(output),
+      /x{100}.* characters more.*; error "odd"; error "odd"; error "turns: 1 of 1 used/,
+    );
+    assert.ok(JSON.stringify(environment.steps.history()).length < 40_000);
   });
 
   it('with bad arguments, of an unknown tool, or that throw go back to the model as readable errors', async () => {

@@ -10,7 +10,9 @@ import type { PreparedCall, PreparedRequest, RefusedCall, ToolExecution } from '
 import { callInRounds } from './run-asking.ts';
 import { type RunContext, redactError } from './run-context.ts';
 import { isHandoff } from './run-handoff.ts';
-import { type CallOutcome, endsRun, toolStep } from './run-state.ts';
+import { type CallOutcome, toolStep } from './run-state.ts';
+
+const maxProgressLength = 1_000;
 
 /** What may run, or why it may not. */
 type Clearance = { kind: 'cleared'; prepared: Prepared } | { kind: 'refused'; error: OpspawnError };
@@ -77,7 +79,6 @@ async function runCall(
     clearance.kind === 'refused'
       ? run.steps.run<Json>(step, () => Promise.reject(clearance.error), { kind: 'tool', effect: 'read' })
       : carryOut(run, step, turn, call, clearance.prepared),
-    'request' in admitted,
   );
   const { callId, tool } = call;
   const output = run.security.redact(outcome.ok ? (outcome.value ?? null) : outcome.error.message);
@@ -215,7 +216,10 @@ function execute(
     idempotencyKey,
     signal,
     ...(resumed && { resumed }),
-    progress: (message) => run.emitLive({ type: 'tool.progress', callId, message: security.redact(message) }),
+    progress(said) {
+      const message = security.redact(said).slice(0, maxProgressLength);
+      run.emitLive({ type: 'tool.progress', callId, message });
+    },
   });
   const options: StepOptions<Json | undefined> = {
     kind: 'tool',
@@ -250,11 +254,11 @@ function settleRound(security: SecurityManager, result: Json | undefined | Input
 }
 
 /** A step's end as a value: a recorded failure is the model's to act on, everything else ends the run. */
-async function settled(step: Promise<Json | undefined>, isAsked: boolean): Promise<CallOutcome> {
+async function settled(step: Promise<Json | undefined>): Promise<CallOutcome> {
   try {
     return { ok: true, value: await step };
   } catch (thrown) {
-    if (!(thrown instanceof StepError) || (!isAsked && endsRun(thrown.code))) throw thrown;
+    if (!(thrown instanceof StepError)) throw thrown;
     return { ok: false, error: recordError(thrown) };
   }
 }

@@ -4,19 +4,31 @@ export const shortestSecret = 6;
 /** Below this a form of a secret would be found in what is none. */
 const shortestEncoded = 8;
 
-/** How a secret may stand in a text: as it is, escaped for JSON, a URL or a form, in hexadecimal, and within base64. */
+/** How a secret may stand in a text: as it is, escaped for JSON, a URL (both also twice), a form or HTML, in hexadecimal, and within base64. */
 export function formsOf(secret: string): string[] {
   if (secret.length < shortestSecret) return [];
-  const escaped = JSON.stringify(secret).slice(1, -1);
+  const escaped = escapeJson(secret);
   const url = encodeURIComponent(secret);
   const hex = Buffer.from(secret).toString('hex');
   const forms = [
-    ...[secret, escaped, escaped.replaceAll('/', '\\/'), escapeNonAscii(escaped)],
+    ...[secret, escaped, escaped.replaceAll('/', '\\/'), escapeNonAscii(escaped), escapeJson(escaped)],
+    ...[escapeHtml(secret), encodeURIComponent(url)],
     ...[url, lowerEscapes(url), strictUrl(url), strictUrl(url).replaceAll('%20', '+')],
     ...[hex, hex.toUpperCase(), ...base64Forms(secret)],
   ];
   return [...new Set(forms)];
 }
+
+const escapeJson = (text: string): string => JSON.stringify(text).slice(1, -1);
+
+const htmlEscapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+};
+const escapeHtml = (text: string): string =>
+  text.replace(/[&<>"]/g, (character) => htmlEscapes[character] as string);
 
 const escapeNonAscii = (text: string): string =>
   text.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

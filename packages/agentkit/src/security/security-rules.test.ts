@@ -77,6 +77,13 @@ describe('redaction', () => {
     assert.equal(redact(`https://x/?p=${encodeURIComponent('p"ss wörd+')}`), 'https://x/?p=[redacted]');
   });
 
+  it('finds them escaped twice, as texts within texts are, and for HTML', () => {
+    const said = JSON.stringify(JSON.stringify({ password: 'p"ss wörd+' }));
+    assert.equal(redact(said), JSON.stringify('{"password":"[redacted]"}'));
+    assert.equal(redact(encodeURIComponent(encodeURIComponent('p"ss wörd+'))), '[redacted]');
+    assert.equal(redact('<b>p&quot;ss wörd+</b>'), '<b>[redacted]</b>');
+  });
+
   it('finds them in base64 wherever they begin, in hexadecimal, and as other languages escape them', () => {
     for (const before of ['', 'a', 'ab', 'user:']) {
       for (const encoding of ['base64', 'base64url'] as const) {

@@ -81,7 +81,7 @@ suite('execute', () => {
       [[Number.NaN], /result\[0\] is NaN/],
       [10n, /result is a bigint/],
       [() => 1, /result is a function/],
-      [deep, /nested too deeply/],
+      [deep, /deeper than 500 levels/],
     ];
     for (const [result, message] of results) {
       await assert.rejects(run(doing(() => result)), failure('tool_failed', message, false));

@@ -165,7 +165,7 @@ const contextOf = (execution: ToolExecution, signal: AbortSignal, given: Given):
   signal,
   ...given,
   ...(execution.resumed && { resumed: execution.resumed }),
-  progress: (message) => execution.progress(message),
+  progress: (message) => execution.progress(String(message)),
 });
 
 /** Gives `work` a signal that ends with its time or with the call, and does not wait for work that ignores it. */

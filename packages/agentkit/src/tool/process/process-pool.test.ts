@@ -216,6 +216,16 @@ suite('an abort', () => {
     await until(isGone(pid));
   });
 
+  test('ends a process whose module never comes to its end', async () => {
+    await using pool = createProcessPool({ maxProcesses: 1 });
+    const endless = new URL('data:text/javascript,await new Promise(() => setInterval(() => {}, 1000))');
+    const controller = new AbortController();
+    const loading = ask(pool, 'echo', { module: endless, signal: controller.signal });
+    controller.abort(new TimeoutError('it'));
+    await assert.rejects(loading, failed(/not loaded in time/));
+    assert.equal(await ask(pool, 'echo', { value: 1 }), 1);
+  });
+
   test('that came before starts nothing', async () => {
     const fresh = createProcessPool();
     await assert.rejects(ask(fresh, 'echo', { signal: AbortSignal.abort() }), { name: 'AbortError' });
@@ -265,6 +275,16 @@ suite('a pool', () => {
     await first;
     await until(() => state() === 'starting');
     await until(() => state() === 'idle');
+  });
+
+  test('keeps as many fresh processes warm as were busy side by side', async () => {
+    await using pool = createProcessPool({ maxProcesses: 4 });
+    const askOnce = () => ask(pool, 'echo', { reuse: 'call' });
+    const spares = () => pool.processes().filter(({ state }) => state === 'idle').length;
+    await askOnce();
+    await until(() => spares() === 1);
+    await Promise.all([askOnce(), askOnce(), askOnce()]);
+    await until(() => spares() === 3);
   });
 
   test('ends processes that are not used', async () => {

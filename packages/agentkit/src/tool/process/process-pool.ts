@@ -85,6 +85,17 @@ const reuseOf = ({ reuse, sandbox }: PooledCall): 'call' | 'always' =>
 const keyOf = ({ module, memoryMb, sandbox, maxOutputBytes, reuse }: PooledCall): string =>
   JSON.stringify([module.href, memoryMb, reuse, ...(sandbox === undefined ? [] : [maxOutputBytes, sandbox])]);
 
+/** A module may never be loaded to its end; its process must not stay taken by a call that is over. */
+async function untilReady(process: ToolProcess, { context: { signal } }: PooledCall): Promise<void> {
+  const giveUp = (): void => process.kill('was killed: its module was not loaded in time');
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    await process.ready;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
 class WarmPool implements ProcessPool {
   /** Those idle for longest first. */
   readonly #members = new Set<Member>();
@@ -115,7 +126,7 @@ class WarmPool implements ProcessPool {
     call.context.signal.throwIfAborted();
     const member = this.#take(call) ?? (await this.#wait(call));
     try {
-      await member.process.ready;
+      await untilReady(member.process, call);
       return await member.process.call(call);
     } finally {
       if (reuseOf(call) === 'always') this.#giveBack(member);
@@ -128,7 +139,8 @@ class WarmPool implements ProcessPool {
     if (this.#isClosed) throw new OpspawnError('unavailable', 'The process pool is closed');
     const key = keyOf(call);
     const idle = [...this.#members].filter(({ isBusy, process }) => !isBusy && process.isAlive);
-    const warm = idle.filter((member) => member.key === key).at(-1);
+    const mine = idle.filter((member) => member.key === key);
+    const warm = mine.filter(({ process }) => process.isReady).at(-1) ?? mine[0];
     if (warm !== undefined) return this.#occupy(warm);
     if (this.#members.size >= this.#maxProcesses) {
       const [oldest] = idle;
@@ -175,7 +187,10 @@ class WarmPool implements ProcessPool {
     this.#serveNext();
   }
 
-  /** Ends what served its call. A spare is started afterwards, so that the call need not wait for that. */
+  /**
+   * Ends what served its call. A spare is started afterwards, so that the call need not wait for that: as many are kept
+   * warm as were busy side by side.
+   */
   #replace(member: Member, call: PooledCall): void {
     this.#members.delete(member);
     member.process.kill('was ended: its call was over');
@@ -184,11 +199,9 @@ class WarmPool implements ProcessPool {
   }
 
   #startSpare(call: PooledCall): void {
-    const key = keyOf(call);
-    const hasSpare = [...this.#members].some((other) => other.key === key && !other.isBusy);
-    if (this.#isClosed || hasSpare || this.#members.size >= this.#maxProcesses) return;
+    if (this.#isClosed || this.#members.size >= this.#maxProcesses) return;
     try {
-      this.#giveBack(this.#start(call, key));
+      this.#giveBack(this.#start(call, keyOf(call)));
     } catch {
       // The next call finds the same, and tells it.
     }
