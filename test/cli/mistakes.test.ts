@@ -54,6 +54,7 @@ describe('a mistake on the command line exits with 2 and says what is wrong', ()
     [['start', '--prot', '1'], /unknown option '--prot'\n\(Did you mean --port\?\)/],
     [['start', '--port', '99999'], /'99999' is invalid\. It must be a whole number, 0 to 65535\./],
     [['worker', '--capacity', '0'], /'0' is invalid\. It must be a whole number, 1 to 10000\./],
+    [['worker', '--queues', 'a b'], /OPSPAWN_QUEUES=a b must be 1 to 63 of A-Z/],
     [['run', 'x', '--kind', 'agnet'], /Allowed choices are agent, function, workflow/],
     [['run', 'x', '{bad'], /error: the input: the value is not JSON: .*\n.*--input/],
     [['run', 'x', '--input', '@missing.json'], /--input: missing\.json cannot be read: ENOENT/],

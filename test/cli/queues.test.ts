@@ -14,7 +14,7 @@ it('a queue that is paused stays so over a restart of all processes, until it is
   t.after(() => rmSync(cwd, { recursive: true }));
   const open = async () => {
     const server = await startOpspawn<{ url: string }>(['server', '--port', '0'], { cwd });
-    const worker = await startOpspawn(['worker', '--config', config], { cwd });
+    const worker = await startOpspawn(['worker', '--config', config, '--queues', 'default,mail'], { cwd });
     const run = (...args: string[]) => opspawn(args, { cwd, env: { OPSPAWN_URL: server.facts.url } });
     const json = async <T>(...args: string[]): Promise<T> => {
       const { code, stdout, stderr } = await run(...args, '--json');
@@ -51,4 +51,6 @@ it('a queue that is paused stays so over a restart of all processes, until it is
     return status === 'completed' ? status : undefined;
   });
   assert.equal((await second.run('queue', 'weight', 'default', '0')).code, 2);
+  const mailed = await second.run('run', 'greet', '{"who":"you"}', '--queue', 'mail');
+  assert.equal(mailed.code, 0, mailed.stderr);
 });

@@ -39,6 +39,9 @@ export const portOption = () =>
 export const capacityOption = () =>
   new Option('--capacity <n>', 'how many tasks run at once (default: 100)').argParser(wholeNumber(1, 10_000));
 
+export const queuesOption = () =>
+  new Option('--queues <names>', 'to serve beside those of the definitions, with commas (default: default)');
+
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;

@@ -22,12 +22,13 @@ export interface SettingOptions {
   host?: string;
   port?: number;
   capacity?: number;
+  queues?: string;
   /** Where the environment does not say one. */
   logLevel?: Settings['logLevel'];
 }
 
 export function settingsFrom(options: SettingOptions): Settings {
-  const { data, database, host, port, capacity, logLevel } = options;
+  const { data, database, host, port, capacity, queues, logLevel } = options;
   const { env } = process;
   return readSettings({
     ...env,
@@ -39,6 +40,7 @@ export function settingsFrom(options: SettingOptions): Settings {
     ...(host === undefined ? {} : { OPSPAWN_HOST: host }),
     ...(port === undefined ? {} : { OPSPAWN_PORT: String(port) }),
     ...(capacity === undefined ? {} : { OPSPAWN_CAPACITY: String(capacity) }),
+    ...(queues === undefined ? {} : { OPSPAWN_QUEUES: queues }),
     ...(logLevel === undefined || env.OPSPAWN_LOG_LEVEL ? {} : { OPSPAWN_LOG_LEVEL: logLevel }),
   });
 }

@@ -10,6 +10,7 @@ import {
   hostOption,
   onDatabase,
   portOption,
+  queuesOption,
 } from './command-options.ts';
 import { addFlow, addProvider, addQueues, timed } from './flow-commands.ts';
 import { addSessions } from './session-commands.ts';
@@ -62,6 +63,7 @@ function addServing(program: Command): void {
     .addOption(hostOption())
     .addOption(portOption())
     .addOption(capacityOption())
+    .addOption(queuesOption())
     .option('--no-worker', 'only serve: the same as "opspawn server"')
     .addHelpText(
       'after',
@@ -79,6 +81,7 @@ function addServing(program: Command): void {
     .addOption(dataOption('folder of the database (default: .opspawn)'))
     .addOption(databaseOption())
     .addOption(capacityOption())
+    .addOption(queuesOption())
     .action(async (options) => (await import('./commands/worker.ts')).work(options));
 }
 

@@ -1,6 +1,7 @@
 /** The only reader of the environment. */
 import { join, resolve } from 'node:path';
 import { OpspawnError } from '@opspawn/agentkit';
+import { nameSchema } from '@opspawn/sdk';
 import { z } from 'zod';
 
 /** What a process is told from outside. Durations in ms. */
@@ -82,7 +83,11 @@ const environmentSchema = z.object({
   OPSPAWN_LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   OPSPAWN_CONFIG: z.string().optional(),
   OPSPAWN_CAPACITY: wholeNumber(1, 10_000, 100),
-  OPSPAWN_QUEUES: z.string().default('default'),
+  OPSPAWN_QUEUES: z
+    .string()
+    .transform((names) => names.split(',').flatMap((name) => name.trim() || []))
+    .pipe(z.array(nameSchema))
+    .default(['default']),
   OPSPAWN_LEASE_TTL_MS: wholeNumber(300, 3_600_000, 15_000),
   OPSPAWN_SHUTDOWN_GRACE_MS: wholeNumber(0, 3_600_000, 10_000),
   OPSPAWN_KEEP_COMPLETED_DAYS: wholeNumber(0, 36_500, 30),
@@ -114,9 +119,7 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
     logLevel: variables.OPSPAWN_LOG_LEVEL,
     configPath: variables.OPSPAWN_CONFIG,
     capacity: variables.OPSPAWN_CAPACITY,
-    queues: variables.OPSPAWN_QUEUES.split(',')
-      .map((queue) => queue.trim())
-      .filter((queue) => queue !== ''),
+    queues: variables.OPSPAWN_QUEUES,
     leaseTtlMs: variables.OPSPAWN_LEASE_TTL_MS,
     shutdownGraceMs: variables.OPSPAWN_SHUTDOWN_GRACE_MS,
     retention: {

@@ -11,6 +11,7 @@ export interface StartOptions {
   host?: string;
   port?: number;
   capacity?: number;
+  queues?: string;
   worker: boolean;
 }
 

@@ -9,6 +9,7 @@ interface WorkerOptions {
   data?: string;
   database?: string;
   capacity?: number;
+  queues?: string;
 }
 
 /** Runs tasks until SIGTERM or SIGINT. stdout says when it has begun. */
