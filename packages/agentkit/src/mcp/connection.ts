@@ -82,6 +82,10 @@ export class Connection {
     const timeoutMs = transport.kind === 'http' ? startTimeoutMs : Math.min(maxProbeMs, startTimeoutMs / 2);
     this.#client = new Client(clientInfo, {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs } },
+      // results are checked by ours, which a server's pattern cannot keep busy for ever
+      jsonSchemaValidator: {
+        getValidator: () => (data) => ({ valid: true, data: data as never, errorMessage: undefined }),
+      },
       // a person may take days: what is asked goes through the run, not through the library
       inputRequired: { autoFulfill: false },
       capabilities: options.config.elicitation ? { elicitation: { form: {}, url: {} } } : {},

@@ -9,14 +9,15 @@ export async function checkStructure(
   { structuredContent, isError }: CallToolResult,
 ): Promise<void> {
   if (isError === true) return;
-  const details = { subject: name };
-  if (structuredContent === undefined) {
-    const message = `The tool ${name} has an output schema and gave no structured content`;
-    throw new OpspawnError('tool_failed', message, { retryable: false, details });
-  }
+  const failed = (message: string, cause?: unknown): OpspawnError =>
+    new OpspawnError('tool_failed', message, { retryable: false, details: { subject: name }, cause });
+  if (structuredContent === undefined)
+    throw failed(`The tool ${name} has an output schema and gave no structured content`);
   // both were parsed from JSON
-  const checked = await checkOutputBy({ jsonSchema: outputSchema as Json }, structuredContent as Json);
+  const output = { jsonSchema: outputSchema as Json };
+  const checked = await checkOutputBy(output, structuredContent as Json).catch((thrown: unknown) => {
+    throw failed(`The result of the tool ${name} cannot be checked: ${(thrown as Error).message}`, thrown);
+  });
   if (checked.ok) return;
-  const message = `The result of the tool ${name} is not what its schema says:\n${checked.problems}`;
-  throw new OpspawnError('tool_failed', message, { retryable: false, details });
+  throw failed(`The result of the tool ${name} is not what its schema says:\n${checked.problems}`);
 }

@@ -156,6 +156,12 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
     await assert.rejects(host.tools(['early']), { code: 'mcp_failed' });
   });
 
+  it('cannot keep us busy with a pattern of theirs', async () => {
+    await using host = hostOf({ nasty: nastyServer('keeps the checker of its results busy') });
+    const message = /cannot be checked: The pattern .* takes too long/;
+    await assert.rejects(call(await host.tools(['nasty']), 'nasty__work'), { code: 'tool_failed', message });
+  });
+
   it('cannot flood the log', async () => {
     await using host = hostOf({ nasty: nastyServer('floods stderr') });
     assert.equal(await call(await host.tools(['nasty']), 'nasty__work'), 'worked');

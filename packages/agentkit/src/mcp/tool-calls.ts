@@ -93,7 +93,10 @@ export class ToolCalls {
     const { held } = call.continuation;
     const open = held === undefined ? await this.#openCall(call, context) : await this.#answer(held, context);
     const next = await open.next(context.signal);
-    if (!isQuestions(next)) return next;
+    if (!isQuestions(next)) {
+      if (call.tool.outputSchema !== undefined) await checkStructure(call.tool, next);
+      return next;
+    }
     const elicitations = next.map(({ elicitation }, index) => [String(index), elicitation] as const);
     return new Asked(Object.fromEntries(elicitations), { kind: 'held', call: open });
   }

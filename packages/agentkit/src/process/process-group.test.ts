@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
-import { groupMembers, until } from '../../test/mcp/processes.ts';
+import { groupMembers, leftOf, processTree, until } from '../../test/mcp/processes.ts';
 import { ProcessGroup } from './process-group.ts';
 
 const env = { PATH: process.env.PATH ?? '' };
@@ -67,6 +67,20 @@ describe('process group', { timeout: 60_000 }, () => {
     await group.stop(20);
     assert.equal(await group.ended, 'was killed by SIGKILL');
     await until(() => groupMembers(group.pid ?? 0).length === 0);
+  });
+
+  it('stops what left the group, also when the command ends by itself as it was told', {
+    skip: process.platform !== 'linux',
+  }, async () => {
+    const group = shell(
+      'trap "exit 0" TERM; setsid sleep 1000 >/dev/null 2>&1 & echo ready; while :; do sleep 0.01; done',
+    );
+    await once(group.stdout, 'readable');
+    const isAway = ({ command }: { command: string }): boolean => command === 'sleep 1000';
+    await until(() => processTree(group.pid ?? 0).some(isAway));
+    const away = processTree(group.pid ?? 0).filter(isAway);
+    await group.stop(30_000);
+    await until(() => leftOf(away).length === 0);
   });
 
   it('does not wait for what left the group but holds its pipes', async () => {

@@ -10,7 +10,7 @@ import { type ChildProcessWithoutNullStreams, type StdioOptions, spawn } from 'n
 import { openSync, readdirSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { killTree } from './process-tree.ts';
+import { killKin, killTree, kinOf } from './process-tree.ts';
 
 /** `end` does what `killTree` does, sparing the shell that runs it; `$$` is the command. */
 const leash = `end() {
@@ -102,8 +102,12 @@ export class ProcessGroup {
     }
   }
 
-  /** Closes its stdin and sends SIGTERM; what is still there after `graceMs` gets SIGKILL. */
+  /**
+   * Closes its stdin and sends SIGTERM; what is still there after `graceMs` gets SIGKILL, also what the command had put into
+   * groups of their own and left behind (Linux).
+   */
   async stop(graceMs: number): Promise<void> {
+    const kin = this.pid === undefined || this.#gone ? [] : kinOf(this.pid);
     if (!this.#stopping) {
       this.#stopping = true;
       this.#drainMs = graceMs;
@@ -113,6 +117,7 @@ export class ProcessGroup {
     await settledWithin(this.ended, graceMs);
     this.kill('SIGKILL');
     await this.ended;
+    killKin(kin);
   }
 }
 

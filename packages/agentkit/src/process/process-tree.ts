@@ -11,6 +11,32 @@ export function killTree(pid: number): void {
   signal(pid, 'SIGKILL');
 }
 
+/** A process, and when it started: another one may get its number. */
+export interface Kin {
+  pid: number;
+  startedAt: string | undefined;
+}
+
+/** All below a process as of now, in whatever groups and sessions. Only Linux tells. */
+export const kinOf = (pid: number): Kin[] =>
+  childrenOf(pid).flatMap((child) => [{ pid: child, startedAt: startOf(child) }, ...kinOf(child)]);
+
+/** Kills those that are still there, with all below them. */
+export function killKin(kin: readonly Kin[]): void {
+  for (const { pid, startedAt } of kin)
+    if (startedAt !== undefined && startOf(pid) === startedAt) killTree(pid);
+}
+
+/** In ticks since the machine started; undefined of one that is gone. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
 function childrenOf(pid: number): number[] {
   try {
     const threads = readdirSync(`/proc/${pid}/task`);

@@ -1,18 +1,28 @@
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
+import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { boundedRegExp } from './bounded-reg-exp.ts';
 import { describeProblem } from './problem-list.ts';
 
 /**
  * Schemas come from others: what their authors' validators let pass must not fail here (`strict`), and two of them may
  * have the same `$id` (`addUsedSchema`). Nothing is coerced and no default is filled in.
  */
-const options: Options = { strict: false, allErrors: true, addUsedSchema: false, logger: false };
+const options: Options = {
+  strict: false,
+  allErrors: true,
+  addUsedSchema: false,
+  ownProperties: true,
+  logger: false,
+  code: { regExp: boundedRegExp },
+};
 
 const dialects: readonly { schema: RegExp; create: () => Ajv }[] = [
   { schema: /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/, create: () => new Ajv2020(options) },
+  { schema: /^https?:\/\/json-schema\.org\/draft\/2019-09\/schema#?$/, create: () => new Ajv2019(options) },
   { schema: /^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/, create: () => new Ajv(options) },
 ];
 
@@ -43,7 +53,10 @@ export const findProblems = (schema: { [key: string]: Json }, value: Json): stri
 
 function compile(schema: { [key: string]: Json }): ValidateFunction {
   try {
-    const validate = instanceFor(schema.$schema).compile(withoutDialect(schema));
+    const instance = instanceFor(schema.$schema);
+    const own = asRoot(schema);
+    const validate = instance.compile(own);
+    instance.removeSchema(own); // it would be kept as long as the instance, which is for ever
     if ('$async' in validate) throw new Error('$async is not supported');
     return validate;
   } catch (thrown) {
@@ -65,10 +78,10 @@ function instanceFor(dialect: Json | undefined): Ajv {
   return instance;
 }
 
-/** Ajv knows each dialect under one spelling of its address only. */
-function withoutDialect(schema: { [key: string]: Json }): { [key: string]: Json } {
-  const { $schema: _, ...rest } = schema;
-  return rest;
+/** Ajv knows each dialect under one spelling of its address only, and `{ $ref: '#' }` only in what has an address. */
+function asRoot(schema: { [key: string]: Json }): { [key: string]: Json } {
+  const { $schema: _, $id = 'https://schema.invalid/root', ...rest } = schema;
+  return { $id, ...rest };
 }
 
 const issueOf = ({ instancePath, keyword, params, message = 'is not valid' }: ErrorObject): SchemaIssue => ({

@@ -48,6 +48,12 @@ suite('JSON Schema', () => {
     }
   });
 
+  test('checks draft 2019-09 as draft 2019-09', async () => {
+    const $schema = 'https://json-schema.org/draft/2019-09/schema';
+    const schema = object({ a: { $recursiveRef: '#' } }, { $schema, unevaluatedProperties: false });
+    assert.match(await problems(schema, { a: { b: 1 } }), /b: must NOT have unevaluated properties/);
+  });
+
   test('checks formats', async () => {
     const formats: [string, string, string][] = [
       ['email', 'a@b.example', 'a@'],
@@ -114,6 +120,31 @@ suite('JSON Schema', () => {
       await problems(schema, { tree: { value: 1, next: { value: 'x' } } }),
       /^- tree\.next\.value: /,
     );
+  });
+
+  test('follows references to the whole', async () => {
+    for (const more of [
+      {},
+      { $id: 'https://a.example/list' },
+      { $schema: 'http://json-schema.org/draft-07/schema#' },
+    ]) {
+      const schema = object({ value: { type: 'integer' }, next: { $ref: '#' } }, more);
+      assert.equal(await problems(schema, { next: { next: { value: 1 } } }), 'ok');
+      assert.match(await problems(schema, { next: { next: { value: 'x' } } }), /^- next\.next\.value: /);
+    }
+  });
+
+  test('sees only the properties that are there, whatever they are called', async () => {
+    const schema = object({ constructor: { type: 'integer' }, toString: {} }, { required: ['toString'] });
+    assert.match(await problems(schema, {}), /^- toString: /);
+    assert.equal(await problems(schema, { toString: 1 }), 'ok');
+  });
+
+  test('is not kept busy by a pattern', async () => {
+    const schema = object({ a: { pattern: '^(a+)+$' } }, { patternProperties: { '^(b+)+$': {} } });
+    assert.equal(await problems(schema, { a: 'a'.repeat(1_000) }), 'ok');
+    for (const value of [{ a: `${'a'.repeat(60)}!` }, { [`${'b'.repeat(60)}!`]: 1 }])
+      await assert.rejects(problems(schema, value), invalid(/takes too long/));
   });
 
   test('refuses a schema that cannot be compiled, saying why', async () => {

@@ -14,10 +14,14 @@ const initialized = {
   capabilities: { tools: {} },
   serverInfo: { name: 'nasty', version: '1.0.0' },
 };
-const tools = [{ name: 'work', inputSchema: { type: 'object' } }];
+const work = { name: 'work', inputSchema: { type: 'object' } };
 
 /** Serves the older protocol by hand; `work` does what the way says. */
-function serve(work: (request: Request) => void, before: (request: Request) => void = () => {}): void {
+function serve(
+  call: (request: Request) => void,
+  before: (request: Request) => void = () => {},
+  tools: readonly object[] = [work],
+): void {
   createInterface({ input: process.stdin }).on('line', (line) => {
     const request = JSON.parse(line) as Request;
     const { id, method } = request;
@@ -25,7 +29,7 @@ function serve(work: (request: Request) => void, before: (request: Request) => v
     if (id === undefined) return;
     if (method === 'initialize') send({ id, result: initialized });
     else if (method === 'tools/list') send({ id, result: { tools } });
-    else if (method === 'tools/call') work(request);
+    else if (method === 'tools/call') call(request);
     else send({ id, error: { code: -32601, message: 'Method not found' } });
   });
 }
@@ -51,6 +55,13 @@ const ways: Record<string, () => void> = {
     createInterface({ input: process.stdin }).on('line', (line) =>
       send({ id: (JSON.parse(line) as Request).id, result: 7 }),
     );
+  },
+  'keeps the checker of its results busy': () => {
+    const properties = { a: { type: 'string', pattern: '^(a+)+$' } };
+    const structuredContent = { a: `${'a'.repeat(60)}!` };
+    serve(({ id }) => send({ id, result: { content: [], structuredContent } }), undefined, [
+      { ...work, outputSchema: { type: 'object', properties } },
+    ]);
   },
   'dies of unknown requests': () =>
     serve(answer, ({ method }) => method === 'server/discover' && process.exit(1)),

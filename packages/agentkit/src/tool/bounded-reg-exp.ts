@@ -1,0 +1,36 @@
+import { createContext, Script } from 'node:vm';
+import { OpspawnError } from '../errors.ts';
+
+/** Shorter texts are done in no time by whatever pattern. */
+const shortText = 20;
+const maxMs = 50;
+
+const script = new Script('pattern.test(text)');
+const context = createContext({ pattern: undefined, text: '' }) as {
+  pattern: RegExp | undefined;
+  text: string;
+};
+
+/**
+ * A regular expression of somebody else's: a server's schema may hold one that takes years for a text of forty characters.
+ * It is ended after 50 ms, and throws `invalid_argument`.
+ */
+export function boundedRegExp(source: string, flags: string): { test(text: string): boolean } {
+  const pattern = new RegExp(source, flags);
+  const test = (text: string): boolean =>
+    text.length <= shortText ? pattern.test(text) : testInTime(pattern, text);
+  return { test, toString: () => String(pattern) } as { test(text: string): boolean };
+}
+/** What Ajv would write into code of its own, were it asked for some. */
+boundedRegExp.code = 'new RegExp';
+
+function testInTime(pattern: RegExp, text: string): boolean {
+  Object.assign(context, { pattern, text });
+  try {
+    return script.runInContext(context, { timeout: maxMs }) as boolean;
+  } catch (cause) {
+    throw new OpspawnError('invalid_argument', `The pattern ${pattern} takes too long`, { cause });
+  } finally {
+    Object.assign(context, { pattern: undefined, text: '' });
+  }
+}
