@@ -72,6 +72,12 @@ const connections: BadRequestCase[] = [
   ['not HTTP', () => raw('hello\r\n\r\n'), 400, 'invalid_argument'],
   ['a TLS hello', () => raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'), 400, 'invalid_argument'],
   ['an unknown method', () => raw('FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n'), 400, 'invalid_argument'],
+  [
+    'a tunnel',
+    () => raw('CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    400,
+    'invalid_argument',
+  ],
   ['an unknown version', () => raw('GET / HTTP/9.9\r\nHost: localhost\r\n\r\n'), 400, 'invalid_argument'],
   [
     'a header without a colon',

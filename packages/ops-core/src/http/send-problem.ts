@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Operation, OpspawnError, operations } from '@opspawn/sdk';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { securityHeaders } from './guard.ts';
@@ -67,7 +67,7 @@ const allowedMethods = (path: string): string[] => [
 ];
 
 /** Answers on a connection whose bytes are no request that a route could see, and closes it. */
-export function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+export function refuseBytes(error: { code?: string | undefined }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -93,6 +93,8 @@ function explain(code: string | undefined): { status: number; refusal: OpspawnEr
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return { status: 408, refusal: new OpspawnError('timeout', 'The request came in too slowly') };
+    case 'CONNECT':
+      return { status: 400, refusal: new OpspawnError('invalid_argument', 'This is no proxy') };
     case 'HPE_HEADER_OVERFLOW':
       return { status: 431, refusal: new OpspawnError('payload_too_large', 'The headers are over 16 KiB') };
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':

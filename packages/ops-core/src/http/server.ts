@@ -115,6 +115,8 @@ function createApp(options: HttpServerOptions): FastifyInstance {
   app.server.maxConnections = options.maxConnections ?? 4096;
   // RFC 9110 lets a server pass over expectations that it does not know; Node would answer with an empty 417.
   app.server.on('checkExpectation', app.routing);
+  // Node would hang up without a word.
+  app.server.on('connect', ({ method }, socket) => refuseBytes({ code: method }, socket));
   return app;
 }
 
