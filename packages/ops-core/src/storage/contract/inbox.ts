@@ -64,6 +64,21 @@ export const inboxCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'inboxes that are read at the same time are told apart, each in the order of its posts',
+    async run({ store }) {
+      const owners = [await submitAndClaim(store), await submitAndClaim(store), await submitAndClaim(store)];
+      const [first, second] = owners;
+      for (const key of ['b', 'a', 'c'])
+        for (const owner of [second, first]) await post(store, owner?.taskId ?? '', item('signal', { key }));
+      const taskIds = [...owners, first].map((owner) => owner?.taskId ?? '');
+      const inboxes = await Promise.all([...taskIds, 'no id'].map((taskId) => store.inbox(taskId)));
+      const keys = inboxes.map((rows) => rows.map(({ key }) => key));
+      assert.deepEqual(keys, [['b', 'a', 'c'], ['b', 'a', 'c'], [], ['b', 'a', 'c'], []]);
+      assert.notEqual(inboxes[0]?.[0]?.id, inboxes[1]?.[0]?.id);
+      assert.deepEqual(inboxes[0], inboxes[3]);
+    },
+  },
+  {
     promise: 'suspending is refused when something for an open wait is in the inbox, and nothing is written',
     async run({ store }) {
       const owner = await submitAndClaim(store);

@@ -1,6 +1,5 @@
 import type { StoredDecision } from '../decisions.ts';
 import type { JournalRow } from '../sqlite/journal-view.ts';
-import type { InboxItem, InboxRow } from '../store.ts';
 import { statement } from './connections.ts';
 
 /** Entries with seq > $2, in order, at most $3. */
@@ -13,14 +12,6 @@ export const journalOf = statement<JournalRow>(
    order by seq limit $3`,
 );
 
-type ItemRow = [id: string, kind: InboxItem['kind'], key: string, at: number, data: string | null];
-
-/** Items that are not taken yet, oldest first. */
-export const inboxOf = statement<ItemRow>(
-  'inbox',
-  'select id, kind, key, at, data from inbox where task_id = $1 and taken_at is null order by position',
-);
-
 /** The latest decision with this key, taken or not. */
 export const lastDecisionOf = statement<[at: number, data: string | null]>(
   'last_decision',
@@ -30,14 +21,6 @@ export const lastDecisionOf = statement<[at: number, data: string | null]>(
 );
 
 export const toDecision = ([at, data]: [number, string | null]): StoredDecision => ({
-  at,
-  ...(data === null ? {} : { data }),
-});
-
-export const toInboxRow = ([id, kind, key, at, data]: ItemRow): InboxRow => ({
-  id,
-  kind,
-  key,
   at,
   ...(data === null ? {} : { data }),
 });

@@ -19,7 +19,6 @@ import type {
   ClaimedTask,
   DefinitionRow,
   EntryRow,
-  InboxRow,
   NewTask,
   Store,
   SubmitResult,
@@ -39,7 +38,8 @@ import { type Connections, type Statement, statement } from './connections.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
 import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
-import { inboxOf, journalOf, lastDecisionOf, toDecision, toInboxRow } from './journal-view.ts';
+import { openInboxes } from './inboxes.ts';
+import { journalOf, lastDecisionOf, toDecision } from './journal-view.ts';
 import { limitKeysOf, limitOf, limitsOf, removeLimit, setLimit, toLimitState } from './limits.ts';
 import { openMemories, type Run } from './memories.ts';
 import {
@@ -99,6 +99,7 @@ export class PostgresStore implements Store {
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;
   readonly spending: SpendingStore;
+  readonly inbox: Store['inbox'];
   readonly #connections: Connections;
   readonly #clock = new StoreClock();
   readonly #writes: Writes;
@@ -115,6 +116,7 @@ export class PostgresStore implements Store {
     this.providers = openProviderBudgets(run, this.#clock);
     this.budgets = openTaskBudgets(run);
     this.spending = openSpending(run);
+    this.inbox = openInboxes(run);
     this.#vacuum = new Vacuum(connections);
     this.#claims = new Claims({
       run: (query, values) => this.#run('claims', query, values),
@@ -178,11 +180,6 @@ export class PostgresStore implements Store {
   async journal(taskId: string, after: number, limit: number): Promise<readonly EntryRow[]> {
     if (!isUuid(taskId)) return [];
     return (await this.#run('reads', journalOf, [taskId, after, limit])).map(entryOf);
-  }
-
-  async inbox(taskId: string): Promise<readonly InboxRow[]> {
-    if (!isUuid(taskId)) return [];
-    return (await this.#run('reads', inboxOf, [taskId])).map(toInboxRow);
   }
 
   async lastDecision(taskId: string, key: string): ReturnType<Store['lastDecision']> {

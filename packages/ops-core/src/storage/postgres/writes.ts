@@ -9,11 +9,11 @@ import type {
   WriteResults,
 } from '../store.ts';
 import { isPlainAppend, plainAppend } from './append.ts';
+import { Batches } from './batches.ts';
 import type { StoreClock } from './clock.ts';
 import type { Connections } from './connections.ts';
 import { refusalOf } from './failure.ts';
 import { isPlainFinish, plainFinish } from './finish.ts';
-import { GroupCommit } from './group-commit.ts';
 import type { PlainWrite } from './plain-write.ts';
 import { isPlainSubmit, plainSubmit } from './submit.ts';
 import { encodeExpiries, encodeWrites, noteTold, type OverdueTask, writeAll } from './write-all.ts';
@@ -29,17 +29,17 @@ type Answer = { readonly result: unknown } | { readonly error: unknown };
 /** Group commit of all writes: the plain ones by kind, all others together. */
 export class Writes implements AsyncDisposable {
   readonly #parts: WritesParts;
-  readonly #submits: GroupCommit<NewTask, SubmitResult | undefined>;
-  readonly #appends: GroupCommit<AppendWrite, OwnedResult | undefined>;
-  readonly #finishes: GroupCommit<FinishWrite, OwnedResult | undefined>;
-  readonly #others: GroupCommit<Write, Answer>;
+  readonly #submits: Batches<NewTask, SubmitResult | undefined>;
+  readonly #appends: Batches<AppendWrite, OwnedResult | undefined>;
+  readonly #finishes: Batches<FinishWrite, OwnedResult | undefined>;
+  readonly #others: Batches<Write, Answer>;
 
   constructor(parts: WritesParts) {
     this.#parts = parts;
     this.#submits = this.#groupPlain(plainSubmit, (task) => task.input?.length ?? 0);
     this.#appends = this.#groupPlain(plainAppend, lengthOfWrite);
     this.#finishes = this.#groupPlain(plainFinish, lengthOfWrite);
-    this.#others = new GroupCommit({ commit: (writes) => this.#commitAny(writes), lengthOf: lengthOfWrite });
+    this.#others = new Batches({ send: (writes) => this.#commitAny(writes), lengthOf: lengthOfWrite });
   }
 
   async write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
@@ -91,8 +91,8 @@ export class Writes implements AsyncDisposable {
   #groupPlain<Item, Result, Row>(
     plain: PlainWrite<Item, Result, Row>,
     lengthOf: (item: Item) => number,
-  ): GroupCommit<Item, Result | undefined> {
-    return new GroupCommit({ commit: (items) => this.#commitPlain(plain, items), lengthOf });
+  ): Batches<Item, Result | undefined> {
+    return new Batches({ send: (items) => this.#commitPlain(plain, items), lengthOf });
   }
 
   /** Results in the order of the items; undefined for what the statement did not do, all of them if need be. */

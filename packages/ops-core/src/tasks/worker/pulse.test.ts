@@ -47,3 +47,19 @@ it('says of an inbox that cannot be read only while its attempt goes on', async 
   await sleep(1);
   assert.deepEqual(errors.map(String), ['Error: going']);
 });
+
+it('reads no inbox of an attempt that lives for a moment only', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  await using bus = openMemoryBus();
+  using pulse = new Pulse({ live: bus.live, onError: () => {} });
+  let reads = 0;
+  const reloadInbox = async (): Promise<void> => {
+    reads += 1;
+  };
+  pulse.add({ taskId: 'new', task: { claimedAt: 0 }, reloadInbox } as unknown as Attempt, 60_000);
+  t.mock.timers.tick(100);
+  assert.equal(reads, 0);
+  await sleep(110);
+  t.mock.timers.tick(100);
+  assert.equal(reads, 1);
+});

@@ -18,6 +18,7 @@ interface Running {
   readonly deadlineAt: number;
   /** The same of the whole task; Infinity where it has none. */
   readonly taskDeadlineAt: number;
+  /** When it began, until its inbox was read. */
   inboxReadAt: number;
   subscription: Disposable | undefined;
 }
@@ -91,8 +92,10 @@ export class Pulse implements Disposable {
     for (const running of this.#running.values()) {
       if (now >= running.taskDeadlineAt) running.attempt.stop('task_deadline', taskDeadlinePassed(running));
       else if (now >= running.deadlineAt) running.attempt.stop('deadline', deadlinePassed(running));
-      if (running.subscription === undefined) this.#watch(running);
-      else if (now - running.inboxReadAt > rereadMs && rereads++ < maxRereads) this.#readInbox(running);
+      const unreadMs = now - running.inboxReadAt;
+      if (running.subscription === undefined) {
+        if (unreadMs >= everyMs) this.#watch(running);
+      } else if (unreadMs > rereadMs && rereads++ < maxRereads) this.#readInbox(running);
     }
   }
 

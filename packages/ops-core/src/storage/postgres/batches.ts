@@ -1,4 +1,4 @@
-/** Batches of one transaction; what comes while two are under way waits for the next. */
+/** Batches; what comes while two are under way waits for the next. */
 const maxInFlight = 2;
 const maxItems = 500;
 /** In UTF-16 units of all values of a batch. A bigger one goes alone. */
@@ -10,25 +10,25 @@ interface Job<Item, Result> {
   reject(error: unknown): void;
 }
 
-export interface GroupCommitOptions<Item, Result> {
-  /** Commits the items as one transaction; a result for each. What it throws, each caller gets. */
-  readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>;
+export interface BatchesOptions<Item, Result> {
+  /** Sends the items as one statement; a result for each. What it throws, each caller gets. */
+  readonly send: (items: readonly Item[]) => Promise<readonly Result[]>;
   /** The length of an item's values, in UTF-16 units. */
   readonly lengthOf: (item: Item) => number;
 }
 
 /**
- * Collects what is asked for while commits are in flight and commits it together; each caller is answered after the
- * commit. There is no timer: a batch goes at the end of the turn of the event loop, or when one before it ends.
+ * Group commit: collects what is asked for while statements are in flight and sends it together; each caller is answered
+ * after the commit. There is no timer: a batch goes at the end of the turn of the event loop, or when one before it ends.
  */
-export class GroupCommit<Item, Result> implements AsyncDisposable {
-  readonly #options: GroupCommitOptions<Item, Result>;
+export class Batches<Item, Result> implements AsyncDisposable {
+  readonly #options: BatchesOptions<Item, Result>;
   #jobs: Job<Item, Result>[] = [];
   #inFlight = 0;
   #isArmed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(options: GroupCommitOptions<Item, Result>) {
+  constructor(options: BatchesOptions<Item, Result>) {
     this.#options = options;
   }
 
@@ -62,7 +62,7 @@ export class GroupCommit<Item, Result> implements AsyncDisposable {
     this.#inFlight += 1;
     if (this.#jobs.length > 0) this.#arm();
     try {
-      const results = await this.#options.commit(jobs.map((job) => job.item));
+      const results = await this.#options.send(jobs.map((job) => job.item));
       for (const [index, job] of jobs.entries()) job.resolve(results[index] as Result);
     } catch (error) {
       for (const job of jobs) job.reject(error);
