@@ -18,6 +18,14 @@ describe('memory of this process', () => {
     });
   }
 
+  it('refuses a time of expiry that is none', async () => {
+    const memory = { text: 'x', scope: { namespace: 'a' }, source: { by: 'me', isFromOutside: false } };
+    for (const expiresAt of [Number.NaN, 'soon', new Date()])
+      await assert.rejects(createMemory().remember({ ...memory, expiresAt: expiresAt as number }), {
+        code: 'invalid_argument',
+      });
+  });
+
   it('gives what was there, whatever is appended later', async () => {
     const memory = createMemory();
     const scope = { namespace: 'a', session: 's' };

@@ -23,6 +23,8 @@ const candidates = 50;
 /** Memories that get the vector that they lack (an embedding model that failed, or another one) within one recall. */
 const healedAtOnce = 64;
 const longestText = 64 * 1024;
+/** Of a query, its first ones: each more costs a database as much again, and tells less. */
+const mostWords = 256;
 
 type LongTerm = Pick<Memory, 'remember' | 'recall' | 'forget' | 'blocks' | 'writeBlock'>;
 
@@ -86,7 +88,7 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
     async recall(scope, query, { limit = defaultRecall, signal }: RecallOptions = {}) {
       const visible = visibleTo(scope);
       if (query.trim() === '') return [];
-      const words = [...new Set(wordsOf(query))];
+      const words = [...new Set(wordsOf(query))].slice(0, mostWords);
       const byWords = words.length === 0 ? [] : await store.byWords(visible, words, candidates);
       return fuse([byWords, await nearest(visible, query, signal)]).slice(0, limit);
     },
@@ -104,7 +106,11 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
   };
 }
 
-function checkMemory({ text }: NewMemory): void {
+function checkMemory({ text, expiresAt }: NewMemory): void {
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt))
+    throw new OpspawnError('invalid_argument', 'A memory expires at a Unix time in milliseconds', {
+      details: { path: 'expiresAt' },
+    });
   if (text.trim() !== '' && text.length <= longestText) return;
   throw new OpspawnError('invalid_argument', `A memory is a text of 1 to ${longestText} characters`, {
     details: { path: 'text', length: text.length },

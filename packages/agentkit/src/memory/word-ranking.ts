@@ -8,8 +8,8 @@ const unspaced =
 const longestWord = 64;
 
 /**
- * A text's words: letters and digits of any script, in lower case, without accents, at most 64 characters each. Every
- * backend finds memories by these, so that all of them find the same.
+ * A text's words: letters and digits of any script, in lower case, without accents, at most 64 characters each, and each
+ * emoji. Every backend finds memories by these, so that all of them find the same.
  */
 export function wordsOf(text: string): string[] {
   const words =
@@ -18,7 +18,7 @@ export function wordsOf(text: string): string[] {
       .replace(/\p{M}/gu, '')
       .toLowerCase()
       .replace(unspaced, (run) => ` ${pairsOf([...run]).join(' ')} `)
-      .match(/[\p{L}\p{N}]+/gu) ?? [];
+      .match(/[\p{L}\p{N}]+|\p{Extended_Pictographic}/gu) ?? [];
   return words.map((word) => word.slice(0, longestWord));
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { add, agentWith, sayResults, withCode } from '../../test/tester.ts';
-import { OpspawnError } from '../errors.ts';
+import { BudgetExceededError, OpspawnError } from '../errors.ts';
 import { memorySteps } from '../memory-steps.ts';
 import type { Message } from '../message.ts';
 import { type ScriptedStep, scriptedModel } from '../model/scripted/scripted-model.ts';
@@ -84,6 +84,43 @@ describe('a run', () => {
     const planner: Planner = { name: 'inventive', next: () => ({ do: 'call_tools', calls: [made] }) };
     const agent = agentWith([], { planner });
     await assert.rejects(runAgent(agent, { prompt: 'x' }, memoryEnvironment()), withCode('internal'));
+  });
+
+  it('ends with a code for a planner that decides nothing that is known, or ends with what is no JSON', async () => {
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    for (const [decided, code] of [
+      [undefined, 'internal'],
+      [{ do: 'dance' }, 'internal'],
+      [{ do: 'finish', output: circular }, 'not_json'],
+    ] as const) {
+      const planner: Planner = { name: 'odd', next: () => decided as never };
+      await assert.rejects(
+        runAgent(agentWith([], { planner }), { prompt: 'x' }, memoryEnvironment()),
+        withCode(code),
+      );
+    }
+  });
+
+  it('does not wait for a planner longer than it may, nor after it was stopped', async () => {
+    const planner: Planner = { name: 'slow', next: () => new Promise(() => {}) };
+    await assert.rejects(
+      runAgent(agentWith([], { planner, limits: { wallTimeMs: 20 } }), { prompt: 'x' }, memoryEnvironment()),
+      (thrown) => thrown instanceof BudgetExceededError && thrown.details.limit === 'wallTimeMs',
+    );
+    const signal = AbortSignal.timeout(20);
+    await assert.rejects(
+      runAgent(agentWith([], { planner }), { prompt: 'x' }, memoryEnvironment({ stepOptions: { signal } })),
+      withCode('cancelled'),
+    );
+  });
+
+  it('refuses a prompt that is neither a text nor a list of parts', async () => {
+    for (const prompt of [5, {}, [{ type: 'text' }], [null], undefined])
+      await assert.rejects(
+        runAgent(agentWith(['x']), { prompt: prompt as never }, memoryEnvironment()),
+        withCode('invalid_argument'),
+      );
   });
 
   it('refuses two tools of one name', async () => {

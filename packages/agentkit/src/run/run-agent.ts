@@ -4,13 +4,13 @@
  */
 import type { AgentDefinition } from '../agent.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from '../errors.ts';
-import type { Json } from '../json.ts';
+import { assertJson, type Json } from '../json.ts';
 import type { Compaction } from '../memory/compaction/compaction.ts';
 import type { ToolCall } from '../message.ts';
-import type { Planner, PlanStep } from '../planner/planner.ts';
+import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
 import { withinWindow } from './run-compaction.ts';
-import { eventSinks, type RunContext } from './run-context.ts';
+import { awaited, eventSinks, type RunContext } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 import { guardInput, guardOutput } from './run-guardrails.ts';
 import { callModel, takeTurn } from './run-model.ts';
@@ -54,7 +54,7 @@ async function advance(run: RunContext): Promise<Json> {
   for (;;) {
     if (run.state.speaker !== run.agent) await handOver(run, run.state.speaker);
     const { planner = react } = run.agent;
-    const decision = await planner.next(run.state);
+    const decision = await decide(run, planner);
     if (decision.plan !== undefined) showPlan(run, decision.plan);
     switch (decision.do) {
       case 'call_model':
@@ -68,6 +68,7 @@ async function advance(run: RunContext): Promise<Json> {
         await callTools(run, decision.calls);
         break;
       case 'finish': {
+        assertJson(decision.output, `the output of the planner ${planner.name}`);
         const output = await finish(run, decision.output);
         if (output !== undefined) return output;
         break;
@@ -77,6 +78,20 @@ async function advance(run: RunContext): Promise<Json> {
     }
   }
 }
+
+async function decide(run: RunContext, planner: Planner): Promise<PlannerDecision> {
+  const decision = await awaited(run, `the planner ${planner.name}`, planner.next(run.state));
+  if (decisions.has(decision?.do)) return decision;
+  const what = JSON.stringify(decision?.do) ?? 'nothing';
+  throw new OpspawnError('internal', `The planner ${planner.name} decided on ${what}, which is not known`);
+}
+
+const decisions: ReadonlySet<unknown> = new Set([
+  'call_model',
+  'take_turn',
+  'call_tools',
+  'finish',
+] satisfies PlannerDecision['do'][]);
 
 /** From now on another agent speaks, within the limits of the first. */
 async function handOver(run: RunContext, to: AgentDefinition): Promise<void> {

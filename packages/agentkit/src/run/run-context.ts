@@ -1,5 +1,6 @@
 import type { AgentDefinition } from '../agent.ts';
-import { isRetryable, OpspawnError, recordError } from '../errors.ts';
+import { systemClock } from '../clock.ts';
+import { isRetryable, OpspawnError, recordError, TimeoutError } from '../errors.ts';
 import type { AgentEvent, EventSink } from '../event.ts';
 import { isJson, type Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
@@ -9,6 +10,7 @@ import type { ToolManager } from '../tool/tool.ts';
 import type { RunEnvironment } from './run-environment.ts';
 import type { RunLimits } from './run-limits.ts';
 import type { RunProgress } from './run-state.ts';
+import { runWithin } from './run-within.ts';
 
 export interface EventSinks {
   /** For events that no journal entry tells. */
@@ -58,6 +60,24 @@ export function eventSinks({ steps, onEvent }: RunEnvironment): EventSinks {
     emitRecorded(event);
   };
   return { emitLive, emitRecorded };
+}
+
+/** What code of somebody else's gives, for as long as the run may take: it may never come. */
+export async function awaited<T>(
+  { steps, limits }: RunContext,
+  what: string,
+  value: T | Promise<T>,
+): Promise<T> {
+  if (!(value instanceof Promise)) return value;
+  const remainingMs = limits.remainingMs();
+  const timeoutMs = Number.isFinite(remainingMs) ? remainingMs : undefined;
+  const bounds = { what, signal: steps.signal, clock: systemClock, timeoutMs };
+  try {
+    return await runWithin(bounds, () => value);
+  } catch (thrown) {
+    if (thrown instanceof TimeoutError && timeoutMs !== undefined) throw limits.wallTimeExceeded();
+    throw thrown;
+  }
 }
 
 /** What is told of an error: enough to act on, and it does not fill a journal or a model's context. */

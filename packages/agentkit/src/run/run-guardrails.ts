@@ -33,9 +33,11 @@ async function ask<Subject>(
 ): Promise<string | null> {
   const { name } = guardrail;
   const timeoutMs = limits.remainingMs();
+  const assertInTime = limits.watchWallTime();
   const answer = steps.run(
     `guardrail:${on}:${name}`,
     async ({ signal }) => {
+      assertInTime();
       try {
         const said: unknown = await guardrail(subject, { messages: state.messages, signal });
         return typeof said === 'string' ? security.redact(said) : nothing(name, said);

@@ -83,6 +83,32 @@ describe('a limit says which one it is and how far the run came', () => {
     await assert.rejects(clock.drive(run), (thrown) => thrown instanceof BudgetExceededError);
   });
 
+  it('wall time, after which nothing is tried again', async () => {
+    let tries = 0;
+    const hang = (): Promise<never> => {
+      tries += 1;
+      return new Promise(() => {});
+    };
+    const tool = defineTool({
+      description: 'x',
+      input: z.object({}),
+      annotations: { readOnlyHint: true },
+      execute: hang,
+    });
+    const limits = { wallTimeMs: 20 };
+    const hanging = { input: [Object.defineProperty(hang, 'name', { value: 'hang' })] };
+    for (const definition of [{ tools: { tool } }, { guardrails: hanging }]) {
+      tries = 0;
+      const run = runAgent(
+        agentWith([callTool('tool')], { ...definition, limits }),
+        { prompt: 'go' },
+        memoryEnvironment(),
+      );
+      await assert.rejects(run, (thrown) => thrown instanceof BudgetExceededError);
+      assert.equal(tries, 1);
+    }
+  });
+
   it('wall time, also while nobody answers', async () => {
     const clock = fakeClock();
     const tool = defineTool({ description: 'x', input: z.object({}), approval: 'always', execute: () => 1 });

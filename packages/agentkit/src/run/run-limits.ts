@@ -109,6 +109,14 @@ export class RunLimits {
     throw thrown;
   };
 
+  /** For the function of a step that may be tried again: throws once the wall time left now is over. */
+  watchWallTime(): () => void {
+    const deadlineAt = performance.now() + this.remainingMs();
+    return () => {
+      if (performance.now() > deadlineAt) throw this.wallTimeExceeded();
+    };
+  }
+
   wallTimeExceeded(usedMs = this.#limits.wallTimeMs): BudgetExceededError {
     return new BudgetExceededError('wallTimeMs', this.#limits.wallTimeMs, usedMs);
   }

@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
 import { OpspawnError } from '../errors.ts';
 import { defaultMaxToolTokens, isOverCeiling } from '../mcp/tool-ceiling.ts';
-import type { Message } from '../message.ts';
+import { type Message, messageSchema, userMessage } from '../message.ts';
 import { fallbackModel } from '../model/fallback-model.ts';
 import type { Model } from '../model/model.ts';
 import { strictest } from '../security/strictest.ts';
@@ -93,9 +94,13 @@ async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Prom
   return others.length === 0 ? (first as Model) : fallbackModel(first as Model, ...others);
 }
 
+/** Throws `invalid_argument` for what is neither a text nor a list of parts. */
 function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
-  const content = typeof prompt === 'string' ? [{ type: 'text' as const, text: prompt }] : prompt;
-  return { role: 'user', content };
+  if (typeof prompt === 'string') return userMessage(prompt);
+  const parsed = messageSchema.safeParse({ role: 'user', content: prompt });
+  if (!parsed.success)
+    throw new OpspawnError('invalid_argument', `The prompt is not valid:\n${z.prettifyError(parsed.error)}`);
+  return { role: 'user', content: prompt };
 }
 
 /** All tools of the run, wherever they come from. */

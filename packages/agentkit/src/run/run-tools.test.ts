@@ -185,6 +185,27 @@ describe('policy', () => {
     }
   });
 
+  it('lets nothing pass when it fails, or gives a verdict that is none', async () => {
+    const verdicts: readonly (() => unknown)[] = [
+      () => undefined,
+      () => true,
+      () => ({ decision: 'yes' }),
+      () => {
+        throw new Error('broken');
+      },
+      () => Promise.reject(new Error('broken')),
+    ];
+    for (const decide of verdicts) {
+      const security = { ...createSecurityManager(), decide: decide as never };
+      const steps = [callTool('add', { a: 1, b: 1 }), sayResults];
+      const denied = /^error "Denied by policy: the security manager failed"$/;
+      const own = await runAgent(agentWith(steps, { security }), { prompt: 'x' }, memoryEnvironment());
+      assert.match(String(own.output), denied);
+      const given = await runAgent(agentWith(steps), { prompt: 'x' }, memoryEnvironment({ security }));
+      assert.match(String(given.output), denied);
+    }
+  });
+
   it('takes nothing for an approval but one that says so and has a name', async () => {
     const security = createSecurityManager({ otherwise: 'ask' });
     const { by, approved } = { by: 'Ada', approved: true };

@@ -1,14 +1,15 @@
 /** One tool call: prepare → decide → approve → execute → finalize → emit. Whatever goes wrong is told to the model. */
 import { createHash } from 'node:crypto';
-import { OpspawnError, recordError, StepError } from '../errors.ts';
+import { BudgetExceededError, OpspawnError, recordError, StepError } from '../errors.ts';
 import { canonicalJson, type Json } from '../json.ts';
 import type { ToolCall } from '../message.ts';
 import type { SecurityManager, Verdict } from '../security/security.ts';
+import { checkVerdict } from '../security/strictest.ts';
 import type { ChildRequest, Decision, StepContext, StepOptions, WaitRequest } from '../steps.ts';
 import { InputRequired, type ResumedCall } from '../tool/input-required.ts';
 import type { PreparedCall, PreparedRequest, RefusedCall, ToolExecution } from '../tool/tool.ts';
 import { callInRounds } from './run-asking.ts';
-import { type RunContext, redactError } from './run-context.ts';
+import { awaited, type RunContext, redactError } from './run-context.ts';
 import { isHandoff } from './run-handoff.ts';
 import { type CallOutcome, toolStep } from './run-state.ts';
 
@@ -90,17 +91,7 @@ async function runCall(
 /** Whether the call is well formed, allowed by policy and agreed to by a person where one must be asked. */
 async function clear(run: RunContext, step: string, prepared: Prepared | RefusedCall): Promise<Clearance> {
   if (isRefused(prepared)) return refused('invalid_argument', prepared.message);
-  const { steps, agent, state } = run;
-  const verdict = await run.security.decide({
-    namespace: steps.namespace,
-    agent: agent.name,
-    taskId: steps.taskId,
-    tool: prepared.tool,
-    input: prepared.input,
-    annotations: prepared.annotations,
-    tainted: state.taintedBy.size > 0,
-    taintedBy: [...state.taintedBy],
-  });
+  const verdict = await decide(run, prepared);
   if (verdict.decision === 'deny') return refused('tool_denied', `Denied by policy: ${verdict.reason}`);
   if (verdict.decision === 'allow' && !prepared.needsApproval) return { kind: 'cleared', prepared };
   const decision = await askPerson(run, step, prepared, verdict);
@@ -108,6 +99,22 @@ async function clear(run: RunContext, step: string, prepared: Prepared | Refused
   const { approved, by, comment } = decision;
   if (approved === true && by) return { kind: 'cleared', prepared };
   return refused('tool_denied', `Denied by ${by || 'nobody'}${comment ? `: ${comment}` : ''}`);
+}
+
+/** What fails in deciding lets nothing pass. */
+async function decide(run: RunContext, { tool, input, annotations }: Prepared): Promise<Verdict> {
+  const { steps, agent, state, security } = run;
+  const { namespace, taskId, signal } = steps;
+  const taintedBy = [...state.taintedBy];
+  const call = { tool, input, annotations, tainted: taintedBy.length > 0, taintedBy };
+  try {
+    const verdict = security.decide({ namespace, agent: agent.name, taskId, ...call });
+    return checkVerdict(await awaited(run, 'the security manager', verdict));
+  } catch (thrown) {
+    if (signal.aborted || thrown instanceof BudgetExceededError) throw thrown;
+    steps.log('error', `The security manager failed: ${security.redact(recordError(thrown).message)}`);
+    return { decision: 'deny', reason: 'the security manager failed' };
+  }
 }
 
 const isRefused = (prepared: Prepared | RefusedCall): prepared is RefusedCall => 'refused' in prepared;
@@ -228,10 +235,12 @@ function execute(
     onUnknown,
     intent: { tool, input: security.redact(input) },
   };
+  const assertInTime = run.limits.watchWallTime();
   if (retry !== undefined) options.retry = retry;
   if (reconcile !== undefined) options.reconcile = (context) => reconcile(executionOf(context));
   return callInRounds(run, step, prepared, (resumed) => {
     const runOnce = async (context: StepContext): Promise<Json | undefined> => {
+      assertInTime();
       try {
         return security.redact(settleRound(security, await prepared.execute(executionOf(context, resumed))));
       } catch (thrown) {

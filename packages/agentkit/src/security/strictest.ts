@@ -1,3 +1,4 @@
+import { OpspawnError } from '../errors.ts';
 import type { RedactedStream, SecurityManager, Verdict } from './security.ts';
 
 const strictness = { allow: 0, ask: 1, deny: 2 } as const satisfies Record<Verdict['decision'], number>;
@@ -9,9 +10,9 @@ export function strictest(first: SecurityManager, second: SecurityManager | unde
   return {
     ...(times.length > 0 && { approvalTimeoutMs: Math.min(...times) }),
     async decide(request) {
-      const verdict = await first.decide(request);
+      const verdict = checkVerdict(await first.decide(request));
       if (verdict.decision === 'deny') return verdict;
-      const other = await second.decide(request);
+      const other = checkVerdict(await second.decide(request));
       return strictness[other.decision] > strictness[verdict.decision] ? other : verdict;
     },
     redact: (value) => second.redact(first.redact(value)),
@@ -23,6 +24,12 @@ export function strictest(first: SecurityManager, second: SecurityManager | unde
       };
     },
   };
+}
+
+/** Throws for a verdict that is none: by itself it would count as the mildest. */
+export function checkVerdict(verdict: Verdict): Verdict {
+  if (Object.hasOwn(strictness, verdict?.decision)) return verdict;
+  throw new OpspawnError('internal', 'The security manager gave a verdict that is none');
 }
 
 /** How a manager cleans what comes in pieces. */
