@@ -59,6 +59,9 @@ export class Attempt implements TaskPort {
   readonly #taken = new Set<string>();
   readonly #usage = new UsageSum();
   #inbox: readonly InboxRow[] = [];
+  /** Numbers of reads: of the last that began, and of the one that `#inbox` comes from. */
+  #inboxAsked = 0;
+  #inboxRead = 0;
   #lastSeq: number;
   #writing: Promise<unknown> = Promise.resolve();
   #stopCause: StopCause | undefined;
@@ -191,8 +194,12 @@ export class Attempt implements TaskPort {
     this.#inboxListeners.push(listener);
   }
 
+  /** Of two that overlap the one that was asked for last counts: the other may not see what was posted between them. */
   async reloadInbox(): Promise<void> {
+    const asked = ++this.#inboxAsked;
     const rows = await this.untilAvailable(() => this.#store.inbox(this.taskId));
+    if (asked < this.#inboxRead) return;
+    this.#inboxRead = asked;
     // Read before a take of ours was committed, a row may still be there.
     this.#inbox = this.#taken.size === 0 ? rows : rows.filter((row) => !this.#taken.has(row.id));
     for (const listener of this.#inboxListeners) listener();
