@@ -100,7 +100,7 @@ export function pluginProviders(
 ): Record<string, ModelProvider> {
   const known = new Map<string, ListedPlugin>();
   for (const plugin of plugins) {
-    checkInterface(plugin);
+    checkInterface(plugin ?? {});
     const { name, version } = plugin;
     const other = known.get(name);
     if (other !== undefined)

@@ -23,7 +23,10 @@ export type EvalCase = z.infer<typeof evalCaseSchema>;
 export function parseEvalCases(text: string): EvalCase[] {
   const cases: EvalCase[] = [];
   const ids = new Set<string>();
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .entries()) {
     if (line.trim() === '') continue;
     const each = parseLine(line, index + 1);
     const id = each.id ?? String(cases.length + 1);

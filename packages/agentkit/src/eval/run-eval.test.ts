@@ -164,6 +164,7 @@ describe('an evaluation', () => {
       ['{"id":"a","input":"a"}\n{"id":"a","input":"b"}', /Line 2 .* twice/],
       ['{"input":7}', /Line 1 .*input/],
     ];
+    assert.deepEqual(parseEvalCases('\uFEFF{"input":"a"}'), [{ input: 'a' }]);
     for (const [text, message] of wrong) assert.throws(() => parseEvalCases(text), message);
     const cases = parseEvalCases('{"input":"a"}');
     await assert.rejects(
@@ -171,6 +172,8 @@ describe('an evaluation', () => {
       /needs "expected", and case 1 has none/,
     );
     await assert.rejects(runEval({ agent: parrot, cases, scorers: [contains, contains] }), /one name/);
+    for (const concurrency of [0, -1, Number.NaN, 1.5])
+      await assert.rejects(runEval({ agent: parrot, cases, scorers: [], concurrency }), /above 0/);
     assert.throws(() => parseEvalReport('{}'), withCode('invalid_argument'));
   });
 });

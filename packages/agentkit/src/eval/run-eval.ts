@@ -30,6 +30,8 @@ export interface EvalOptions {
 export async function runEval(options: EvalOptions): Promise<EvalReport> {
   const { agent, cases, scorers, concurrency = 4, onCase } = options;
   checkScorers(cases, scorers);
+  if (!(Number.isInteger(concurrency) && concurrency > 0))
+    throw new OpspawnError('invalid_argument', `concurrency is a whole number above 0, not ${concurrency}`);
   const startedAt = new Date().toISOString();
   const runnable = 'run' in agent ? agent : defineAgent(agent);
   const results: EvalCaseResult[] = [];

@@ -21,6 +21,16 @@ suite('resolve', () => {
     assert.equal((await registry.resolve('openai/x')).id, 'mine');
   });
 
+  test('refuses what is no model', async () => {
+    for (const given of [undefined, null, 5, {}, { id: 'a' }]) {
+      const registry = createModelRegistry({ providers: { odd: () => given as never }, environment: {} });
+      await assert.rejects(registry.resolve('odd/x'), {
+        code: 'config_invalid',
+        message: /odd\/x gave no model/,
+      });
+    }
+  });
+
   test('gives the same model for the same name', async () => {
     const registry = createModelRegistry({ environment: { OPENAI_API_KEY: 'k' } });
     const [a, b] = await Promise.all([

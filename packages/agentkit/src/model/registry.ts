@@ -46,7 +46,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
   const open = async (spec: string): Promise<Model> => {
     const { provider, modelName } = parseSpec(spec);
     const given = ownEntry(providers, provider);
-    if (given !== undefined) return await given(modelName);
+    if (given !== undefined) return checkModel(spec, await given(modelName));
     if (provider === 'cassette') {
       const original = (): Promise<Model> => registry.resolve(recordedSpec(environment, options.default));
       return await cassetteProvider({ ...cassetteSettings(environment), original })(modelName);
@@ -107,6 +107,14 @@ function recordedSpec(environment: Environment, byOption: string | undefined): s
   const spec = [asked, byOption, defaultModelSpec(environment), defaultModelSpec(byVariables)].find(isReal);
   if (spec !== undefined) return spec;
   throw missing('AGENTKIT_CASSETTE_MODEL', 'a cassette is to be recorded');
+}
+
+/** What a provider of somebody else's gave. Throws `config_invalid` for what is no model. */
+function checkModel(spec: string, model: Partial<Model> | undefined): Model {
+  if (typeof model?.id === 'string' && typeof model.call === 'function') return model as Model;
+  throw new OpspawnError('config_invalid', `The provider of ${spec} gave no model: one has an id and call`, {
+    details: { model: spec },
+  });
 }
 
 const ownEntry = <Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined =>
