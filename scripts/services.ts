@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { readProcessStart } from '../packages/ops-core/src/storage/sqlite/host.ts';
+import { readProcessStart } from '../packages/ops-core/src/host.ts';
 import { type ServiceName, services } from './services/kinds.ts';
 import { ServiceMissing } from './services/service.ts';
 

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
   countLines,
+  enginesStandAlone,
   filesAreShort,
   importsHaveNoCycles,
   namesSayWhatIsInside,
@@ -60,6 +61,7 @@ describe('this repository keeps the rules of the house', () => {
   const rules: Readonly<Record<string, Rule>> = {
     'packages import downwards': packagesImportDownwards,
     'rooms of ops-core import their own room or lower floors': roomsImportDownwards,
+    'no engine of the store imports another': enginesStandAlone,
     'names say what is inside': namesSayWhatIsInside,
     'imports have no cycles': importsHaveNoCycles,
     'files have at most 400 lines': filesAreShort,
@@ -174,6 +176,19 @@ describe('rooms', () => {
 
   it('a new room must be given a floor', () => {
     refuses(roomsImportDownwards, 'packages/ops-core/src/attic/a.ts', '', '1 room attic has no floor');
+  });
+
+  it('an engine of the store does not import another one, not even by type or in a test', () => {
+    const path = 'packages/ops-core/src/storage/postgres/writing/submit.ts';
+    const shared = 'packages/ops-core/src/storage/sqlite/turn.ts';
+    const finding = `1 postgres must not import ${shared}`;
+    refuses(enginesStandAlone, path, "import type { Turn } from '../../sqlite/turn.ts';", finding);
+    const test = path.replace('.ts', '.test.ts');
+    refuses(enginesStandAlone, test, "import '../../sqlite/turn.ts';", finding);
+    const [other, back] = [path.replace('postgres', 'sqlite'), shared.replace('sqlite', 'postgres')];
+    refuses(enginesStandAlone, other, "import '../../postgres/turn.ts';", `1 sqlite must not import ${back}`);
+    accepts(enginesStandAlone, path, "import '../../turn.ts';import '../claims.ts';");
+    accepts(enginesStandAlone, 'packages/ops-core/src/storage/copy.test.ts', "import './sqlite/turn.ts';");
   });
 
   it('only config.ts reads the environment', () => {

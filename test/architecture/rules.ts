@@ -29,6 +29,7 @@ const allowedPackages: Readonly<Record<string, readonly string[]>> = {
 const floors: Readonly<Record<string, number>> = {
   config: 0,
   domain: 0,
+  host: 0,
   auth: 1,
   broker: 1,
   observe: 1,
@@ -100,6 +101,21 @@ export const roomsImportDownwards: Rule = ({ files }) =>
         return [{ path: file.path, line, message }];
       });
     });
+
+const engineOf = (path: string): string | undefined =>
+  /^packages\/ops-core\/src\/storage\/(postgres|sqlite)\//.exec(path)?.[1];
+
+/** What both engines of the store share belongs to neither. */
+export const enginesStandAlone: Rule = ({ files }) =>
+  files.flatMap((file) => {
+    const engine = engineOf(file.path);
+    if (engine === undefined) return [];
+    return importsOf(file).flatMap(({ target, line }) => {
+      const other = target === undefined ? undefined : engineOf(target);
+      if (other === undefined || other === engine) return [];
+      return [{ path: file.path, line, message: `${engine} must not import ${target}` }];
+    });
+  });
 
 export const namesSayWhatIsInside: Rule = ({ files, doors }) =>
   files.flatMap(({ path }) => {

@@ -2,7 +2,7 @@
 
 import { moduleUrl, type Steps } from '@opspawn/agentkit';
 import { defaultNamespace } from '../auth/principal.ts';
-import { readProcessStart } from '../storage/sqlite/host.ts';
+import { readProcessStart } from '../host.ts';
 import type { ClaimedTask } from '../storage/store.ts';
 import { type LoadedConfig, loadConfig } from '../tasks/definitions/load-config.ts';
 import { Registry } from '../tasks/definitions/registry.ts';

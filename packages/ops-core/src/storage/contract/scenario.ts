@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
-import { readProcessStart } from '../sqlite/host.ts';
+import { readProcessStart } from '../../host.ts';
 import type {
   ClaimedTask,
   InboxItem,

@@ -1,8 +1,8 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { TaskKind } from '@opspawn/sdk';
 import { type ClaimRequest, endingMs, evenShares } from '../claim-request.ts';
-import type { Turn } from '../sqlite/turn.ts';
 import type { ClaimedTask } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import { statement } from './connections.ts';
 import { fairOrder, laneFacts } from './fair-order.ts';
 

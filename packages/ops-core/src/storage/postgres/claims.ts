@@ -1,6 +1,6 @@
 import type { ClaimRequest } from '../claim-request.ts';
-import { newTurn, type Turn } from '../sqlite/turn.ts';
 import type { ClaimedTask } from '../store.ts';
+import { newTurn, type Turn } from '../turn.ts';
 import {
   type ClaimRow,
   claimedTasks,

@@ -12,6 +12,13 @@ export interface Statement<_Row> {
 /** The type is what the SQL beside it says. */
 export const statement = <Row>(name: string, text: string): Statement<Row> => ({ name, text });
 
+/** How a part of the store runs a statement. */
+export type Run = <R>(
+  purpose: 'writes' | 'reads',
+  query: Statement<R>,
+  values: readonly unknown[],
+) => Promise<R[]>;
+
 /**
  * Plans of the hot statements are made once and must fit empty and full tables alike. Left to itself the planner takes
  * 20 ms to plan a claim behind many dead rows, or keeps the plan that fitted an empty table (ADR 0010).

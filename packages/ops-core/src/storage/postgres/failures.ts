@@ -1,8 +1,8 @@
 import type { FailureFilter } from '../failures.ts';
-import type { GroupRow } from '../sqlite/failures.ts';
+import type { FailureGroupRow } from '../rows/failure-group.ts';
 import { statement } from './connections.ts';
 
-export const failureGroups = statement<GroupRow>(
+export const failureGroups = statement<FailureGroupRow>(
   '',
   `select g.*, (select l.data from outcomes l where l.task_id = g.latest::uuid) from (
      select o.error_code, t.kind, t.name, count(*) as count, min(o.at), max(o.at), max(o.task_id::text) as latest

@@ -1,5 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import { errorCodeOf } from '../error-code.ts';
+import { errorCodeOf } from '../rows/error-code.ts';
 import type { FinishWrite, NewEntry, OwnedResult } from '../store.ts';
 import { int4Array, textArray, uuidArray } from './binary-array.ts';
 import { statement } from './connections.ts';

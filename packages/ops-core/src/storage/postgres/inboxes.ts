@@ -1,8 +1,7 @@
 import type { InboxItem, InboxRow, Store } from '../store.ts';
 import { Batches } from './batches.ts';
 import { uuidArray } from './binary-array.ts';
-import { statement } from './connections.ts';
-import type { Run } from './memories.ts';
+import { type Run, statement } from './connections.ts';
 import { isUuid } from './text.ts';
 
 type ItemRow = [

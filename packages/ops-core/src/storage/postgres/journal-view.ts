@@ -1,5 +1,5 @@
 import type { StoredDecision } from '../decisions.ts';
-import type { JournalRow } from '../sqlite/journal-view.ts';
+import type { JournalRow } from '../rows/journal-entry.ts';
 import { statement } from './connections.ts';
 
 /** Entries with seq > $2, in order, at most $3. */

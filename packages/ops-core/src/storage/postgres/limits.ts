@@ -1,5 +1,5 @@
 import type { LimitState } from '../flow-control.ts';
-import { nextStartAt, parseLimits, settingFrom } from '../sqlite/limits.ts';
+import { nextStartAt, parseLimits, settingFrom } from '../rows/task-limits.ts';
 import { statement } from './connections.ts';
 import type { Told } from './write-all.ts';
 

@@ -8,7 +8,7 @@ import {
   scopeKey,
   type Visible,
 } from '@opspawn/agentkit';
-import { type Statement, statement } from './connections.ts';
+import { type Run, type Statement, statement } from './connections.ts';
 import { toText } from './text.ts';
 
 type Text = string | null;
@@ -24,11 +24,6 @@ type Row = [
   createdAt: number,
   expiresAt: number | null,
 ];
-export type Run = <R>(
-  purpose: 'writes' | 'reads',
-  query: Statement<R>,
-  values: readonly unknown[],
-) => Promise<R[]>;
 
 const columns = `m.namespace, m.id, m.agent, m.session_id, m.user_id, m.text, m.source, m.metadata, m.created_at, m.expires_at`;
 /** $1 to $5: see `visibleTo`. */

@@ -1,4 +1,4 @@
-import type { Turn } from '../sqlite/turn.ts';
+import type { Turn } from '../turn.ts';
 import type { Statement } from './connections.ts';
 
 /**

@@ -8,13 +8,13 @@ import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
 import type { ProviderBudgetStore } from '../provider-budgets.ts';
 import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../queues.ts';
+import { toFailureGroup } from '../rows/failure-group.ts';
+import { idSlackMs } from '../rows/id-time.ts';
+import { entryOf } from '../rows/journal-entry.ts';
+import { toSessionRun } from '../rows/session-run.ts';
+import { toToolPin, toToolPinState } from '../rows/tool-pin.ts';
 import type { SessionRun } from '../sessions.ts';
 import type { SpendingStore } from '../spending.ts';
-import { toFailureGroup } from '../sqlite/failures.ts';
-import { entryOf } from '../sqlite/journal-view.ts';
-import { idSlackMs } from '../sqlite/namespaces.ts';
-import { toSessionRun } from '../sqlite/sessions.ts';
-import { announce, newTurn, type Turn } from '../sqlite/turn.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -30,18 +30,19 @@ import type {
   WriteResults,
 } from '../store.ts';
 import type { TaskBudgetStore } from '../task-budgets.ts';
-import { type NewToolPins, type ToolPinChoice, toToolPin, toToolPinState } from '../tool-pins.ts';
+import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
+import { announce, newTurn, type Turn } from '../turn.ts';
 import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './api-keys.ts';
 import { Claims } from './claims.ts';
 import { StoreClock } from './clock.ts';
-import { type Connections, type Statement, statement } from './connections.ts';
+import { type Connections, type Run, type Statement, statement } from './connections.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
 import { databaseClosed, refusalOf } from './failure.ts';
 import { encodeFailureFilter, failureGroups } from './failures.ts';
 import { openInboxes } from './inboxes.ts';
 import { journalOf, lastDecisionOf, toDecision } from './journal-view.ts';
 import { limitKeysOf, limitOf, limitsOf, removeLimit, setLimit, toLimitState } from './limits.ts';
-import { openMemories, type Run } from './memories.ts';
+import { openMemories } from './memories.ts';
 import {
   allNamespaces,
   pendingOfNamespace,

@@ -14,8 +14,7 @@ import {
   waitingCallsWhere,
 } from '../provider-budgets.ts';
 import type { StoreClock } from './clock.ts';
-import { statement } from './connections.ts';
-import type { Run } from './memories.ts';
+import { type Run, statement } from './connections.ts';
 import { toJsonText, toText } from './text.ts';
 
 const reportProviderCalls = statement<[answers: readonly ProviderAnswer[]]>(

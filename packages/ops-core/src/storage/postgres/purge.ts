@@ -1,5 +1,5 @@
 import type { PurgeRequest } from '../housekeeping.ts';
-import { clockSlackMs } from '../sqlite/task-list.ts';
+import { clockSlackMs } from '../rows/id-time.ts';
 import { statement } from './connections.ts';
 import { nilUuid, uuidAt } from './text.ts';
 

@@ -1,5 +1,5 @@
 import { mostCounted, type NamespaceWeights, type QueueChange, type QueueState } from '../queues.ts';
-import { pauseFrom } from '../sqlite/queues.ts';
+import { pauseFrom } from '../rows/queue-pause.ts';
 import { statement } from './connections.ts';
 import { toText } from './text.ts';
 import type { Told } from './write-all.ts';

@@ -1,3 +1,4 @@
+import type { SessionRunRow } from '../rows/session-run.ts';
 import { statement } from './connections.ts';
 
 /** Adds a run to the end of a session's conversation; a `runId` that is there changes nothing. */
@@ -6,7 +7,7 @@ export const appendSession = statement(
   'insert into session_runs (namespace, session_id, run_id, messages, compaction) values ($1, $2, $3, $4, $5) on conflict do nothing',
 );
 
-export const sessionRuns = statement<[runId: string, messages: string, compaction: string | null]>(
+export const sessionRuns = statement<SessionRunRow>(
   'session',
   'select run_id, messages, compaction from session_runs where namespace = $1 and session_id = $2 order by position',
 );

@@ -1,6 +1,5 @@
 import { type SpendingColumns, type SpendingStore, spendingColumns, toSpendingSum } from '../spending.ts';
-import { statement } from './connections.ts';
-import type { Run } from './memories.ts';
+import { type Run, statement } from './connections.ts';
 import { toJsonText, toText } from './text.ts';
 
 const record = statement('record_spending', 'select record_spending($1::jsonb)');

@@ -1,9 +1,9 @@
 import type { LimitState, LiveWorker, Standing } from '../flow-control.ts';
-import { type StandingFacts, standingFrom } from '../sqlite/standing.ts';
+import { type StandingRow, standingFrom } from '../rows/standing.ts';
 import { statement } from './connections.ts';
 
 type Row = [
-  ...StandingFacts['row'],
+  ...StandingRow,
   holder: (LiveWorker & { readonly leaseUntilAt: number; readonly isAlive: boolean }) | null,
   workers: readonly LiveWorker[] | null,
   asked: readonly string[],
@@ -27,7 +27,7 @@ export const standingOf = statement<Row>(
 
 export const toStanding = (row: Row, limit: LimitState | undefined): Standing =>
   standingFrom({
-    row: row.slice(0, 11) as StandingFacts['row'],
+    row: row.slice(0, 11) as StandingRow,
     limit,
     holder: row[11] ?? undefined,
     workers: row[12] ?? [],

@@ -8,8 +8,7 @@ import {
   type TaskBudgetStore,
   toBudgetState,
 } from '../task-budgets.ts';
-import { statement } from './connections.ts';
-import type { Run } from './memories.ts';
+import { type Run, statement } from './connections.ts';
 import { isUuid, toJsonText } from './text.ts';
 
 const reserve = statement<[ReservationAnswer]>('reserve_budget', 'select reserve_budget($1::jsonb, $2)');

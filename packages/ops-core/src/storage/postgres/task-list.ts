@@ -1,4 +1,5 @@
-import { clockSlackMs, type Statuses, splitStatuses } from '../sqlite/task-list.ts';
+import { clockSlackMs } from '../rows/id-time.ts';
+import { type Statuses, splitStatuses } from '../rows/statuses.ts';
 import type { TaskFilter, TaskPage } from '../store.ts';
 import { type Statement, statement } from './connections.ts';
 import { type TaskAndWaits, viewColumns } from './task-view.ts';

@@ -1,4 +1,4 @@
-import { taskOf, type ViewRow } from '../sqlite/task-view.ts';
+import { taskOf, type ViewRow } from '../rows/task.ts';
 import type { StoredWait, TaskRow } from '../store.ts';
 import { statement } from './connections.ts';
 

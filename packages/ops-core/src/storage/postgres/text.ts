@@ -1,5 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import { idAt } from '../sqlite/task-list.ts';
+import { idAt } from '../rows/id-time.ts';
 
 const maxLength = 64 * 1024 * 1024;
 

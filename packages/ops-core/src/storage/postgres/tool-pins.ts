@@ -1,5 +1,6 @@
 import type { PinStatus } from '@opspawn/agentkit';
-import type { NewToolPins, ToolPinChoice, ToolPinColumns } from '../tool-pins.ts';
+import type { ToolPinColumns } from '../rows/tool-pin.ts';
+import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
 import { statement } from './connections.ts';
 import { toText } from './text.ts';
 

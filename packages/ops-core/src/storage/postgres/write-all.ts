@@ -1,7 +1,7 @@
 import { deadlineData, type OpenEffect } from '../../domain/deadline.ts';
-import { errorCodeOf } from '../error-code.ts';
-import type { Turn } from '../sqlite/turn.ts';
+import { errorCodeOf } from '../rows/error-code.ts';
 import type { Write } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import { uuidArray } from './binary-array.ts';
 import { statement } from './connections.ts';
 import { childData, terminalEntry } from './finish.ts';

@@ -1,4 +1,3 @@
-import { newTurn, type Turn } from '../sqlite/turn.ts';
 import type {
   AppendWrite,
   FinishWrite,
@@ -8,6 +7,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
+import { newTurn, type Turn } from '../turn.ts';
 import { isPlainAppend, plainAppend } from './append.ts';
 import { Batches } from './batches.ts';
 import type { StoreClock } from './clock.ts';

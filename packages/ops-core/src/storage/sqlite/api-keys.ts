@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ApiKeyRow } from '../api-keys.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Row = [id: string, namespace: string, name: string, digest: string, createdAt: number];
 

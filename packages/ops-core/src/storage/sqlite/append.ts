@@ -1,11 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
 import type { AppendWrite, Effects, NewTask, OwnedResult, Owner, SubmitResult } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import type { Delivery } from './delivery.ts';
 import type { Inbox } from './inbox.ts';
 import type { JournalWriter } from './journal.ts';
 import { prepare } from './statement.ts';
-import type { Operation, Turn } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 export const lost: OwnedResult = { ok: false, reason: 'lost' };
 

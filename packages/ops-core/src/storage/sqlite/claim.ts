@@ -8,7 +8,7 @@ import { textOf } from './blobs.ts';
 import { byUrgency, prepareFairOrder } from './fair-order.ts';
 import type { HoldsLease } from './lease.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Text = string | null;
 

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { TaskKind } from '@opspawn/sdk';
 import type { DefinitionRow } from '../store.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Row = [namespace: string, kind: TaskKind, name: string, version: string, queue: string, data: string];
 

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type QueueState, queueState } from '../../domain/task-state.ts';
 import type { InboxItem, StoredWait } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import type { Inbox } from './inbox.ts';
 import { prepare } from './statement.ts';
 import type { Transitions } from './transitions.ts';
-import type { Turn } from './turn.ts';
 
 /** The kinds that are heard without a wait for them. */
 const controlKinds: readonly InboxItem['kind'][] = ['cancel', 'pause', 'resume', 'reopen'];

@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Turn } from '../turn.ts';
 import type { Limits } from './limits.ts';
 import { type OverdueParts, prepareEndOverdue } from './overdue.ts';
 import { prepare } from './statement.ts';
-import type { Operation, Turn } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 /**
  * Makes ready what is due, the longest due first, and ends what is overdue. Gives the next time of either; undefined when

@@ -1,8 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
-import { type Limits, parseLimits } from './limits.ts';
+import { parseLimits } from '../rows/task-limits.ts';
+import type { Turn } from '../turn.ts';
+import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
-import type { Turn } from './turn.ts';
 
 export interface QueuedTask {
   taskId: string;

@@ -1,26 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { TaskKind } from '@opspawn/sdk';
 import type { FailureFilter, FailureGroup } from '../failures.ts';
+import { type FailureGroupRow, toFailureGroup } from '../rows/failure-group.ts';
 import { textOf } from './blobs.ts';
 import { prepare } from './statement.ts';
-
-export type GroupRow = [
-  errorCode: string | null,
-  kind: TaskKind,
-  name: string,
-  count: number,
-  firstAt: number,
-  lastAt: number,
-  taskId: string,
-  outcome: string | null,
-];
 
 type Text = string | null;
 
 export function prepareFailures(
   database: DatabaseSync,
 ): (filter: FailureFilter, limit: number) => FailureGroup[] {
-  const find = prepare<[string, Text, Text, Text, number], GroupRow>(
+  const find = prepare<[string, Text, Text, Text, number], FailureGroupRow>(
     database,
     `select g.*, (select ${textOf('l', 'data')} from outcomes l where l.task_id = g.latest) from (
        select o.error_code, t.kind, t.name, count(*) as count, min(o.at), max(o.at), max(o.task_id) as latest
@@ -32,26 +21,4 @@ export function prepareFailures(
   );
   return ({ namespace, errorCode = null, kind = null, name = null }, limit) =>
     find.all(namespace, errorCode, kind, name, limit).map(toFailureGroup);
-}
-
-export function toFailureGroup([
-  errorCode,
-  kind,
-  name,
-  count,
-  firstAt,
-  lastAt,
-  taskId,
-  outcome,
-]: GroupRow): FailureGroup {
-  return {
-    errorCode: errorCode ?? 'internal',
-    kind,
-    name,
-    count,
-    firstAt,
-    lastAt,
-    taskId,
-    ...(outcome === null ? {} : { outcome }),
-  };
 }

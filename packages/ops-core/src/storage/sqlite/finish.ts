@@ -2,16 +2,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { newId } from '../../domain/new-id.ts';
 import { queueState } from '../../domain/task-state.ts';
-import { errorCodeOf } from '../error-code.ts';
+import { errorCodeOf } from '../rows/error-code.ts';
 import type { FinishWrite, NewEntry, OwnedResult, Owner } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import { type ApplyEffects, lost } from './append.ts';
 import type { Blobs } from './blobs.ts';
 import type { Delivery } from './delivery.ts';
 import { type JournalWriter, seqTaken } from './journal.ts';
 import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
+import type { Operation } from './store-access.ts';
 import type { Transitions } from './transitions.ts';
-import type { Operation, Turn } from './turn.ts';
 
 type Text = string | null;
 type Ended = [

@@ -10,13 +10,14 @@ import type {
   SuspendResult,
   SuspendWrite,
 } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import { type ApplyEffects, type FindOwned, lost } from './append.ts';
 import { type Delivery, isControl, isWokenBy } from './delivery.ts';
 import type { Inbox } from './inbox.ts';
 import type { JournalWriter } from './journal.ts';
 import { prepare } from './statement.ts';
+import type { Operation } from './store-access.ts';
 import type { Transitions } from './transitions.ts';
-import type { Operation, Turn } from './turn.ts';
 
 export interface GiveUpParts {
   findOwned: FindOwned;

@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { OpspawnError } from '@opspawn/agentkit/schema';
+import { newTurn, type Turn } from '../turn.ts';
 import type { StoreClock } from './clock.ts';
 import { databaseClosed, databaseUnavailable, isBroken, isBusy, refusalOf } from './failure.ts';
 import { prepare } from './statement.ts';
-import { newTurn, type Operation, type Turn } from './turn.ts';
+import type { Operation } from './store-access.ts';
 import type { Wal } from './wal.ts';
 
 /** Jobs of one transaction: what waits longer keeps the event loop for about 20 ms. */

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { InboxItem } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import type { Blobs } from './blobs.ts';
 import { isDuplicate } from './failure.ts';
 import { prepare } from './statement.ts';
-import type { Turn } from './turn.ts';
 
 type OpenItem = [id: string, kind: InboxItem['kind'], key: string];
 

@@ -1,23 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { EntryType } from '@opspawn/sdk';
 import type { StoredDecision } from '../decisions.ts';
+import { entryOf, type JournalRow } from '../rows/journal-entry.ts';
 import type { EntryRow, InboxItem, InboxRow } from '../store.ts';
 import { textOf } from './blobs.ts';
 import { prepare } from './statement.ts';
 
 type Text = string | null;
-type Int = number | null;
-export type JournalRow = [
-  seq: number,
-  type: EntryType,
-  attempt: number,
-  at: number,
-  branch: Text,
-  name: Text,
-  count: Int,
-  asked: Int,
-  data: Text,
-];
 
 /** Entries with seq > `after`, in order, at most `limit`. */
 export function prepareJournalView(
@@ -33,17 +21,6 @@ export function prepareJournalView(
      order by seq limit ?3`,
   );
   return (taskId, after, limit) => find.all(taskId, after, limit).map(entryOf);
-}
-
-export function entryOf(row: JournalRow): EntryRow {
-  const [seq, type, attempt, at, branch, name, count, asked, data] = row;
-  const entry: EntryRow = { seq, type, attempt, at };
-  if (branch !== null) entry.branch = branch;
-  if (name !== null) entry.name = name;
-  if (count !== null) entry.count = count;
-  if (asked !== null) entry.asked = asked;
-  if (data !== null) entry.data = data;
-  return entry;
 }
 
 type ItemRow = [id: string, kind: InboxItem['kind'], key: string, at: number, data: Text];

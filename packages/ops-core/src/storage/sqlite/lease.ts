@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { monotonicNow, readBootId } from './host.ts';
+import { monotonicNow, readBootId } from '../../host.ts';
 import { prepare } from './statement.ts';
 
 /** The clock that leases are measured by. */

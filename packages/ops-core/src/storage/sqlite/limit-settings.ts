@@ -1,9 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
 import type { LimitSetting, LimitState } from '../flow-control.ts';
-import { type Limits, nextStartAt, parseLimits, type SettingRow, settingFrom } from './limits.ts';
+import { type LimitSettingRow, nextStartAt, parseLimits, settingFrom } from '../rows/task-limits.ts';
+import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 export function prepareLimitSettings(database: DatabaseSync, limits: Limits) {
   const set = prepare<[string, string, number | null, number | null, number | null]>(
@@ -35,7 +36,7 @@ export function prepareLimitView(database: DatabaseSync) {
     database,
     'select key from limits where namespace = ?1 order by key',
   );
-  const one = prepare<[string, string], SettingRow>(
+  const one = prepare<[string, string], LimitSettingRow>(
     database,
     'select max_running, rate_count, rate_interval_ms from limits where namespace = ?1 and key = ?2',
   );

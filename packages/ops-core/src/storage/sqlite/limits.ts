@@ -1,21 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
 import type { Rate, TaskLimit } from '../flow-control.ts';
+import { type LimitSettingRow, nextStartAt, parseLimits, settingFrom } from '../rows/task-limits.ts';
+import type { Turn } from '../turn.ts';
 import { prepare } from './statement.ts';
-import type { Turn } from './turn.ts';
-
-type Int = number | null;
-export type SettingRow = [maxRunning: Int, rateCount: Int, rateIntervalMs: Int];
 
 /** Keys of a turn are kept as one text; a namespace has no control characters. */
 const separator = '\u001f';
-
-/** Null where there is nothing to wait for. */
-export const limitsText = (limits: readonly TaskLimit[] | undefined): string | null =>
-  limits === undefined || limits.length === 0 ? null : JSON.stringify(limits);
-
-export const parseLimits = (text: string | null): TaskLimit[] =>
-  text === null ? [] : (JSON.parse(text) as TaskLimit[]);
 
 /**
  * The places of tasks under their keys. Who changes something under a key marks it; `settle` fills what is free, once
@@ -110,7 +101,7 @@ function prepareSettleKey(database: DatabaseSync) {
 
 /** Whether a key has a place free, and what a start takes from its rate. */
 function prepareAdmission(database: DatabaseSync) {
-  const settingOf = prepare<[string, string], SettingRow>(
+  const settingOf = prepare<[string, string], LimitSettingRow>(
     database,
     'select max_running, rate_count, rate_interval_ms from limits where namespace = ?1 and key = ?2',
   );
@@ -159,15 +150,3 @@ function prepareAdmission(database: DatabaseSync) {
     },
   };
 }
-
-/**
- * Unix ms, rounded up. The generic cell rate algorithm (ITU-T I.371): each start moves `fullAt` on by its share of the
- * interval, and may not move it further than one interval from now.
- */
-export const nextStartAt = ({ count, intervalMs }: Rate, fullAt: number): number =>
-  Math.ceil(fullAt - intervalMs + intervalMs / count);
-
-export const settingFrom = ([maxRunning, count, intervalMs]: SettingRow): Omit<TaskLimit, 'key'> => ({
-  ...(maxRunning === null ? {} : { maxRunning }),
-  ...(count === null || intervalMs === null ? {} : { rate: { count, intervalMs } }),
-});

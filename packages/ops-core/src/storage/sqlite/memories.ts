@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type MemoryStore, prepareMemories } from '@opspawn/agentkit';
-import type { StoreAccess } from './turn.ts';
+import type { StoreAccess } from './store-access.ts';
 
 /** agentkit's memories in SQLite, over the connection of the store. */
 export function openMemories(

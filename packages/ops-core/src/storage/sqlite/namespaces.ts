@@ -1,11 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { pendingStates } from '../../domain/task-state.ts';
+import { idAt, idSlackMs } from '../rows/id-time.ts';
 import { prepare } from './statement.ts';
-import { idAt } from './task-list.ts';
-import type { Operation } from './turn.ts';
-
-/** How far a server's clock may be behind the store's before its submissions count for less. */
-export const idSlackMs = 60_000;
+import type { Operation } from './store-access.ts';
 
 export function prepareNamespaces(database: DatabaseSync) {
   // From one to the next along the index, instead of reading all of it.

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { NewTask, SubmitResult, Write, WriteResults } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import { prepareAddApiKey } from './api-keys.ts';
 import { prepareAppend, prepareEffects, prepareFindOwned } from './append.ts';
 import { prepareBlobs } from './blobs.ts';
@@ -20,10 +21,10 @@ import { preparePost, prepareRefuse, prepareReopen } from './outside.ts';
 import { preparePurge } from './purge.ts';
 import { prepareChangeQueue } from './queues.ts';
 import { prepareAppendSession } from './sessions.ts';
+import type { Operation } from './store-access.ts';
 import { prepareSubmit } from './submit.ts';
 import { prepareDecideToolPins, prepareRecordToolPins } from './tool-pins.ts';
 import { prepareTransitions } from './transitions.ts';
-import type { Operation, Turn } from './turn.ts';
 import {
   prepareFindGone,
   prepareGiveBackOthers,

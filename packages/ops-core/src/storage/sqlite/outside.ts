@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TaskStatus } from '@opspawn/sdk';
 import { type QueueState, statusOfState } from '../../domain/task-state.ts';
+import { parseLimits } from '../rows/task-limits.ts';
 import type { OutsideResult, PostWrite, ReopenWrite } from '../store.ts';
 import type { Delivery } from './delivery.ts';
 import type { Enqueue } from './enqueue.ts';
 import type { Inbox } from './inbox.ts';
-import { parseLimits } from './limits.ts';
 import { prepareOwnLimits } from './own-limits.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Text = string | null;
 

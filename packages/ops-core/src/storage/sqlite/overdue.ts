@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { deadlineData } from '../../domain/deadline.ts';
 import { queueState } from '../../domain/task-state.ts';
+import type { Turn } from '../turn.ts';
 import type { Delivery } from './delivery.ts';
 import { prepareFollowEnd } from './finish.ts';
 import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
 import type { Transitions } from './transitions.ts';
-import type { Turn } from './turn.ts';
 
 type Text = string | null;
 type Overdue = [

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { limitsText, parseLimits } from '../rows/task-limits.ts';
 import type { NewTask } from '../store.ts';
-import { limitsText, parseLimits } from './limits.ts';
 import { prepare } from './statement.ts';
 
 /**

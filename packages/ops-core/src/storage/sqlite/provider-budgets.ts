@@ -15,7 +15,7 @@ import {
   waitingCallsWhere,
 } from '../provider-budgets.ts';
 import { prepare } from './statement.ts';
-import type { Operation, StoreAccess } from './turn.ts';
+import type { Operation, StoreAccess } from './store-access.ts';
 
 type Int = number | null;
 

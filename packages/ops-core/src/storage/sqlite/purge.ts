@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
+import { clockSlackMs, idAt } from '../rows/id-time.ts';
 import { prepareForgetSession } from './spending.ts';
 import { prepare } from './statement.ts';
-import { clockSlackMs, idAt } from './task-list.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Int = number | null;
 type Text = string | null;

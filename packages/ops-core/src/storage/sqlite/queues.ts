@@ -5,12 +5,12 @@ import {
   mostCounted,
   type NamespaceWeights,
   type QueueChange,
-  type QueuePause,
   type QueueState,
 } from '../queues.ts';
+import { pauseFrom } from '../rows/queue-pause.ts';
 import type { LeaseClock } from './lease.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Text = string | null;
 type Setting = [name: string, weight: number, pausedAt: number | null, pausedBy: Text, pausedReason: Text];
@@ -74,10 +74,6 @@ const settingFrom = ([, weight, ...said]: Setting): Pick<QueueState, 'weight' | 
   const pause = pauseFrom(...said);
   return { weight, ...(pause === undefined ? {} : { pause }) };
 };
-
-/** Of the columns of a row, in both engines. */
-export const pauseFrom = (at: number | null, by: Text, reason: Text): QueuePause | undefined =>
-  at === null || by === null ? undefined : { at, by, ...(reason === null ? {} : { reason }) };
 
 function prepareReadyTasks(database: DatabaseSync) {
   const count = prepare<[string, string], [number]>(

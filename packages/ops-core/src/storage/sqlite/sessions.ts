@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { type SessionRunRow, toSessionRun } from '../rows/session-run.ts';
 import type { SessionRun } from '../sessions.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 /** Adds a run to the end of a session's conversation; a `runId` that is there changes nothing. */
 export function prepareAppendSession(
@@ -21,13 +22,9 @@ export function prepareAppendSession(
 export function prepareSession(
   database: DatabaseSync,
 ): (namespace: string, sessionId: string) => SessionRun[] {
-  const find = prepare<[string, string], [runId: string, messages: string, compaction: string | null]>(
+  const find = prepare<[string, string], SessionRunRow>(
     database,
     'select run_id, messages, compaction from session_runs where namespace = ?1 and session_id = ?2 order by position',
   );
   return (namespace, sessionId) => find.all(namespace, sessionId).map(toSessionRun);
-}
-
-export function toSessionRun([runId, messages, compaction]: [string, string, string | null]): SessionRun {
-  return { runId, messages, ...(compaction !== null && { compaction }) };
 }

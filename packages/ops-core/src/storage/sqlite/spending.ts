@@ -7,7 +7,7 @@ import {
   toSpendingSum,
 } from '../spending.ts';
 import { prepare } from './statement.ts';
-import type { Operation, StoreAccess } from './turn.ts';
+import type { Operation, StoreAccess } from './store-access.ts';
 
 type Amounts = [inputTokens: number, outputTokens: number, costMicroUsd: number, unpricedTokens: number];
 

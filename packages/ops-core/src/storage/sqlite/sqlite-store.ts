@@ -28,6 +28,7 @@ import type {
 } from '../store.ts';
 import type { TaskBudgetStore } from '../task-budgets.ts';
 import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
+import { announce } from '../turn.ts';
 import { prepareApiKeys } from './api-keys.ts';
 import { StoreClock } from './clock.ts';
 import { prepareDefinitions } from './definitions.ts';
@@ -45,10 +46,10 @@ import { prepareQueues } from './queues.ts';
 import { prepareSession } from './sessions.ts';
 import { openSpending } from './spending.ts';
 import { prepareStanding } from './standing.ts';
+import type { Operation, StoreAccess } from './store-access.ts';
 import { openTaskBudgets } from './task-budgets.ts';
 import { prepareTaskView } from './task-view.ts';
 import { prepareToolPins } from './tool-pins.ts';
-import { announce, type Operation, type StoreAccess } from './turn.ts';
 import type { Wal } from './wal.ts';
 
 export interface SqliteStoreParts {

@@ -1,26 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type QueueState, queueState } from '../../domain/task-state.ts';
-import type { LimitState, LiveWorker, Standing, TaskLimit } from '../flow-control.ts';
+import type { LimitState, LiveWorker, Standing } from '../flow-control.ts';
+import { type StandingRow, standingFrom } from '../rows/standing.ts';
 import type { LeaseClock } from './lease.ts';
-import { parseLimits } from './limits.ts';
-import { pauseFrom } from './queues.ts';
 import { prepare } from './statement.ts';
 
-type Text = string | null;
-type Int = number | null;
-type Row = [
-  state: QueueState,
-  dueAt: Int,
-  limits: Text,
-  blockedBy: Text,
-  workerId: Text,
-  deadlineAt: Int,
-  headOfSession: Text,
-  queue: string,
-  pausedAt: Int,
-  pausedBy: Text,
-  pausedReason: Text,
-];
 type WorkerRow = [
   id: string,
   host: string,
@@ -38,7 +21,7 @@ interface StandingParts {
 }
 
 export function prepareStanding(database: DatabaseSync, { clock, now, limit }: StandingParts) {
-  const find = prepare<[string, string], Row>(
+  const find = prepare<[string, string], StandingRow>(
     database,
     `select q.state, q.due_at, q.limits, q.blocked_by, q.worker_id, q.deadline_at,
        (select p.task_id from queue p where p.namespace = q.namespace and p.session_id = q.session_id
@@ -78,45 +61,3 @@ const workerFrom = ([id, host, pid, queues, definitions]: WorkerRow): LiveWorker
   queues: JSON.parse(queues) as string[],
   definitions: JSON.parse(definitions) as string[],
 });
-
-export interface StandingFacts {
-  row: Row;
-  limit: LimitState | undefined;
-  holder: (LiveWorker & { leaseUntilAt: number; isAlive: boolean }) | undefined;
-  workers: readonly LiveWorker[];
-  asked: readonly string[];
-}
-
-const stateNames = Object.fromEntries(
-  Object.entries(queueState).map(([name, state]) => [state, name]),
-) as Record<QueueState, keyof typeof queueState>;
-
-/** For both engines. */
-export function standingFrom({ row, limit, holder, workers, asked }: StandingFacts): Standing {
-  const [code, dueAt, limits, blockedBy, workerId, deadlineAt, headOfSession, queue, ...pause] = row;
-  const queuePause = pauseFrom(...pause);
-  const state = stateNames[code];
-  const standing: Standing = {
-    state,
-    workers: workers.filter((worker) => worker.queues.includes(queue)),
-    asked,
-  };
-  if (dueAt !== null) standing.dueAt = dueAt;
-  if (queuePause !== undefined) standing.queuePause = queuePause;
-  if (state === 'held' && headOfSession !== null) standing.behindTaskId = headOfSession;
-  if (limit !== undefined && blockedBy !== null)
-    standing.limit = { ...limit, inForce: limit.setting ?? limitOf(limits, blockedBy) };
-  if (workerId !== null && deadlineAt !== null) {
-    const { id, host, pid, leaseUntilAt } = holder ?? { id: workerId };
-    standing.worker = {
-      id,
-      deadlineAt,
-      ...(host === undefined || pid === undefined ? {} : { host, pid }),
-      ...(holder?.isAlive === true && leaseUntilAt !== undefined ? { leaseUntilAt } : {}),
-    };
-  }
-  return standing;
-}
-
-const limitOf = (limits: Text, key: string): TaskLimit =>
-  parseLimits(limits).find((limit) => limit.key === key) ?? { key };

@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { limitsText } from '../rows/task-limits.ts';
 import type { NewTask, SubmitResult } from '../store.ts';
 import type { Blobs } from './blobs.ts';
 import type { Enqueue } from './enqueue.ts';
 import { isDuplicate } from './failure.ts';
-import { limitsText } from './limits.ts';
 import { prepareOwnLimits } from './own-limits.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Text = string | null;
 type Int = number | null;

@@ -12,7 +12,7 @@ import {
   toBudgetState,
 } from '../task-budgets.ts';
 import { prepare } from './statement.ts';
-import type { Operation, StoreAccess } from './turn.ts';
+import type { Operation, StoreAccess } from './store-access.ts';
 
 type Amount = [tokens: number, costMicroUsd: number];
 type Step = [budgetId: string, taskId: string, step: string];

@@ -1,13 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
-import type { TaskStatus } from '@opspawn/sdk';
-import { queueState, statusOfState } from '../../domain/task-state.ts';
+import { clockSlackMs, idAt } from '../rows/id-time.ts';
+import { type Statuses, splitStatuses } from '../rows/statuses.ts';
 import type { TaskFilter, TaskPage } from '../store.ts';
-
-/**
- * How far the time in a task's id (UUID version 7, by the clock of who made it) may lie from its `created_at`; it only
- * bounds what is read of the list.
- */
-export const clockSlackMs = 24 * 3_600_000;
 
 interface Source {
   /** Tasks t, queue q and outcomes o, read in the order of `id`. */
@@ -73,21 +67,6 @@ export function listQuery(
   };
 }
 
-const ends: readonly TaskStatus[] = ['completed', 'failed', 'cancelled'];
-
-export interface Statuses {
-  readonly states: readonly number[];
-  readonly ended: readonly TaskStatus[];
-}
-
-export function splitStatuses(status: readonly TaskStatus[] | undefined): Statuses | undefined {
-  if (status === undefined) return undefined;
-  return {
-    states: Object.values(queueState).filter((state) => status.includes(statusOfState[state])),
-    ended: ends.filter((end) => status.includes(end)),
-  };
-}
-
 function sourceOf(filter: TaskFilter, statuses: Statuses | undefined): Source {
   const hasIndexOfItsOwn = filter.sessionId !== undefined || filter.parentId !== undefined;
   if (filter.errorCode !== undefined && !hasIndexOfItsOwn) return byErrorCode;
@@ -114,10 +93,4 @@ function createdConditions({ createdAfter, createdBefore }: TaskFilter, id: stri
   if (createdBefore !== undefined)
     conditions.push(['t.created_at < ?', createdBefore], [`${id} < ?`, idAt(createdBefore + clockSlackMs)]);
   return conditions;
-}
-
-/** What the ids made at this time begin with (RFC 9562, section 5.7). */
-export function idAt(unixMs: number): string {
-  const hex = Math.max(0, unixMs).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }

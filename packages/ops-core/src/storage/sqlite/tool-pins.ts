@@ -1,16 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PinStatus } from '@opspawn/agentkit';
-import {
-  type NewToolPins,
-  type ToolPinChoice,
-  type ToolPinColumns,
-  type ToolPinRow,
-  type ToolPinState,
-  toToolPin,
-  toToolPinState,
-} from '../tool-pins.ts';
+import { type ToolPinColumns, toToolPin, toToolPinState } from '../rows/tool-pin.ts';
+import type { NewToolPins, ToolPinChoice, ToolPinRow, ToolPinState } from '../tool-pins.ts';
 import { prepare } from './statement.ts';
-import type { Operation } from './turn.ts';
+import type { Operation } from './store-access.ts';
 
 type Text = string | null;
 const columns = 'server, tool, digest, definition, status, seen_at, decided_by, decided_at';

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../domain/task-state.ts';
+import type { Turn } from '../turn.ts';
 import type { Limits } from './limits.ts';
 import { prepare } from './statement.ts';
-import type { Turn } from './turn.ts';
 
 type Text = string | null;
 

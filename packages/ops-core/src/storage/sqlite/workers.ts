@@ -1,13 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { queueState } from '../../domain/task-state.ts';
+import { readPidSpace, readProcessStart } from '../../host.ts';
 import type { Owner, WorkerInfo } from '../store.ts';
+import type { Turn } from '../turn.ts';
 import type { Delivery } from './delivery.ts';
-import { readPidSpace, readProcessStart } from './host.ts';
 import type { LeaseClock } from './lease.ts';
 import { prepare } from './statement.ts';
+import type { Operation } from './store-access.ts';
 import type { Transitions } from './transitions.ts';
-import type { Operation, Turn } from './turn.ts';
 
 type HeldTask = [taskId: string, dueAt: number];
 

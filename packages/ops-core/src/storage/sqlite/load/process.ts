@@ -9,8 +9,8 @@ import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../../domain/new-id.ts';
+import { readProcessStart } from '../../../host.ts';
 import type { ClaimedTask, Store } from '../../store.ts';
-import { readProcessStart } from '../host.ts';
 import { openSqliteStore } from '../open-store.ts';
 
 const [path = '', callers = '10', tasks = 'Infinity'] = process.argv.slice(2);

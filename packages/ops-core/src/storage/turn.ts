@@ -1,5 +1,5 @@
-import type { StoreListener } from '../listener.ts';
-import type { OwnedResult } from '../store.ts';
+import type { StoreListener } from './listener.ts';
+import type { OwnedResult } from './store.ts';
 
 /** One transaction: its time, and what it did that others want to hear of after its commit. */
 export interface Turn {
@@ -15,17 +15,6 @@ export interface Turn {
   readonly unsettled: Set<string>;
   /** Unix ms of the earliest task that was put off; Infinity when there is none. */
   dueAt: number;
-}
-
-/** A piece of work within a transaction. What it throws undoes it and leaves the rest of the transaction as it is. */
-export type Operation<Argument, Result> = (turn: Turn, argument: Argument) => Result;
-
-/** How a part of the store writes, together with what else is written in that turn, and how it reads. */
-export interface StoreAccess {
-  write<Argument, Result>(operation: Operation<Argument, Result>, argument: Argument): Promise<Result>;
-  read<Result>(read: () => Result): Promise<Result>;
-  /** Unix ms by the store's clock. */
-  now(): number;
 }
 
 export function newTurn(at: number): Turn {

@@ -1,4 +1,4 @@
-import type { NewEntry } from './store.ts';
+import type { NewEntry } from '../store.ts';
 
 /** By which failed tasks are listed: the code of the error in their terminal entry; null where it has none. */
 export function errorCodeOf(terminal: NewEntry): string | null {
