@@ -7,6 +7,7 @@
  */
 import type { Share, Shares } from '../../storage/claim-request.ts';
 import type { ClaimedTask } from '../../storage/store.ts';
+import { SlotMap } from './slot-map.ts';
 
 export interface Weights {
   namespace(namespace: string): number;
@@ -124,13 +125,13 @@ interface Charge {
   readonly ofQueueMs: number;
 }
 
-type Lane = Pick<ClaimedTask, 'namespace' | 'queue'>;
+type Started = Pick<ClaimedTask, 'taskId' | 'attempt' | 'namespace' | 'queue'>;
 
 export class FairShare {
   readonly #weights: Weights;
   readonly #namespaces: Level;
   readonly #queues = new Map<string, Level>();
-  readonly #charges = new Map<Lane, Charge>();
+  readonly #charges = new SlotMap<Charge>();
 
   constructor(weights: Weights) {
     this.#weights = weights;
@@ -154,7 +155,7 @@ export class FairShare {
   }
 
   /** A claim brought these. */
-  started(tasks: readonly Lane[], now: number): void {
+  started(tasks: readonly Started[], now: number): void {
     const byNamespace = Map.groupBy(tasks, ({ namespace }) => namespace);
     const charges = this.#namespaces.start(countsOf(byNamespace), now);
     for (const [namespace, its] of byNamespace) {
@@ -163,16 +164,16 @@ export class FairShare {
       const ofQueues = this.#level(namespace).start(countsOf(byQueue), now);
       for (const task of its) {
         const ofQueueMs = ofQueues.get(task.queue) ?? 0;
-        this.#charges.set(task, { startedAt: now, ofNamespaceMs, ofQueueMs });
+        this.#charges.set(keyOf(task), { startedAt: now, ofNamespaceMs, ofQueueMs });
       }
     }
   }
 
-  /** The same object that was started gives its slot back. */
-  ended(task: Lane, now: number): void {
-    const charge = this.#charges.get(task);
+  /** It gives its slot back. */
+  ended(task: Started, now: number): void {
+    const charge = this.#charges.get(keyOf(task));
     if (charge === undefined) return;
-    this.#charges.delete(task);
+    this.#charges.delete(keyOf(task));
     const { startedAt, ofNamespaceMs, ofQueueMs } = charge;
     const tookMs = Math.max(leastMs, now - startedAt);
     this.#namespaces.end(task.namespace, { startedAt, chargedMs: ofNamespaceMs, tookMs });
@@ -194,5 +195,7 @@ export class FairShare {
   }
 }
 
-const countsOf = (groups: ReadonlyMap<string, readonly Lane[]>): Map<string, number> =>
+const keyOf = ({ taskId, attempt }: Started): string => `${taskId} ${attempt}`;
+
+const countsOf = (groups: ReadonlyMap<string, readonly Started[]>): Map<string, number> =>
   new Map([...groups].map(([name, { length }]) => [name, length]));
