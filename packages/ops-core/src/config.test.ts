@@ -40,6 +40,11 @@ describe('settings', () => {
     assert.equal(settings.environment.PATH, '/bin');
   });
 
+  it('are not misled by what Kubernetes tells every pod beside a Service that is called opspawn', () => {
+    const links = { OPSPAWN_PORT: 'tcp://10.0.0.7:7070', OPSPAWN_PORT_7070_TCP_PORT: '7070' };
+    assert.equal(readSettings({ ...links, OPSPAWN_SERVICE_HOST: '10.0.0.7' }).port, 7070);
+  });
+
   it('name a database and a broker by their URLs', () => {
     const databaseOf = (url: string) => readSettings({ OPSPAWN_DATABASE_URL: url }).database;
     assert.deepEqual(databaseOf('sqlite::memory:'), { kind: 'sqlite', path: ':memory:' });

@@ -95,13 +95,19 @@ const environmentSchema = z.object({
   OPSPAWN_KEEP_FAILED_DAYS: wholeNumber(0, 36_500, 90),
 });
 
+/** What Kubernetes tells each pod of a Service that is called opspawn, as that of the manifests is. */
+const isServiceLink = (name: string, value = ''): boolean =>
+  name === 'OPSPAWN_PORT' && value.startsWith('tcp://');
+
 /**
  * The settings of this process; an empty variable counts as absent. Throws `config_invalid`, naming the variable, its
  * value and what it must be.
  */
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
   const present = Object.fromEntries(
-    Object.entries(environment).filter(([name, value]) => name.startsWith('OPSPAWN_') && value !== ''),
+    Object.entries(environment).filter(
+      ([name, value]) => name.startsWith('OPSPAWN_') && value !== '' && !isServiceLink(name, value),
+    ),
   );
   const parsed = environmentSchema.safeParse(present);
   if (!parsed.success) throw invalidEnvironment(parsed.error, present);
