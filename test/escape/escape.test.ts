@@ -9,9 +9,9 @@ import { createProcessPool } from '../../packages/agentkit/src/tool/process/proc
 import type { SandboxAccess } from '../../packages/agentkit/src/tool/sandbox/sandbox-access.ts';
 import { type Attempt, attempts, systemCalls } from './attempts.ts';
 import type { Controlled } from './control.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld, isBubblewrapMissing, type World } from './world.ts';
 
-const skip = process.env.OPSPAWN_TEST_BUBBLEWRAP === undefined && 'bubblewrap is missing';
+const skip = process.env.OPSPAWN_TEST_BUBBLEWRAP === undefined && isBubblewrapMissing();
 const module = new URL('./attempt.ts', import.meta.url);
 
 describe('the sandbox tier', { skip, concurrency: 4 }, () => {

@@ -8,8 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TimeoutError } from '@opspawn/agentkit';
 import { createProcessPool } from '../../packages/agentkit/src/tool/process/process-pool.ts';
 import type { SandboxAccess } from '../../packages/agentkit/src/tool/sandbox/sandbox-access.ts';
+import { isBubblewrapMissing } from './world.ts';
 
-const skip = process.env.OPSPAWN_TEST_BUBBLEWRAP === undefined && 'bubblewrap is missing';
+const skip = process.env.OPSPAWN_TEST_BUBBLEWRAP === undefined && isBubblewrapMissing();
 const module = new URL('./attempt.ts', import.meta.url);
 
 interface Asked {

@@ -1,5 +1,5 @@
 /** What there is to break into: files, sockets and processes of this machine that no sandbox was given. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -62,3 +62,8 @@ export async function createWorld(): Promise<World> {
     },
   };
 }
+
+/** Why nothing can be tried, also where no service was started for the tests; false where it can. */
+export const isBubblewrapMissing = (): string | false =>
+  spawnSync('bwrap', ['--version']).status !== 0 &&
+  'bubblewrap is missing: install it (apt-get install bubblewrap)';

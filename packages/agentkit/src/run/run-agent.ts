@@ -6,7 +6,7 @@ import type { AgentDefinition } from '../agent.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from '../errors.ts';
 import { assertJson, type Json } from '../json.ts';
 import type { Compaction } from '../memory/compaction/compaction.ts';
-import type { ToolCall } from '../message.ts';
+import type { Message, ToolCall } from '../message.ts';
 import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
 import { withinWindow } from './run-compaction.ts';
@@ -129,11 +129,13 @@ async function finish(run: RunContext, answer: Json): Promise<Json | undefined> 
 }
 
 async function appendToSession(run: RunContext, { memory }: RunEnvironment, session: string): Promise<void> {
-  const { steps, state } = run;
+  const { steps, state, security } = run;
   const scope = { namespace: steps.namespace, session };
+  // the prompt may hold a secret too
+  const added = state.added.map((message) => security.redact(message as Json) as Message);
   await steps.run(
     'session:append',
-    () => memory.append(scope, steps.taskId, state.added, forSession(state.compaction)),
+    () => memory.append(scope, steps.taskId, added, forSession(state.compaction)),
     { effect: 'idempotent' },
   );
 }

@@ -6,6 +6,7 @@ import { memorySteps } from '../memory-steps.ts';
 import type { ModelRequest } from '../model/model.ts';
 import { scriptedModel } from '../model/scripted/scripted-model.ts';
 import type { Planner } from '../planner/planner.ts';
+import { createSecurityManager } from '../security/security-rules.ts';
 import { callTool, memoryEnvironment, replayingSteps } from '../testing.ts';
 import { runAgent } from './run-agent.ts';
 
@@ -25,6 +26,14 @@ describe('a session', () => {
     assert.equal(await run('two'), 'system user');
     assert.equal(await run(), 'system user');
     assert.equal(await run('one'), 'system user assistant user assistant user');
+  });
+
+  it('holds no secret, not even one that the prompt told', async () => {
+    const memory = createMemory();
+    const security = createSecurityManager({ secrets: { values: () => ['tok-12345678'] } });
+    const input = { prompt: 'my token is tok-12345678', sessionId: 'one' };
+    await runAgent(agent, input, memoryEnvironment({ memory, security }));
+    assert.match(JSON.stringify(await memory.messages(scope)), /my token is \[redacted\]/);
   });
 
   it('records how long the conversation was, not the conversation', async () => {
