@@ -13,6 +13,8 @@ interface KeptChannelOptions {
 
 const shortestPauseMs = 100;
 const longestPauseMs = 10_000;
+/** A close that was under way when the connection broke may never be answered (rabbitmq-client 5.0). */
+const longestCloseMs = 5_000;
 
 /**
  * A channel that is open and set up whenever it is wanted and the connection is there: what breaks it (the connection, a
@@ -81,7 +83,7 @@ export class KeptChannel implements AsyncDisposable {
     } finally {
       if (this.#channel !== undefined) onLost?.();
       this.#channel = undefined;
-      await channel?.close();
+      await Promise.race([channel?.close(), sleep(longestCloseMs, undefined, { ref: false })]);
     }
   }
 }
