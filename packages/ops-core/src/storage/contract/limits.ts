@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { newId } from '../../domain/new-id.ts';
 import type { TaskLimit } from '../flow-control.ts';
 import type { Store } from '../store.ts';
 import {
@@ -57,6 +58,16 @@ export const limitCases: readonly StoreCase[] = [
       const tasks = Array.from({ length: 5 }, () => newTask({ limits: two }));
       await store.submitMany(tasks);
       assert.equal((await readyIds(store)).length, 2);
+    },
+  },
+  {
+    promise: 'a task takes its place also beside a claim that is refused at the same moment',
+    async run({ store }) {
+      const task = newTask({ limits: one });
+      const written = store.write({ op: 'submit', task });
+      await assert.rejects(claim(store, newId()), { code: 'lease_lost' });
+      await written;
+      assert.deepEqual(await readyIds(store), [task.id]);
     },
   },
   {

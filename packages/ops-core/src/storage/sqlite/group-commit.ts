@@ -219,6 +219,7 @@ export class GroupCommit implements AsyncDisposable {
   }
 
   #runAlone(turn: Turn, job: Job): unknown {
+    const unsettled = [...turn.unsettled];
     this.#savepoint.get();
     try {
       const result = job.operation(turn, job.argument);
@@ -228,6 +229,8 @@ export class GroupCommit implements AsyncDisposable {
       if (isBusy(thrown) || isBroken(thrown)) throw thrown;
       this.#undo.get();
       this.#release.get();
+      // What the job had settled is undone with it.
+      for (const key of unsettled) turn.unsettled.add(key);
       return new Failed(thrown);
     }
   }
