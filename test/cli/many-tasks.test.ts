@@ -19,7 +19,7 @@ after(async () => {
   rmSync(cwd, { recursive: true });
 });
 
-const run = (args: readonly string[], stdin?: string) =>
+const run = (args: readonly string[], stdin?: string | Buffer) =>
   opspawn(args, {
     cwd,
     env: { OPSPAWN_URL: server.facts.url },
@@ -70,6 +70,12 @@ describe('opspawn task create --batch', () => {
     const broken = await run(['task', 'create', '--batch', '-'], '{"name":');
     assert.equal(broken.code, 2);
     assert.match(broken.stderr, /--batch: line 1: the value is not JSON/);
+    const latin1 = await run(
+      ['task', 'create', '--batch', '-'],
+      Buffer.from('{"name":"patient","input":"caf\xe9"}', 'latin1'),
+    );
+    assert.deepEqual([latin1.code, latin1.stdout], [2, '']);
+    assert.match(latin1.stderr, /--batch: - cannot be read: .* utf-8/);
     const missing = await run(['task', 'create', '--batch', 'nowhere.jsonl']);
     assert.deepEqual([missing.code, missing.stdout], [2, '']);
     assert.deepEqual(await json<Task>('task', 'list', '--queue', 'default'), []);

@@ -14,7 +14,7 @@ export interface Ended {
 interface RunOptions {
   cwd?: string;
   env?: Readonly<Record<string, string>>;
-  stdin?: string;
+  stdin?: string | Buffer;
   /** Sends a Ctrl-C once stderr holds this. */
   interruptAt?: string;
 }

@@ -1,23 +1,24 @@
 import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { type Json, OpspawnError } from '@opspawn/agentkit/schema';
 
 /** The value of an option that takes JSON, `@FILE` or `-` for stdin. Throws `invalid_argument`, saying what is wrong. */
 export async function readJson(option: string, value: string): Promise<Json> {
-  if (value === '-') return parseJson(option, await text(process.stdin), 'stdin');
-  if (!value.startsWith('@')) return parseJson(option, value);
-  const path = value.slice(1);
+  const isStdin = value === '-';
+  if (!isStdin && !value.startsWith('@')) return parseJson(option, value);
+  const where = isStdin ? 'stdin' : value.slice(1);
+  let json: string;
   try {
-    return parseJson(option, await readFile(path, 'utf8'), path);
+    json = strictUtf8().decode(isStdin ? await buffer(process.stdin) : await readFile(where));
   } catch (cause) {
-    if (cause instanceof OpspawnError) throw cause;
-    throw new OpspawnError(
-      'invalid_argument',
-      `${option}: ${path} cannot be read: ${(cause as Error).message}`,
-      { cause },
-    );
+    const message = `${option}: ${where} cannot be read: ${(cause as Error).message}`;
+    throw new OpspawnError('invalid_argument', message, { cause });
   }
+  return parseJson(option, json, where);
 }
+
+/** Throws for what is not UTF-8: it would be stored with other characters in its place. */
+export const strictUtf8 = (): TextDecoder => new TextDecoder('utf-8', { fatal: true });
 
 /** A task's input: JSON when the text starts with { or [, otherwise the text; or the value of `--input`. */
 export async function readTaskInput(

@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { type Client, maxBatchTasks, OpspawnError } from '@opspawn/sdk';
 import { createOutput } from '../output.ts';
-import { parseJson } from '../read-input.ts';
+import { parseJson, strictUtf8 } from '../read-input.ts';
 import { withClient } from '../with-client.ts';
 import type { CommandOptions } from './task.ts';
 
@@ -49,7 +50,7 @@ export async function createTasks({ batch, keyPrefix, ...options }: CreateTasksO
 }
 
 async function* linesOf(batch: string): AsyncGenerator<Line> {
-  const input = batch === '-' ? process.stdin : createReadStream(batch);
+  const input = Readable.from(textOf(batch === '-' ? process.stdin : createReadStream(batch)));
   let number = 0;
   try {
     for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -60,6 +61,12 @@ async function* linesOf(batch: string): AsyncGenerator<Line> {
     const message = `--batch: ${batch} cannot be read: ${(cause as Error).message}`;
     throw new OpspawnError('invalid_argument', message, { cause });
   }
+}
+
+async function* textOf(bytes: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = strictUtf8();
+  for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true });
+  yield decoder.decode();
 }
 
 async function* batches(lines: AsyncIterable<Line>): AsyncGenerator<Line[]> {

@@ -20,7 +20,7 @@ import {
 import { createLog, loadConfig, openAgentParts } from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput } from '../output.ts';
-import { readJson } from '../read-input.ts';
+import { readJson, strictUtf8 } from '../read-input.ts';
 
 interface EvalCommandOptions {
   json?: boolean;
@@ -76,7 +76,7 @@ export async function evaluate(name: string, options: EvalCommandOptions): Promi
 
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return strictUtf8().decode(await readFile(path));
   } catch (cause) {
     throw new OpspawnError('invalid_argument', `${path} cannot be read`, { cause });
   }
