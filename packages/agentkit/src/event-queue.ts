@@ -11,10 +11,11 @@ export class EventQueue {
     this.#alsoTold = alsoTold;
   }
 
-  readonly put = (event: AgentEvent): void => {
+  /** Gives what the other sink gives, so that who calls it sees a promise that rejects. */
+  readonly put: EventSink = (event) => {
     this.#waiting.push(event);
     this.#wake?.();
-    this.#alsoTold?.(event);
+    return this.#alsoTold?.(event);
   };
 
   readonly end = (): void => {

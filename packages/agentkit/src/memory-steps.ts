@@ -21,6 +21,7 @@ import type {
   Steps,
   WaitRequest,
 } from './steps.ts';
+import { tell } from './tell.ts';
 
 export type ApprovalRequest = Extract<WaitRequest, { kind: 'approval' }>;
 export type QuestionRequest = Extract<WaitRequest, { kind: 'question' }>;
@@ -137,11 +138,11 @@ class InMemorySteps implements MemorySteps {
   }
 
   emit(event: AgentEvent): void {
-    this.#options.onEvent?.(event);
+    tell(() => this.#options.onEvent?.(event));
   }
 
   log(level: LogLevel, message: string, fields: Record<string, Json> = {}): void {
-    this.#options.onLog?.(level, message, fields);
+    tell(() => this.#options.onLog?.(level, message, fields));
   }
 
   now(): number {

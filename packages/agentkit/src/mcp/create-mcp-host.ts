@@ -1,4 +1,5 @@
 import { OpspawnError } from '../errors.ts';
+import { tell } from '../tell.ts';
 import type { Tools } from '../tool/tool.ts';
 import { HeldCalls } from './asked.ts';
 import type { ListedTool } from './connection.ts';
@@ -40,7 +41,9 @@ export function createMcpHost(options: McpHostOptions): McpHost {
   const servers = new Map<string, McpServer>();
   for (const [name, config] of Object.entries(options.servers)) {
     const { redact, onSecret } = serverSecrets(config);
-    const onLine = throttled((source, line) => onLog?.({ server: name, source, line: redact(line) }));
+    const onLine = throttled((source, line) =>
+      tell(() => onLog?.({ server: name, source, line: redact(line) })),
+    );
     const connecting = { server: name, config, onLine, environment, credentials, onSecret, redact };
     const supervisor = new Supervisor(connecting);
     const onHeldBack = once(({ tool }, reason) => onLine('host', `the tool ${tool.name} ${reason}`));

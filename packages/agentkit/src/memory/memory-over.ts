@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { OpspawnError } from '../errors.ts';
+import { tell } from '../tell.ts';
 import type { Embedder } from './embedder.ts';
 import { fuse } from './fusion.ts';
 import type { Memory, MemoryItem, MemoryScope, NewMemory, RecallOptions } from './memory.ts';
@@ -48,7 +49,7 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
       return vectors.map((vector) => ({ kind: `${embedder.id}:${vector.length}`, vector }));
     } catch (thrown) {
       signal?.throwIfAborted();
-      onEmbeddingFailed?.(thrown);
+      tell(() => onEmbeddingFailed?.(thrown));
       return undefined;
     }
   };

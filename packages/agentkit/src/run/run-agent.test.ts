@@ -63,6 +63,15 @@ describe('a run', () => {
     assert.equal(output, 'fine');
   });
 
+  it('goes on when a watcher or a log fails later, or the log at once', async () => {
+    // as a sink of the type is allowed to be
+    const onEvent = (() => Promise.reject(new Error('broken'))) as unknown as () => void;
+    for (const onLog of [onEvent, () => assert.fail('broken log')]) {
+      const environment = memoryEnvironment({ onEvent, stepOptions: { onLog } });
+      assert.equal((await runAgent(agentWith(['fine']), { prompt: '' }, environment)).output, 'fine');
+    }
+  });
+
   it('with the planner direct makes one call without tools', async () => {
     const model = scriptedModel({ name: 'direct', reply: ({ tools }) => `${tools.length} tools` });
     const { output, turns } = await runAgent(

@@ -6,6 +6,7 @@ import { isJson, type Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
 import type { SecurityManager } from '../security/security.ts';
 import type { Steps } from '../steps.ts';
+import { tell } from '../tell.ts';
 import type { ToolManager } from '../tool/tool.ts';
 import type { RunEnvironment } from './run-environment.ts';
 import type { RunLimits } from './run-limits.ts';
@@ -49,11 +50,10 @@ export interface RunContext extends EventSinks, Speaker {
 /** The two sinks of a run. A watcher that throws must not end what it watches. */
 export function eventSinks({ steps, onEvent }: RunEnvironment): EventSinks {
   const emitRecorded = (event: AgentEvent): void => {
-    try {
-      onEvent?.(event);
-    } catch (thrown) {
-      steps.log('warn', `onEvent threw at ${event.type}: ${recordError(thrown).message}`);
-    }
+    tell(
+      () => onEvent?.(event),
+      (thrown) => steps.log('warn', `onEvent threw at ${event.type}: ${recordError(thrown).message}`),
+    );
   };
   const emitLive = (event: AgentEvent): void => {
     steps.emit(event);
