@@ -26,6 +26,7 @@ export async function start(options: StartOptions): Promise<void> {
     );
   }
   const stopped = untilStopped();
+  await using _end = endOfProcess;
   await using running =
     configPath === undefined
       ? await startServer({ settings })
@@ -52,4 +53,11 @@ export const quietInTerminal = (): { logLevel: 'warn' } | Record<never, never> =
 const shown = (path: string): string => {
   const near = relative(process.cwd(), path);
   return near === '' ? '.' : near.startsWith('..') ? path : near;
+};
+
+/** Disposed of last: code of the user's that does not heed its signal (a timer, a socket) must not hold the process. */
+export const endOfProcess: AsyncDisposable = {
+  async [Symbol.asyncDispose]() {
+    setTimeout(() => process.exit(), 500).unref();
+  },
 };

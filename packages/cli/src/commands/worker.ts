@@ -1,7 +1,7 @@
 import { describeDatabase, loadConfig, startWorker, untilStopped } from '@opspawn/ops-core';
 import { configPathFrom, settingsFrom } from '../embedded.ts';
 import { createOutput } from '../output.ts';
-import { quietInTerminal } from './start.ts';
+import { endOfProcess, quietInTerminal } from './start.ts';
 
 interface WorkerOptions {
   json?: boolean;
@@ -18,6 +18,7 @@ export async function work(options: WorkerOptions): Promise<void> {
   const settings = settingsFrom({ ...options, ...quietInTerminal() });
   const loaded = await loadConfig(configPathFrom(options.config, settings));
   const stopped = untilStopped();
+  await using _end = endOfProcess;
   await using running = await startWorker({ settings, loaded });
   const facts = {
     workerId: running.workerId,
