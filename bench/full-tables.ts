@@ -9,7 +9,7 @@
  */
 import pg from 'pg';
 import { newId } from '../packages/ops-core/src/domain/new-id.ts';
-import { openPostgresStore } from '../packages/ops-core/src/storage/postgres/open-store.ts';
+import { openPostgresStore } from '../packages/ops-core/src/storage/postgres/database/open-store.ts';
 import type { NewTask } from '../packages/ops-core/src/storage/store.ts';
 import { services } from '../scripts/services/kinds.ts';
 import { startServices } from '../scripts/services.ts';

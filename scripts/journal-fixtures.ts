@@ -14,8 +14,8 @@ import {
   readSettings,
   startWorker,
 } from '../packages/ops-core/src/index.ts';
-import { readMigrations } from '../packages/ops-core/src/storage/postgres/migrate.ts';
-import { openSqliteEnd } from '../packages/ops-core/src/storage/sqlite/copy-end.ts';
+import { readMigrations } from '../packages/ops-core/src/storage/postgres/database/migrate.ts';
+import { openSqliteEnd } from '../packages/ops-core/src/storage/sqlite/database/copy-end.ts';
 import { config, parked } from '../packages/ops-core/test/journals/definitions.ts';
 import { dump } from '../packages/ops-core/test/journals/fixture.ts';
 

@@ -1,4 +1,4 @@
-import { openPostgresStore } from '../../packages/ops-core/src/storage/postgres/open-store.ts';
+import { openPostgresStore } from '../../packages/ops-core/src/storage/postgres/database/open-store.ts';
 import type { QueueAdapter } from './queue.ts';
 import { openStoreQueue } from './store-queue.ts';
 

@@ -1,4 +1,4 @@
-import { openSqliteStore } from '../../packages/ops-core/src/storage/sqlite/open-store.ts';
+import { openSqliteStore } from '../../packages/ops-core/src/storage/sqlite/database/open-store.ts';
 import type { QueueAdapter } from './queue.ts';
 import { openStoreQueue } from './store-queue.ts';
 

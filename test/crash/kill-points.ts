@@ -1,6 +1,6 @@
 /** Where a process kills itself: at a write of a task's owner, or in the middle of a step of that task. */
 import type { StepContext, StepOptions, Steps } from '@opspawn/agentkit';
-import { interceptStore } from '../../packages/ops-core/src/storage/intercept.ts';
+import { interceptStore } from '../../packages/ops-core/src/storage/faults/intercept.ts';
 import type { ClaimedTask, Store, Write } from '../../packages/ops-core/src/storage/store.ts';
 import type { Ledger } from './ledger.ts';
 

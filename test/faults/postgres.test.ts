@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../packages/ops-core/src/domain/new-id.ts';
-import { openPostgresStore } from '../../packages/ops-core/src/storage/postgres/open-store.ts';
+import { openPostgresStore } from '../../packages/ops-core/src/storage/postgres/database/open-store.ts';
 import type { ClaimedTask, NewEntry, NewTask, Store } from '../../packages/ops-core/src/storage/store.ts';
 import { PostgresServer } from '../../scripts/services/postgres.ts';
 

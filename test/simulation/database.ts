@@ -3,7 +3,7 @@
  * statements, which cost more than a whole run, serve one run after the other; what the store itself remembers does not.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { migrate } from '../../packages/ops-core/src/storage/sqlite/migrate.ts';
+import { migrate } from '../../packages/ops-core/src/storage/sqlite/database/migrate.ts';
 import { SqliteStore } from '../../packages/ops-core/src/storage/sqlite/sqlite-store.ts';
 import type { VirtualTime } from './virtual-time.ts';
 

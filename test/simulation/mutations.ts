@@ -18,13 +18,13 @@ export interface Mutation {
 export const mutations = {
   fencing: {
     breaks: 'a write of an attempt that was superseded is refused',
-    file: 'storage/sqlite/append.ts',
+    file: 'storage/sqlite/writing/append.ts',
     from: 'attempt = ?2 and worker_id = ?3',
     to: '?2 = ?2 and ?3 = ?3',
   },
   awakened: {
     breaks: 'a task does not suspend when what it waits for is there',
-    file: 'storage/sqlite/give-up.ts',
+    file: 'storage/sqlite/writing/give-up.ts',
     from: 'if (findOwned(write.owner) !== undefined && isAwakened(write))',
     to: 'if (findOwned(write.owner) === undefined && isAwakened(write))',
   },
@@ -42,13 +42,13 @@ export const mutations = {
   },
   session: {
     breaks: 'the tasks of a session run one after the other',
-    file: 'storage/sqlite/enqueue.ts',
+    file: 'storage/sqlite/scheduling/enqueue.ts',
     from: 'predecessor !== null ? queueState.held',
     to: 'predecessor === undefined ? queueState.held',
   },
   limit: {
     breaks: 'no more tasks run under a key than it allows',
-    file: 'storage/sqlite/limits.ts',
+    file: 'storage/sqlite/scheduling/limits.ts',
     from: 'const refusing = limits.find((limit) => !admits(turn, namespace, limit));',
     to: 'const refusing = limits.find((limit) => limit.key === undefined);',
   },

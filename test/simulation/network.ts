@@ -6,7 +6,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { Broker, LiveChannel, LiveMessage } from '../../packages/ops-core/src/broker/broker.ts';
 import type { Bus } from '../../packages/ops-core/src/broker/bus.ts';
-import { interceptStore } from '../../packages/ops-core/src/storage/intercept.ts';
+import { interceptStore } from '../../packages/ops-core/src/storage/faults/intercept.ts';
 import type { StoreListener } from '../../packages/ops-core/src/storage/listener.ts';
 import type { Store, WorkerInfo } from '../../packages/ops-core/src/storage/store.ts';
 import type { FaultMix } from './faults.ts';

@@ -1,4 +1,4 @@
-import { seededRandom } from '../../packages/ops-core/src/storage/faulty-store.ts';
+import { seededRandom } from '../../packages/ops-core/src/storage/faults/faulty-store.ts';
 
 /** A seeded source of chance. The same seed and the same questions give the same answers. */
 export class Random {

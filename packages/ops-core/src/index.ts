@@ -26,7 +26,7 @@ export {
   type WorkerStartOptions,
 } from './start/start.ts';
 export { untilStopped } from './start/until-stopped.ts';
-export { seededRandom, withFaults } from './storage/faulty-store.ts';
+export { seededRandom, withFaults } from './storage/faults/faulty-store.ts';
 export type { DatabaseStatus } from './storage/status.ts';
 export {
   type DurableDefinition,

@@ -6,8 +6,8 @@ import {
   skipWithoutPostgres,
   type TestDatabase,
 } from '../../test/postgres/test-database.ts';
-import { openPostgresStore } from '../storage/postgres/open-store.ts';
-import { openSqliteStore } from '../storage/sqlite/open-store.ts';
+import { openPostgresStore } from '../storage/postgres/database/open-store.ts';
+import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import { storeMemory } from './store-memory.ts';
 
 describe('memory in the store in SQLite', () => {

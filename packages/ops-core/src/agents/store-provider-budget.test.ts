@@ -11,7 +11,7 @@ import { createTestDatabase, skipWithoutPostgres } from '../../test/postgres/tes
 import { localPrincipal } from '../auth/principal.ts';
 import { readSettings } from '../config.ts';
 import { startServer } from '../start/start.ts';
-import { openSqliteStore } from '../storage/sqlite/open-store.ts';
+import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
 import { StoreProviderBudget, type StoreProviderBudgetOptions } from './store-provider-budget.ts';
 

@@ -7,7 +7,11 @@ import {
   type ProviderPermit,
 } from '@opspawn/agentkit';
 import { newId } from '../domain/new-id.ts';
-import type { ProviderAnswer, ProviderBudgetStore, ProviderReport } from '../storage/provider-budgets.ts';
+import type {
+  ProviderAnswer,
+  ProviderBudgetStore,
+  ProviderReport,
+} from '../storage/parts/provider-budgets.ts';
 
 export interface StoreProviderBudgetOptions {
   store: ProviderBudgetStore;

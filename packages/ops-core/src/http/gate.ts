@@ -1,7 +1,7 @@
 import { OpspawnError } from '@opspawn/sdk';
 import { isSameDigest, readApiKey } from '../auth/api-key.ts';
 import { localPrincipal, type Principal } from '../auth/principal.ts';
-import type { ApiKeyRow, ApiKeyStore } from '../storage/api-keys.ts';
+import type { ApiKeyRow, ApiKeyStore } from '../storage/parts/api-keys.ts';
 import { isLoopback } from './guard.ts';
 
 /** Decides who may ask. */

@@ -1,6 +1,6 @@
 import { maxPinsPerServer, type SeenTools, type ToolPin, type ToolPins } from '@opspawn/agentkit';
+import type { ToolPinRow } from '../storage/parts/tool-pins.ts';
 import type { Store } from '../storage/store.ts';
-import type { ToolPinRow } from '../storage/tool-pins.ts';
 
 /** Pins as rows of the store: every worker of a namespace goes by the same ones, and a decision counts at once. */
 export function storePins(store: Store): ToolPins {

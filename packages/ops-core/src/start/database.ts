@@ -8,10 +8,10 @@ import { openStore } from './node.ts';
 /** Looks, and changes nothing. Throws `not_found` for a file that is not there, and what the store throws. */
 export async function readDatabaseStatus(database: DatabaseSetting): Promise<DatabaseStatus> {
   if (database.kind === 'postgres') {
-    const { readPostgresStatus } = await import('../storage/postgres/status.ts');
+    const { readPostgresStatus } = await import('../storage/postgres/database/status.ts');
     return await readPostgresStatus(database.url);
   }
-  const { readSqliteStatus } = await import('../storage/sqlite/status.ts');
+  const { readSqliteStatus } = await import('../storage/sqlite/database/status.ts');
   return readSqliteStatus(database.path);
 }
 

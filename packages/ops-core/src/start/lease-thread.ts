@@ -5,10 +5,10 @@ import { LeaseDeadline, type LeaseThreadData, renewUntilLost } from '../tasks/wo
 
 async function openConnection(database: DatabaseSetting) {
   if (database.kind === 'postgres') {
-    const { openLeaseConnection } = await import('../storage/postgres/lease.ts');
+    const { openLeaseConnection } = await import('../storage/postgres/scheduling/lease.ts');
     return openLeaseConnection(database.url);
   }
-  const { openLeaseConnection } = await import('../storage/sqlite/lease.ts');
+  const { openLeaseConnection } = await import('../storage/sqlite/scheduling/lease.ts');
   return openLeaseConnection(database.path);
 }
 

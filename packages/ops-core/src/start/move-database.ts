@@ -2,7 +2,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import { type DatabaseSetting, describeDatabase } from '../config.ts';
 import { type CopyEnd, copyStore } from '../storage/copy.ts';
-import { backUpSqlite } from '../storage/sqlite/backup.ts';
+import { backUpSqlite } from '../storage/sqlite/database/backup.ts';
 
 export interface MoveOptions {
   /** The source goes on as it was, beside its copy. Default: it takes nothing more. */
@@ -32,12 +32,12 @@ export async function moveDatabase(
 
 async function openEnd(database: DatabaseSetting, role: 'source' | 'target'): Promise<CopyEnd> {
   if (database.kind === 'postgres') {
-    const { openPostgresEnd } = await import('../storage/postgres/copy-end.ts');
+    const { openPostgresEnd } = await import('../storage/postgres/database/copy-end.ts');
     return await openPostgresEnd(database.url);
   }
   if (database.path === ':memory:')
     throw new OpspawnError('invalid_argument', 'A database in memory cannot be copied');
-  const { openSqliteEnd } = await import('../storage/sqlite/copy-end.ts');
+  const { openSqliteEnd } = await import('../storage/sqlite/database/copy-end.ts');
   return await openSqliteEnd(database.path, role);
 }
 

@@ -5,7 +5,7 @@ import { openMemoryBus } from '../broker/memory/bus.ts';
 import { openSocketBus } from '../broker/socket/bus.ts';
 import type { DatabaseSetting, Settings } from '../config.ts';
 import { createLog, type Log } from '../observe/log.ts';
-import { openSqliteStore } from '../storage/sqlite/open-store.ts';
+import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import type { Store } from '../storage/store.ts';
 import { createEngine } from '../tasks/engine.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
@@ -62,7 +62,7 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
 /** Brings the database up to date first. */
 export async function openStore(database: DatabaseSetting): Promise<Store> {
   if (database.kind === 'postgres') {
-    const { openPostgresStore } = await import('../storage/postgres/open-store.ts');
+    const { openPostgresStore } = await import('../storage/postgres/database/open-store.ts');
     return await openPostgresStore({ url: database.url });
   }
   if (database.path !== ':memory:') makeFolder(dirname(database.path));

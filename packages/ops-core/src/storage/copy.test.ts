@@ -30,10 +30,10 @@ import {
   wait,
 } from './contract/scenario.ts';
 import { type CopyEnd, copyStore } from './copy.ts';
-import { openPostgresEnd } from './postgres/copy-end.ts';
-import { openPostgresStore } from './postgres/open-store.ts';
-import { openSqliteEnd } from './sqlite/copy-end.ts';
-import { openSqliteStore } from './sqlite/open-store.ts';
+import { openPostgresEnd } from './postgres/database/copy-end.ts';
+import { openPostgresStore } from './postgres/database/open-store.ts';
+import { openSqliteEnd } from './sqlite/database/copy-end.ts';
+import { openSqliteStore } from './sqlite/database/open-store.ts';
 import type { Store } from './store.ts';
 
 /** One database that can be opened as a store, or to be copied. */

@@ -10,10 +10,10 @@
 import type { MemoryStore, OpspawnError } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { ClaimRequest } from './claim-request.ts';
-import type { TaskLimit } from './flow-control.ts';
 import type { StoreListener } from './listener.ts';
-import type { TaskSpending } from './spending.ts';
-import type { StoreParts } from './store-parts.ts';
+import type { TaskLimit } from './parts/flow-control.ts';
+import type { TaskSpending } from './parts/spending.ts';
+import type { StoreParts } from './parts/store-parts.ts';
 
 /** A worker's claim on a task. `attempt` is the fencing token; a `workerId` is never used again. */
 export interface Owner {

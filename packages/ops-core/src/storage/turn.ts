@@ -11,7 +11,7 @@ export interface Turn {
   /** A list, because a set takes a µs for each id. */
   readonly changed: string[];
   readonly posted: Set<string>;
-  /** Keys under which a place may have become free, or a task waits for one: limits.ts. */
+  /** Keys under which a place may have become free, or a task waits for one. */
   readonly unsettled: Set<string>;
   /** Unix ms of the earliest task that was put off; Infinity when there is none. */
   dueAt: number;

@@ -8,8 +8,8 @@ import {
 } from '../../test/postgres/test-database.ts';
 import { localPrincipal } from '../auth/principal.ts';
 import { claim, finish, newTask, newWorker, submit } from '../storage/contract/scenario.ts';
-import { openPostgresStore } from '../storage/postgres/open-store.ts';
-import { openSqliteStore } from '../storage/sqlite/open-store.ts';
+import { openPostgresStore } from '../storage/postgres/database/open-store.ts';
+import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import type { NewTask, Store } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import type { BulkAction, BulkRequest, BulkResult, TaskSelection } from './engine-interface.ts';

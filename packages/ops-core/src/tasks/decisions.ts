@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
 import type { Principal } from '../auth/principal.ts';
 import { newId } from '../domain/new-id.ts';
-import type { StoredDecision } from '../storage/decisions.ts';
+import type { StoredDecision } from '../storage/parts/decisions.ts';
 import type { InboxItem, Store, StoredWait, TaskRow } from '../storage/store.ts';
 import { identityHash, identityLabel } from './durable/identity.ts';
 

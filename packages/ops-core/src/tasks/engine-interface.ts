@@ -19,7 +19,7 @@ import type {
 } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
 import type { McpToolQuery } from '../mcp/tool-decisions.ts';
-import type { LimitSetting } from '../storage/flow-control.ts';
+import type { LimitSetting } from '../storage/parts/flow-control.ts';
 import type { Providers } from './providers.ts';
 import type { Sessions } from './sessions.ts';
 

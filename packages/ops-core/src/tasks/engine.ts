@@ -21,7 +21,7 @@ import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import { decideMcpTools, listMcpTools, type McpToolQuery } from '../mcp/tool-decisions.ts';
-import type { LimitSetting } from '../storage/flow-control.ts';
+import type { LimitSetting } from '../storage/parts/flow-control.ts';
 import type { InboxItem, NewTask, Store, SubmitResult, TaskRow } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';

@@ -7,7 +7,7 @@ import { type Fixture, loadIntoPostgres, loadIntoSqlite, readFixtures } from '..
 import { openOpspawn, temporaryFolder, untilFinished, untilStatus } from '../../test/opspawn.ts';
 import { createEmptyDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
 import { localPrincipal } from '../auth/principal.ts';
-import { readMigrations } from '../storage/postgres/migrate.ts';
+import { readMigrations } from '../storage/postgres/database/migrate.ts';
 import type { Engine } from './engine-interface.ts';
 
 const fixtures = readFixtures();

@@ -1,7 +1,11 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { Provider, ProviderLimitBody } from '@opspawn/sdk';
 import { defaultNamespace, type Principal } from '../auth/principal.ts';
-import type { ProviderBounds, ProviderBudgetStore, ProviderKeyState } from '../storage/provider-budgets.ts';
+import type {
+  ProviderBounds,
+  ProviderBudgetStore,
+  ProviderKeyState,
+} from '../storage/parts/provider-budgets.ts';
 
 /** What operators say of the keys of model providers. They belong to the deployment, and so to the namespace `default`. */
 export class Providers {

@@ -1,7 +1,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { Queue, UpdateQueue } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
-import type { QueueChange, QueueState } from '../storage/queues.ts';
+import type { QueueChange, QueueState } from '../storage/parts/queues.ts';
 
 /** Throws `invalid_argument` for a reason without a pause. */
 export function queueChange({ name }: Principal, { weight, paused, reason }: UpdateQueue): QueueChange {

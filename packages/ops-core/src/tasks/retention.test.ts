@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { finish, namespace, newTask, submit, submitAndClaim } from '../storage/contract/scenario.ts';
-import { openSqliteStore } from '../storage/sqlite/open-store.ts';
+import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import { purgeNamespace } from './retention.ts';
 
 const day = 24 * 3_600_000;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NamespaceSettings } from '@opspawn/sdk';
 import type { Retention } from '../config.ts';
-import type { PurgeRequest } from '../storage/housekeeping.ts';
+import type { PurgeRequest } from '../storage/parts/housekeeping.ts';
 import type { Store } from '../storage/store.ts';
 import { NamespaceSettingsCache } from './namespace-settings.ts';
 

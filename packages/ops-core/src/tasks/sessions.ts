@@ -1,7 +1,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { Session, Spending } from '@opspawn/sdk';
 import type { Principal } from '../auth/principal.ts';
-import type { SpendingKind, SpendingSum } from '../storage/spending.ts';
+import type { SpendingKind, SpendingSum } from '../storage/parts/spending.ts';
 import type { Store } from '../storage/store.ts';
 
 /** What agents have cost in the principal's namespace, and the sessions in which they did. */

@@ -1,7 +1,7 @@
 import { type Budget, type BudgetAmount, BudgetExceededError } from '@opspawn/agentkit';
 import { z } from 'zod';
+import type { ReservationAnswer, TaskBudgetState, TaskBudgetStore } from '../storage/parts/task-budgets.ts';
 import type { ClaimedTask } from '../storage/store.ts';
-import type { ReservationAnswer, TaskBudgetState, TaskBudgetStore } from '../storage/task-budgets.ts';
 import type { BudgetRun } from './durable/port.ts';
 
 /** What a task and all below it may use; of a child, with the task above it whose budget it is. */

@@ -1,6 +1,6 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { CreateTask } from '@opspawn/sdk';
-import type { TaskLimit } from '../storage/flow-control.ts';
+import type { TaskLimit } from '../storage/parts/flow-control.ts';
 import type { CatalogEntry } from './definitions/catalog.ts';
 
 type LimitRequest = Pick<CreateTask, 'concurrencyKey' | 'concurrencyLimit' | 'rateKey' | 'rateLimit'>;

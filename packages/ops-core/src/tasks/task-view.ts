@@ -10,8 +10,8 @@ import {
   type Task,
 } from '@opspawn/sdk';
 import { z } from 'zod';
-import type { FailureGroup } from '../storage/failures.ts';
-import type { LimitState } from '../storage/flow-control.ts';
+import type { FailureGroup } from '../storage/parts/failures.ts';
+import type { LimitState } from '../storage/parts/flow-control.ts';
 import type { EntryRow, NewTask, StoredWait, TaskRow } from '../storage/store.ts';
 import {
   parseData,

@@ -1,7 +1,7 @@
 /** Says in one look what stands between a task and its end. */
 import { isFinished, type Why, type WhyReason } from '@opspawn/sdk';
-import type { Standing } from '../storage/flow-control.ts';
-import type { WaitingCall } from '../storage/provider-budgets.ts';
+import type { Standing } from '../storage/parts/flow-control.ts';
+import type { WaitingCall } from '../storage/parts/provider-budgets.ts';
 import type { StoredWait, TaskRow } from '../storage/store.ts';
 import type { BudgetStanding } from './task-budget.ts';
 

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { localPrincipal } from '../../src/auth/principal.ts';
 import { createLog } from '../../src/observe/log.ts';
 import { startWorker } from '../../src/start/start.ts';
-import { interceptStore } from '../../src/storage/intercept.ts';
+import { interceptStore } from '../../src/storage/faults/intercept.ts';
 import { defineConfig } from '../../src/tasks/definitions/user-config.ts';
 import { testSettings } from '../opspawn.ts';
 

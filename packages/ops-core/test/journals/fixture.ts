@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
 import { z } from 'zod';
 import type { CopyEnd } from '../../src/storage/copy.ts';
-import { migrate as migratePostgres } from '../../src/storage/postgres/migrate.ts';
-import { migrate as migrateSqlite } from '../../src/storage/sqlite/migrate.ts';
+import { migrate as migratePostgres } from '../../src/storage/postgres/database/migrate.ts';
+import { migrate as migrateSqlite } from '../../src/storage/sqlite/database/migrate.ts';
 
 const lineSchema = z.object({
   table: z.string().regex(/^[a-z_]+$/),

@@ -1,7 +1,7 @@
 /** Databases for tests, cloned from one that holds the schema and nothing else. */
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { prepareDatabase } from '../../src/storage/postgres/open-store.ts';
+import { prepareDatabase } from '../../src/storage/postgres/database/open-store.ts';
 
 const serverUrl = process.env.OPSPAWN_TEST_POSTGRES_URL;
 /** What `it` and `describe` take where no server was given; in CI `npm test` counts a skip as a failure. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
-import type { TaskLimit } from '../flow-control.ts';
+import type { TaskLimit } from '../parts/flow-control.ts';
 import type { Store } from '../store.ts';
 import {
   claim,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
-import type { ProviderBounds, ProviderReport } from '../provider-budgets.ts';
+import type { ProviderBounds, ProviderReport } from '../parts/provider-budgets.ts';
 import type { Store } from '../store.ts';
 import type { StoreCase } from './scenario.ts';
 

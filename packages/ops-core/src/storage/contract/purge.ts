@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
-import type { PurgeRequest } from '../housekeeping.ts';
+import type { PurgeRequest } from '../parts/housekeeping.ts';
 import type { NewTask, Store } from '../store.ts';
 import {
   claim,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
-import type { TaskSpending } from '../spending.ts';
+import type { TaskSpending } from '../parts/spending.ts';
 import type { Store } from '../store.ts';
 import { finish, namespace, type StoreCase, submitAndClaim, task } from './scenario.ts';
 

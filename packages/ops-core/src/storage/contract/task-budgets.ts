@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
+import type { Reservation } from '../parts/task-budgets.ts';
 import type { Store } from '../store.ts';
-import type { Reservation } from '../task-budgets.ts';
 import { finish, type StoreCase, submit, submitAndClaim } from './scenario.ts';
 
 const most = { tokens: 10_000 };

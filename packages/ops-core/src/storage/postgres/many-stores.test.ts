@@ -14,7 +14,7 @@ import {
   wait,
 } from '../contract/scenario.ts';
 import type { ClaimedTask, Store } from '../store.ts';
-import { openPostgresStore } from './open-store.ts';
+import { openPostgresStore } from './database/open-store.ts';
 
 const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
 

@@ -1,20 +1,22 @@
 import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import type { ApiKeyRow } from '../api-keys.ts';
 import type { ClaimRequest } from '../claim-request.ts';
-import type { FailureFilter, FailureGroup } from '../failures.ts';
-import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
-import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
-import type { ProviderBudgetStore } from '../provider-budgets.ts';
-import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../queues.ts';
+import type { ApiKeyRow } from '../parts/api-keys.ts';
+import type { FailureFilter, FailureGroup } from '../parts/failures.ts';
+import type { LimitSetting, LimitState, Standing } from '../parts/flow-control.ts';
+import type { PurgeRequest, PurgeResult } from '../parts/housekeeping.ts';
+import type { ProviderBudgetStore } from '../parts/provider-budgets.ts';
+import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../parts/queues.ts';
+import type { SessionRun } from '../parts/sessions.ts';
+import type { SpendingStore } from '../parts/spending.ts';
+import type { TaskBudgetStore } from '../parts/task-budgets.ts';
+import type { NewToolPins, ToolPinChoice } from '../parts/tool-pins.ts';
 import { toFailureGroup } from '../rows/failure-group.ts';
 import { idSlackMs } from '../rows/id-time.ts';
 import { entryOf } from '../rows/journal-entry.ts';
 import { toSessionRun } from '../rows/session-run.ts';
 import { toToolPin, toToolPinState } from '../rows/tool-pin.ts';
-import type { SessionRun } from '../sessions.ts';
-import type { SpendingStore } from '../spending.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -29,29 +31,33 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
-import type { TaskBudgetStore } from '../task-budgets.ts';
-import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
 import { announce, newTurn, type Turn } from '../turn.ts';
-import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './api-keys.ts';
-import { Claims } from './claims.ts';
-import { StoreClock } from './clock.ts';
-import { type Connections, type Run, type Statement, statement } from './connections.ts';
-import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './definitions.ts';
-import { databaseClosed, refusalOf } from './failure.ts';
-import { encodeFailureFilter, failureGroups } from './failures.ts';
-import { openInboxes } from './inboxes.ts';
-import { journalOf, lastDecisionOf, toDecision } from './journal-view.ts';
-import { limitKeysOf, limitOf, limitsOf, removeLimit, setLimit, toLimitState } from './limits.ts';
-import { openMemories } from './memories.ts';
+import { StoreClock } from './database/clock.ts';
+import { type Connections, type Run, type Statement, statement } from './database/connections.ts';
+import { databaseClosed, refusalOf } from './database/failure.ts';
+import { isUuid, nilUuid, toText, uuidAt } from './database/text.ts';
+import { Vacuum } from './database/vacuum.ts';
+import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './parts/api-keys.ts';
+import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './parts/definitions.ts';
+import {
+  encodeLimit,
+  limitKeysOf,
+  limitOf,
+  limitsOf,
+  removeLimit,
+  setLimit,
+  toLimitState,
+} from './parts/limit-settings.ts';
+import { openMemories } from './parts/memories.ts';
 import {
   allNamespaces,
   pendingOfNamespace,
   setSettingsOfNamespace,
   settingsOfNamespace,
   submittedOfNamespace,
-} from './namespaces.ts';
-import { openProviderBudgets } from './provider-budgets.ts';
-import { encodePurge, purge } from './purge.ts';
+} from './parts/namespaces.ts';
+import { openProviderBudgets } from './parts/provider-budgets.ts';
+import { encodePurge, purge } from './parts/purge.ts';
 import {
   allWeights,
   changeQueue,
@@ -59,14 +65,10 @@ import {
   queuesOf,
   toNamespaceWeights,
   toQueueState,
-} from './queues.ts';
-import { appendSession, sessionRuns } from './sessions.ts';
-import { openSpending } from './spending.ts';
-import { standingOf, toStanding } from './standing.ts';
-import { openTaskBudgets } from './task-budgets.ts';
-import { taskIdList, taskList } from './task-list.ts';
-import { taskById, toTask } from './task-view.ts';
-import { isUuid, nilUuid, toText, uuidAt } from './text.ts';
+} from './parts/queues.ts';
+import { appendSession, encodeSessionRun, sessionRuns } from './parts/sessions.ts';
+import { openSpending } from './parts/spending.ts';
+import { openTaskBudgets } from './parts/task-budgets.ts';
 import {
   decideToolPins,
   encodeNewToolPins,
@@ -74,8 +76,14 @@ import {
   recordToolPins,
   toolPinStates,
   toolPinsOf,
-} from './tool-pins.ts';
-import { Vacuum } from './vacuum.ts';
+} from './parts/tool-pins.ts';
+import { encodeFailureFilter, failureGroups } from './reading/failures.ts';
+import { openInboxes } from './reading/inboxes.ts';
+import { journalOf, lastDecisionOf, toDecision } from './reading/journal-view.ts';
+import { standingOf, toStanding } from './reading/standing.ts';
+import { taskIdList, taskList } from './reading/task-list.ts';
+import { taskById, toTask } from './reading/task-view.ts';
+import { Claims } from './scheduling/claims.ts';
 import {
   encodeHeld,
   encodeWorker,
@@ -85,9 +93,9 @@ import {
   removeWorker,
   renewLease,
   sweep,
-} from './workers.ts';
-import { noteTold, type Told } from './write-all.ts';
-import { Writes } from './writes.ts';
+} from './scheduling/workers.ts';
+import { noteTold, type Told } from './writing/write-all.ts';
+import { Writes } from './writing/writes.ts';
 
 const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
 
@@ -239,13 +247,7 @@ export class PostgresStore implements Store {
   }
 
   async appendSession(namespace: string, sessionId: string, run: SessionRun): Promise<void> {
-    await this.#run('writes', appendSession, [
-      namespace,
-      toText(sessionId),
-      run.runId,
-      toText(run.messages),
-      run.compaction === undefined ? null : toText(run.compaction),
-    ]);
+    await this.#run('writes', appendSession, encodeSessionRun(namespace, sessionId, run));
   }
 
   async session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
@@ -326,14 +328,8 @@ export class PostgresStore implements Store {
     return (await this.#run('reads', limitKeysOf, [namespace])).map(([key]) => key);
   }
 
-  async setLimit(namespace: string, { key, maxRunning, rate }: LimitSetting): Promise<void> {
-    await this.#tell(setLimit, [
-      namespace,
-      toText(key),
-      maxRunning ?? null,
-      rate?.count ?? null,
-      rate?.intervalMs ?? null,
-    ]);
+  async setLimit(namespace: string, setting: LimitSetting): Promise<void> {
+    await this.#tell(setLimit, encodeLimit(namespace, setting));
   }
 
   async removeLimit(namespace: string, key: string): Promise<boolean> {

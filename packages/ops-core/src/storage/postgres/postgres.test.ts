@@ -8,7 +8,7 @@ import {
 } from '../../../test/postgres/test-database.ts';
 import type { StoreUnderTest } from '../contract/scenario.ts';
 import { storeCases } from '../contract.ts';
-import { openPostgresStore } from './open-store.ts';
+import { openPostgresStore } from './database/open-store.ts';
 
 /** The clock is a function in the database: that of a test's own database can be set. */
 const setClock = (at: number): string =>

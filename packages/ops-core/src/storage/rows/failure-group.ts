@@ -1,5 +1,5 @@
 import type { TaskKind } from '@opspawn/sdk';
-import type { FailureGroup } from '../failures.ts';
+import type { FailureGroup } from '../parts/failures.ts';
 
 export type FailureGroupRow = [
   errorCode: string | null,

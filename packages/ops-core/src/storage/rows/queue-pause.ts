@@ -1,4 +1,4 @@
-import type { QueuePause } from '../queues.ts';
+import type { QueuePause } from '../parts/queues.ts';
 
 export const pauseFrom = (
   at: number | null,

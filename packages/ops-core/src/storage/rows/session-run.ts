@@ -1,4 +1,4 @@
-import type { SessionRun } from '../sessions.ts';
+import type { SessionRun } from '../parts/sessions.ts';
 
 export type SessionRunRow = [runId: string, messages: string, compaction: string | null];
 

@@ -1,5 +1,5 @@
 import { type QueueState, queueState } from '../../domain/task-state.ts';
-import type { LimitState, LiveWorker, Standing, TaskLimit } from '../flow-control.ts';
+import type { LimitState, LiveWorker, Standing, TaskLimit } from '../parts/flow-control.ts';
 import { pauseFrom } from './queue-pause.ts';
 import { parseLimits } from './task-limits.ts';
 

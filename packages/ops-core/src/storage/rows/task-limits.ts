@@ -1,4 +1,4 @@
-import type { Rate, TaskLimit } from '../flow-control.ts';
+import type { Rate, TaskLimit } from '../parts/flow-control.ts';
 
 type Int = number | null;
 export type LimitSettingRow = [maxRunning: Int, rateCount: Int, rateIntervalMs: Int];

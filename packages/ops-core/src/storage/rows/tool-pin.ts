@@ -1,5 +1,5 @@
 import type { PinStatus } from '@opspawn/agentkit';
-import type { ToolPinRow, ToolPinState } from '../tool-pins.ts';
+import type { ToolPinRow, ToolPinState } from '../parts/tool-pins.ts';
 
 export type ToolPinColumns = [
   server: string,

@@ -5,8 +5,8 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { claim, entry, newWorker } from '../contract/scenario.ts';
 import type { Store } from '../store.ts';
+import { openSqliteStore } from './database/open-store.ts';
 import { startLoad, temporaryDatabase } from './load/load.ts';
-import { openSqliteStore } from './open-store.ts';
 
 const kills = Math.max(1, Math.round(20 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
 

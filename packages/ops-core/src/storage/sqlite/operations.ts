@@ -1,37 +1,37 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { NewTask, SubmitResult, Write, WriteResults } from '../store.ts';
 import type { Turn } from '../turn.ts';
-import { prepareAddApiKey } from './api-keys.ts';
-import { prepareAppend, prepareEffects, prepareFindOwned } from './append.ts';
-import { prepareBlobs } from './blobs.ts';
-import { prepareClaim } from './claim.ts';
-import { prepareRegisterDefinitions } from './definitions.ts';
-import { prepareDelivery } from './delivery.ts';
-import { preparePromoteDue } from './due.ts';
-import { prepareEnqueue } from './enqueue.ts';
-import { prepareFinish } from './finish.ts';
-import { preparePause, prepareRelease, prepareSuspend } from './give-up.ts';
-import { prepareInbox } from './inbox.ts';
-import { prepareJournalWriter } from './journal.ts';
-import { type LeaseClock, prepareHoldsLease, prepareRenewLease } from './lease.ts';
-import { prepareLimitSettings } from './limit-settings.ts';
-import { prepareLimits } from './limits.ts';
-import { prepareSetNamespaceSettings } from './namespaces.ts';
-import { preparePost, prepareRefuse, prepareReopen } from './outside.ts';
-import { preparePurge } from './purge.ts';
-import { prepareChangeQueue } from './queues.ts';
-import { prepareAppendSession } from './sessions.ts';
-import type { Operation } from './store-access.ts';
-import { prepareSubmit } from './submit.ts';
-import { prepareDecideToolPins, prepareRecordToolPins } from './tool-pins.ts';
-import { prepareTransitions } from './transitions.ts';
+import { prepareBlobs } from './database/blobs.ts';
+import { prepareAddApiKey } from './parts/api-keys.ts';
+import { prepareRegisterDefinitions } from './parts/definitions.ts';
+import { prepareLimitSettings } from './parts/limit-settings.ts';
+import { prepareSetNamespaceSettings } from './parts/namespaces.ts';
+import { preparePurge } from './parts/purge.ts';
+import { prepareChangeQueue } from './parts/queues.ts';
+import { prepareAppendSession } from './parts/sessions.ts';
+import { prepareDecideToolPins, prepareRecordToolPins } from './parts/tool-pins.ts';
+import { prepareClaim } from './scheduling/claim.ts';
+import { preparePromoteDue } from './scheduling/due.ts';
+import { prepareEnqueue } from './scheduling/enqueue.ts';
+import { type LeaseClock, prepareHoldsLease, prepareRenewLease } from './scheduling/lease.ts';
+import { prepareLimits } from './scheduling/limits.ts';
+import { prepareTransitions } from './scheduling/transitions.ts';
 import {
   prepareFindGone,
   prepareGiveBackOthers,
   prepareRegisterWorker,
   prepareRemoveWorker,
   prepareSweep,
-} from './workers.ts';
+} from './scheduling/workers.ts';
+import { prepareAppend, prepareEffects, prepareFindOwned } from './writing/append.ts';
+import { prepareDelivery } from './writing/delivery.ts';
+import { prepareFinish } from './writing/finish.ts';
+import { preparePause, prepareRelease, prepareSuspend } from './writing/give-up.ts';
+import { prepareInbox } from './writing/inbox.ts';
+import { prepareJournalWriter } from './writing/journal.ts';
+import { preparePost, prepareRefuse, prepareReopen } from './writing/outside.ts';
+import type { Operation } from './writing/store-access.ts';
+import { prepareSubmit } from './writing/submit.ts';
 
 export type Operations = ReturnType<typeof prepareOperations>;
 

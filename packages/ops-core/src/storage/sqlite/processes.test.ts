@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { claim, newTask, newWorker, readyIds, submit, submitAndClaim } from '../contract/scenario.ts';
+import { openSqliteStore } from './database/open-store.ts';
 import { startLoad, temporaryDatabase } from './load/load.ts';
-import { openSqliteStore } from './open-store.ts';
 
 const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
 
@@ -46,7 +46,7 @@ describe('a database shared by processes', () => {
         parentPort.postMessage('ready');
       });`;
     const workerData = {
-      open: new URL('./open-store.ts', import.meta.url).href,
+      open: new URL('./database/open-store.ts', import.meta.url).href,
       paths: files.map(({ path }) => path),
     };
     const threads = [1, 2, 3, 4].map(() => new Worker(openAll, { eval: true, workerData }));
@@ -78,7 +78,7 @@ describe('a database shared by processes', () => {
     await using store = await openSqliteStore({ path: database.path });
     const leaseTtlMs = 1500;
     const workerId = await newWorker(store, 60_000);
-    const lease = new URL('./lease.ts', import.meta.url).href;
+    const lease = new URL('./scheduling/lease.ts', import.meta.url).href;
     const thread = new Worker(
       `const { parentPort, workerData } = require('node:worker_threads');
        const { lease, path, workerId, leaseTtlMs } = workerData;

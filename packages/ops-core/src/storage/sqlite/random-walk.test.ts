@@ -15,9 +15,9 @@ import {
   suspend,
   wait,
 } from '../contract/scenario.ts';
-import type { TaskLimit } from '../flow-control.ts';
+import type { TaskLimit } from '../parts/flow-control.ts';
 import type { ClaimedTask, InboxItem, TaskRow } from '../store.ts';
-import { openSqliteStore } from './open-store.ts';
+import { openSqliteStore } from './database/open-store.ts';
 
 const runs = Math.max(10, Math.round(150 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
 const sessions = ['a', 'b', undefined, undefined];

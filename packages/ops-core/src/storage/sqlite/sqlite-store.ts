@@ -1,16 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryStore } from '@opspawn/agentkit';
-import type { ApiKeyRow } from '../api-keys.ts';
 import type { ClaimRequest } from '../claim-request.ts';
-import type { FailureFilter, FailureGroup } from '../failures.ts';
-import type { LimitSetting, LimitState, Standing } from '../flow-control.ts';
-import type { PurgeRequest, PurgeResult } from '../housekeeping.ts';
 import type { StoreListener } from '../listener.ts';
-import type { ProviderBudgetStore } from '../provider-budgets.ts';
-import type { NamespaceWeights, QueueChange, QueueState } from '../queues.ts';
-import type { SessionRun } from '../sessions.ts';
-import type { SpendingStore } from '../spending.ts';
+import type { ApiKeyRow } from '../parts/api-keys.ts';
+import type { FailureFilter, FailureGroup } from '../parts/failures.ts';
+import type { LimitSetting, LimitState, Standing } from '../parts/flow-control.ts';
+import type { PurgeRequest, PurgeResult } from '../parts/housekeeping.ts';
+import type { ProviderBudgetStore } from '../parts/provider-budgets.ts';
+import type { NamespaceWeights, QueueChange, QueueState } from '../parts/queues.ts';
+import type { SessionRun } from '../parts/sessions.ts';
+import type { SpendingStore } from '../parts/spending.ts';
+import type { TaskBudgetStore } from '../parts/task-budgets.ts';
+import type { NewToolPins, ToolPinChoice } from '../parts/tool-pins.ts';
 import type {
   ClaimedTask,
   DefinitionRow,
@@ -26,31 +28,29 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
-import type { TaskBudgetStore } from '../task-budgets.ts';
-import type { NewToolPins, ToolPinChoice } from '../tool-pins.ts';
 import { announce } from '../turn.ts';
-import { prepareApiKeys } from './api-keys.ts';
-import { StoreClock } from './clock.ts';
-import { prepareDefinitions } from './definitions.ts';
-import { databaseClosed, databaseUnavailable, isBusy } from './failure.ts';
-import { prepareFailures } from './failures.ts';
-import { GroupCommit } from './group-commit.ts';
-import { prepareInboxView, prepareJournalView, prepareLastDecision } from './journal-view.ts';
-import type { LeaseClock } from './lease.ts';
-import { prepareLimitView } from './limit-settings.ts';
-import { openMemories } from './memories.ts';
-import { prepareNamespaces } from './namespaces.ts';
+import { StoreClock } from './database/clock.ts';
+import { databaseClosed, databaseUnavailable, isBusy } from './database/failure.ts';
+import type { Wal } from './database/wal.ts';
 import { type Operations, prepareOperations } from './operations.ts';
-import { openProviderBudgets } from './provider-budgets.ts';
-import { prepareQueues } from './queues.ts';
-import { prepareSession } from './sessions.ts';
-import { openSpending } from './spending.ts';
-import { prepareStanding } from './standing.ts';
-import type { Operation, StoreAccess } from './store-access.ts';
-import { openTaskBudgets } from './task-budgets.ts';
-import { prepareTaskView } from './task-view.ts';
-import { prepareToolPins } from './tool-pins.ts';
-import type { Wal } from './wal.ts';
+import { prepareApiKeys } from './parts/api-keys.ts';
+import { prepareDefinitions } from './parts/definitions.ts';
+import { prepareLimitView } from './parts/limit-settings.ts';
+import { openMemories } from './parts/memories.ts';
+import { prepareNamespaces } from './parts/namespaces.ts';
+import { openProviderBudgets } from './parts/provider-budgets.ts';
+import { prepareQueues } from './parts/queues.ts';
+import { prepareSession } from './parts/sessions.ts';
+import { openSpending } from './parts/spending.ts';
+import { openTaskBudgets } from './parts/task-budgets.ts';
+import { prepareToolPins } from './parts/tool-pins.ts';
+import { prepareFailures } from './reading/failures.ts';
+import { prepareInboxView, prepareJournalView, prepareLastDecision } from './reading/journal-view.ts';
+import { prepareStanding } from './reading/standing.ts';
+import { prepareTaskView } from './reading/task-view.ts';
+import type { LeaseClock } from './scheduling/lease.ts';
+import { GroupCommit } from './writing/group-commit.ts';
+import type { Operation, StoreAccess } from './writing/store-access.ts';
 
 export interface SqliteStoreParts {
   readonly now: () => number;

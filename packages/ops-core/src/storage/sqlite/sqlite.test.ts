@@ -1,7 +1,7 @@
 import { describe, it } from 'node:test';
 import type { StoreUnderTest } from '../contract/scenario.ts';
 import { storeCases } from '../contract.ts';
-import { openSqliteStore } from './open-store.ts';
+import { openSqliteStore } from './database/open-store.ts';
 
 async function openSubject(): Promise<StoreUnderTest> {
   let at = Date.now();

@@ -4,8 +4,8 @@ import { it } from 'node:test';
 import { temporaryFolder } from '../../../test/opspawn.ts';
 import { openMemoryBus } from '../../broker/memory/bus.ts';
 import { item, post, submitAndClaim } from '../../storage/contract/scenario.ts';
-import { interceptStore } from '../../storage/intercept.ts';
-import { openSqliteStore } from '../../storage/sqlite/open-store.ts';
+import { interceptStore } from '../../storage/faults/intercept.ts';
+import { openSqliteStore } from '../../storage/sqlite/database/open-store.ts';
 import { Attempt } from './attempt.ts';
 
 it('an inbox that is read late does not hide what a later read has brought', async (t) => {

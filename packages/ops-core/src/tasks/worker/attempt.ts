@@ -1,6 +1,6 @@
 import { type ChildRequest, OpspawnError, type Steps } from '@opspawn/agentkit';
 import type { LiveChannel } from '../../broker/broker.ts';
-import type { TaskSpending } from '../../storage/spending.ts';
+import type { TaskSpending } from '../../storage/parts/spending.ts';
 import type {
   ClaimedTask,
   Effects,

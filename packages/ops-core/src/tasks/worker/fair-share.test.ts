@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { attemptTimeoutMs, finish, newTask, newWorker } from '../../storage/contract/scenario.ts';
-import { openSqliteStore } from '../../storage/sqlite/open-store.ts';
+import { openSqliteStore } from '../../storage/sqlite/database/open-store.ts';
 import type { ClaimedTask } from '../../storage/store.ts';
 import { FairShare, type Weights } from './fair-share.ts';
 

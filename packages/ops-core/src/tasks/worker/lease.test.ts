@@ -5,7 +5,7 @@ import { moduleUrl } from '@opspawn/agentkit';
 import { temporaryFolder } from '../../../test/opspawn.ts';
 import { newId } from '../../domain/new-id.ts';
 import { readProcessStart } from '../../host.ts';
-import { openSqliteStore } from '../../storage/sqlite/open-store.ts';
+import { openSqliteStore } from '../../storage/sqlite/database/open-store.ts';
 import type { Store } from '../../storage/store.ts';
 import { keepLease, LeaseDeadline } from './lease.ts';
 

@@ -1,7 +1,7 @@
 import type { Steps } from '@opspawn/agentkit';
 import type { Log } from '../../observe/log.ts';
+import type { TaskBudgetStore } from '../../storage/parts/task-budgets.ts';
 import type { ClaimedTask } from '../../storage/store.ts';
-import type { TaskBudgetStore } from '../../storage/task-budgets.ts';
 import { mergeRetry } from '../definitions/definition.ts';
 import type { Registry, Runnable } from '../definitions/registry.ts';
 import type { DurableOptions, DurableOutcome } from '../durable/port.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { NamespaceWeights } from '../../storage/queues.ts';
+import type { NamespaceWeights } from '../../storage/parts/queues.ts';
 import type { Store } from '../../storage/store.ts';
 import type { Weights } from './fair-share.ts';
 

@@ -13,8 +13,8 @@ import {
   untilStatus,
 } from '../../../test/opspawn.ts';
 import { localPrincipal } from '../../auth/principal.ts';
-import { interceptStore } from '../../storage/intercept.ts';
-import { openSqliteStore } from '../../storage/sqlite/open-store.ts';
+import { interceptStore } from '../../storage/faults/intercept.ts';
+import { openSqliteStore } from '../../storage/sqlite/database/open-store.ts';
 import type { ClaimedTask, Store, Write } from '../../storage/store.ts';
 import { defineFunction } from '../definitions/definition.ts';
 

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newId } from '../../../domain/new-id.ts';
 import { readProcessStart } from '../../../host.ts';
 import type { ClaimedTask, Store } from '../../store.ts';
-import { openSqliteStore } from '../open-store.ts';
+import { openSqliteStore } from '../database/open-store.ts';
 
 const [path = '', callers = '10', tasks = 'Infinity'] = process.argv.slice(2);
 const workerId = newId();

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import type { OpspawnError } from '@opspawn/agentkit/schema';
+import pg from 'pg';
+import {
+  createEmptyDatabase,
+  createTestDatabase,
+  skipWithoutPostgres,
+} from '../../../../test/postgres/test-database.ts';
+import { newTask } from '../../contract/scenario.ts';
+import type { Store } from '../../store.ts';
+import { retireDatabase } from './moved.ts';
+import { openPostgresStore } from './open-store.ts';
+
+async function connect(url: string): Promise<{ client: pg.Client } & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  return { client, [Symbol.asyncDispose]: () => client.end() };
+}
+
+/** The same URL with some parts changed. */
+function changed(
+  url: string,
+  parts: Partial<Pick<URL, 'password' | 'port' | 'pathname' | 'username'>>,
+): string {
+  return Object.assign(new URL(url), parts).href;
+}
+
+describe('opening the store in PostgreSQL', { skip: skipWithoutPostgres }, () => {
+  it('is refused for a URL of something else, without repeating it', async () => {
+    for (const url of ['mysql://user:secret@host/db', 'secret', '']) {
+      await assert.rejects(openPostgresStore({ url }), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'config_invalid');
+        assert.doesNotMatch(error.message, /secret/);
+        return true;
+      });
+    }
+  });
+
+  it('is refused for wrong credentials and for a database that is not there', async () => {
+    await using database = await createTestDatabase();
+    for (const parts of [{ password: 'wrong' }, { username: 'nobody' }, { pathname: '/not_there' }])
+      await assert.rejects(openPostgresStore({ url: changed(database.url, parts) }), {
+        code: 'config_invalid',
+      });
+  });
+
+  it('answers unavailable when nobody listens there', async () => {
+    await using database = await createTestDatabase();
+    const url = changed(database.url, { port: '1' });
+    await assert.rejects(openPostgresStore({ url }), { code: 'unavailable', retryable: true });
+  });
+
+  it('is refused for a read-only database, and a write to one that became so is unavailable', async () => {
+    await using database = await createTestDatabase();
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 0 });
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const name = new URL(database.url).pathname.slice(1);
+    await client.query(`alter database ${name} set default_transaction_read_only = on`);
+    await client.end();
+    await assert.rejects(openPostgresStore({ url: database.url }), { code: 'config_invalid' });
+    await assert.rejects(store.write({ op: 'submit', task: newTask() }), { code: 'unavailable' });
+    await assert.rejects(store.write({ op: 'submit', task: newTask({ sessionId: 's' }) }), {
+      code: 'unavailable',
+    });
+  });
+
+  it('is refused for a role that may not write, naming the one that may', async () => {
+    await using database = await createTestDatabase();
+    const role = `reader_${randomUUID().replaceAll('-', '')}`;
+    await using admin = await connect(database.url);
+    await admin.client.query(`create role ${role} login password 'reader'; grant usage on schema opspawn to ${role};
+      grant select on all tables in schema opspawn to ${role}`);
+    try {
+      const url = changed(database.url, { username: role, password: 'reader' });
+      await assert.rejects(openPostgresStore({ url }), (error: OpspawnError) => {
+        assert.equal(error.code, 'config_invalid');
+        assert.match(error.message, new RegExp(`the role ${role} may not read and write`));
+        assert.match(String(error.details.hint), new RegExp(`grant "opspawn" to "${role}"`));
+        return true;
+      });
+    } finally {
+      await admin.client.query(`drop owned by ${role}; drop role ${role}`);
+    }
+  });
+
+  it('a closed store says so', async () => {
+    await using database = await createTestDatabase();
+    const store = await openPostgresStore({ url: database.url });
+    const written = store.write({ op: 'submit', task: newTask() });
+    await store[Symbol.asyncDispose]();
+    assert.equal((await written).outcome, 'created', 'what was asked for before is answered');
+    await assert.rejects(store.write({ op: 'submit', task: newTask() }), { code: 'unavailable' });
+    await assert.rejects(store.now(), { code: 'unavailable' });
+    await store[Symbol.asyncDispose]();
+  });
+});
+
+describe('a PostgreSQL database that is taken away while it is open', { skip: skipWithoutPostgres }, () => {
+  const submit = (store: Store) => store.write({ op: 'submit', task: newTask() });
+  const gone = { code: 'unavailable', retryAfterMs: 1000 };
+
+  it('is unavailable while it has another name or is dropped, and goes on when it is back', async () => {
+    await using other = await createEmptyDatabase();
+    await using database = await createTestDatabase();
+    await using admin = await connect(other.url);
+    const name = new URL(database.url).pathname.slice(1);
+    const moveAway = async (query: string) => {
+      await admin.client.query(`alter database ${name} allow_connections false`);
+      await admin.client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
+        name,
+      ]);
+      await admin.client.query(query);
+    };
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 50 });
+    await submit(store);
+    await moveAway(`alter database ${name} rename to ${name}_away`);
+    await assert.rejects(submit(store), gone);
+    await assert.rejects(store.task('default', newTask().id), gone);
+    await admin.client.query(`alter database ${name}_away rename to ${name}`);
+    await admin.client.query(`alter database ${name} allow_connections true`);
+    await submit(store);
+    assert.equal((await store.tasks({ namespace: 'default' }, { limit: 10 })).length, 2);
+    await moveAway(`drop database ${name}`);
+    await assert.rejects(submit(store), gone);
+    // For the end of this test, which drops it.
+    await admin.client.query(`create database ${name}`);
+    await assert.rejects(submit(store), gone, 'an empty one of that name is not the same');
+  });
+
+  it('is unavailable while its tables are gone or its role may not use them', async () => {
+    await using database = await createTestDatabase();
+    await using admin = await connect(database.url);
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 50 });
+    await submit(store);
+    await admin.client.query('alter schema opspawn rename to being_restored');
+    await assert.rejects(submit(store), gone);
+    await assert.rejects(store.tasks({ namespace: 'default' }, { limit: 10 }), gone);
+    await admin.client.query('alter schema being_restored rename to opspawn');
+    await submit(store);
+    assert.equal((await store.tasks({ namespace: 'default' }, { limit: 10 })).length, 2);
+  });
+
+  it('says so to who has it open still when its data was moved to another', async () => {
+    await using database = await createTestDatabase();
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 50 });
+    await using admin = await connect(database.url);
+    await retireDatabase(admin.client, 'postgres://there');
+    await assert.rejects(submit(store), { code: 'unavailable', message: /was moved to another: start/ });
+    await assert.rejects(openPostgresStore({ url: database.url }), { code: 'config_invalid' });
+  });
+});

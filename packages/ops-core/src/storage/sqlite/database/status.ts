@@ -1,0 +1,46 @@
+import { statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { OpspawnError } from '@opspawn/agentkit/schema';
+import {
+  countTasks,
+  type DatabaseStatus,
+  describeVersion,
+  type EndCount,
+  endCounts,
+  type StateCount,
+  stateCounts,
+  workerCount,
+} from '../../status.ts';
+import { openingFailure } from './failure.ts';
+import { readMigrations, versionOf } from './migrate.ts';
+import { prepare } from './statement.ts';
+
+/** Throws as `openSqliteStore` does, but for a database of a later program, which is described; `not_found` without a file. */
+export function readSqliteStatus(path: string): DatabaseStatus {
+  try {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) throw databaseMissing(path);
+    using database = new DatabaseSync(path, { readOnly: true, returnArrays: true, timeout: 1_000 });
+    const version = versionOf(database);
+    const read = <Row extends unknown[]>(sql: string): Row[] =>
+      version === 0 ? [] : prepare<[], Row>(database, sql).all();
+    return {
+      engine: `SQLite ${process.versions.sqlite}`,
+      schema: describeVersion(
+        version,
+        readMigrations().map((migration) => migration.version),
+      ),
+      sizeBytes: sizeOf(path) + sizeOf(`${path}-wal`),
+      tasks: countTasks(read<StateCount>(stateCounts), read<EndCount>(endCounts)),
+      workers: read<[number]>(workerCount)[0]?.[0] ?? 0,
+    };
+  } catch (thrown) {
+    throw openingFailure(path, thrown);
+  }
+}
+
+const databaseMissing = (path: string): OpspawnError =>
+  new OpspawnError('not_found', `There is no database at ${path}`, {
+    details: { path, hint: 'Name its folder with --data, or its URL with --database.' },
+  });
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
