@@ -44,8 +44,8 @@ export function prepareLimits(database: DatabaseSync) {
     },
     /** Makes ready who may run. Before each claim and each commit. */
     settle(turn: Turn): void {
-      // A set that grows while it is gone through: a task may move on to the line of another key.
-      for (const marked of turn.unsettled) {
+      // As PostgreSQL does it, by name: of two tasks that want the same places either may go first.
+      for (const marked of [...turn.unsettled].sort()) {
         const [namespace = '', key = ''] = marked.split(separator, 2);
         settleKey(turn, namespace, key, takeAll);
       }
