@@ -1,8 +1,9 @@
 /** What a person reads who starts a process on a database that cannot be used. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -165,5 +166,29 @@ describe('a SQLite file that cannot be used', () => {
       },
     ];
     for (const [index, one] of cases.entries()) await check({ what: one.url, ...one }, index);
+  });
+
+  it('is told also by what only reads it, and stays as it was', async () => {
+    const foreign = join(cwd, 'foreign.db');
+    using database = new DatabaseSync(foreign);
+    database.exec('create table theirs (a)');
+    const before = readFileSync(foreign);
+    const cases = [
+      [foreign, /tables of another program \[config_invalid\]/],
+      [join(cwd, 'text.db'), /file is not a database \[config_invalid\]/],
+      [join(cwd, 'folder.db'), /it is not a file \[config_invalid\]/],
+    ] as const;
+    for (const [path, said] of cases) {
+      for (const args of [['status'], ['migrate'], ['backup', join(cwd, 'copy.db')]]) {
+        const told = args[0] === 'migrate' && path.endsWith('folder.db') ? /\[config_invalid\]/ : said;
+        const { code, stderr } = await opspawn(['db', ...args], {
+          cwd,
+          env: { OPSPAWN_DATABASE_URL: `sqlite:${path}` },
+        });
+        assert.equal(code, 2, stderr);
+        assert.match(stderr, told);
+      }
+    }
+    assert.deepEqual(readFileSync(foreign), before);
   });
 });

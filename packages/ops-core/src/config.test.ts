@@ -45,6 +45,26 @@ describe('settings', () => {
     assert.equal(readSettings({ ...links, OPSPAWN_SERVICE_HOST: '10.0.0.7' }).port, 7070);
   });
 
+  for (const [slip, meant] of [
+    ['OPSPAWN_DATABSE_URL', 'OPSPAWN_DATABASE_URL'],
+    ['OPSPAWN_DATABASE_URI', 'OPSPAWN_DATABASE_URL'],
+    ['OPSPAWN_QUEUE', 'OPSPAWN_QUEUES'],
+    ['OPSPAWN_CONFIGS', 'OPSPAWN_CONFIG'],
+    ['OPSPAWN_BROKRE_URL', 'OPSPAWN_BROKER_URL'],
+  ] as const) {
+    it(`say that ${slip} is no variable, and which one is meant`, () => {
+      assert.throws(() => readSettings({ [slip]: 'x' }), {
+        code: 'config_invalid',
+        details: { variable: slip, meant },
+      });
+    });
+  }
+
+  it('pass over variables that are like none of them', () => {
+    const environment = { OPSPAWN_SERVICE_HOST: 'x', OPSPAWN_PORT_7070_TCP_PORT: '1', OPSPAWN_APP: 'x' };
+    assert.equal(readSettings({ ...environment, OPSPAWN_URL: 'x', OPSPAWN_API_KEY: 'x' }).port, 7070);
+  });
+
   it('name a database and a broker by their URLs', () => {
     const databaseOf = (url: string) => readSettings({ OPSPAWN_DATABASE_URL: url }).database;
     assert.deepEqual(databaseOf('sqlite::memory:'), { kind: 'sqlite', path: ':memory:' });

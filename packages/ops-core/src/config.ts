@@ -109,6 +109,7 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
       ([name, value]) => name.startsWith('OPSPAWN_') && value !== '' && !isServiceLink(name, value),
     ),
   );
+  for (const name of Object.keys(present)) refuseTypo(name);
   const parsed = environmentSchema.safeParse(present);
   if (!parsed.success) throw invalidEnvironment(parsed.error, present);
   const variables = parsed.data;
@@ -135,6 +136,35 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
     },
     environment,
   };
+}
+
+/** Those that clients read, beside the settings. */
+const clientVariables = ['OPSPAWN_URL', 'OPSPAWN_API_KEY'];
+const knownVariables = [...Object.keys(environmentSchema.shape), ...clientVariables];
+
+/** `OPSPAWN_DATABSE_URL` would mean SQLite without a word. What is further from every name is not for us. */
+function refuseTypo(name: string): void {
+  const meant = knownVariables.includes(name)
+    ? undefined
+    : knownVariables.find((known) => isOneSlipFrom(name, known));
+  if (meant === undefined) return;
+  throw new OpspawnError('config_invalid', `${name} is no variable of Opspawn: is ${meant} meant?`, {
+    details: { variable: name, meant },
+  });
+}
+
+/** A character is wrong, missing or one too many, or two are swapped. */
+function isOneSlipFrom(name: string, known: string): boolean {
+  let same = 0;
+  while (same < name.length && name[same] === known[same]) same += 1;
+  const [rest, knownRest] = [name.slice(same), known.slice(same)];
+  const swapped = `${rest[1] ?? ''}${rest[0] ?? ''}${rest.slice(2)}`;
+  return (
+    rest.slice(1) === knownRest.slice(1) ||
+    rest === knownRest.slice(1) ||
+    rest.slice(1) === knownRest ||
+    swapped === knownRest
+  );
 }
 
 /** Where the database is, for people: without the password. */

@@ -234,7 +234,7 @@ class PostgresBus implements Bus {
       if (this.#polling !== undefined) return;
       this.#log.warn(
         {},
-        'NOTIFY does not get through to this process, as behind a pooler in transaction mode: it looks for tasks five times a second instead',
+        'NOTIFY does not get through to this process, as behind a pooler in transaction mode, or while a database starts: it looks for tasks five times a second instead',
       );
       this.#polling = setInterval(() => this.#localBroker.ringAll(), pollEveryMs).unref();
     }, this.#selfTestMs).unref();

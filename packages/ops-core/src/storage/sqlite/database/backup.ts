@@ -2,21 +2,24 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import { databaseUnavailable } from './failure.ts';
+import { databaseUnavailable, openingFailure } from './failure.ts';
+import { checkOurs } from './migrate.ts';
+import { checkFile } from './place.ts';
 import { prepare } from './statement.ts';
 
 /**
  * Writes what the database holds at this moment to a new file, while others go on reading and writing. The file is there
  * when it is whole, checked and on the disk. Blocks this thread. Throws `not_found` without a database, `wrong_state` for
- * a file that is there, and `unavailable` when the copy cannot be read or written.
+ * a file that is there, `config_invalid` for what is no database of ours, and `unavailable` when the copy cannot be read or
+ * written.
  *
  * VACUUM INTO copies within one read transaction. SQLite's backup API would begin anew whenever another process writes.
  */
 export function backUpSqlite(path: string, file: string): void {
-  if (!existsSync(path)) throw new OpspawnError('not_found', `There is no database at ${path}`);
   if (existsSync(file)) throw new OpspawnError('wrong_state', `${file} is there already`);
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
+  checkReadable(path);
   try {
     copyInto(path, partial);
     check(partial);
@@ -26,6 +29,17 @@ export function backUpSqlite(path: string, file: string): void {
   } catch (thrown) {
     rmSync(partial, { force: true });
     throw thrown instanceof OpspawnError ? thrown : databaseUnavailable(thrown);
+  }
+}
+
+/** Whatever is wrong with the database itself is said as it would be at a start. */
+function checkReadable(path: string): void {
+  try {
+    checkFile(path);
+    using database = new DatabaseSync(path, { readOnly: true, timeout: 10_000, returnArrays: true });
+    checkOurs(database);
+  } catch (thrown) {
+    throw openingFailure(path, thrown);
   }
 }
 

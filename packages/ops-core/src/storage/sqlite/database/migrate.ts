@@ -26,7 +26,8 @@ export function migrate(database: DatabaseSync, upTo = Number.POSITIVE_INFINITY)
   database.exec('begin immediate');
   try {
     const version = versionOf(database);
-    checkOrigin(database, version, known);
+    if (version > known) throw schemaTooNew(version, known);
+    checkOurs(database);
     for (const migration of migrations.filter((one) => one.version > version)) {
       database.exec(readFileSync(new URL(migration.file, folder), 'utf8'));
       database.exec(`pragma user_version = ${migration.version}`);
@@ -41,10 +42,10 @@ export function migrate(database: DatabaseSync, upTo = Number.POSITIVE_INFINITY)
 export const versionOf = (database: DatabaseSync): number =>
   prepare<[], [number]>(database, 'pragma user_version').get()?.[0] ?? 0;
 
-/** Asked under the lock only: between two looks another process may have made the schema. */
-function checkOrigin(database: DatabaseSync, version: number, known: number): void {
-  if (version > known) throw schemaTooNew(version, known);
-  const tables = prepare<[], [number]>(database, 'select count(*) from sqlite_schema').get()?.[0] ?? 0;
+/** Throws `config_invalid` for a database with tables in which no migration of ours was made. One look: others may be about to make them. */
+export function checkOurs(database: DatabaseSync): void {
+  const look = 'select user_version, (select count(*) from sqlite_schema) from pragma_user_version';
+  const [version, tables] = prepare<[], [number, number]>(database, look).get() ?? [0, 0];
   if (version === 0 && tables > 0) throw notOurs();
 }
 

@@ -6,7 +6,7 @@ import { loadVectorSearch } from '@opspawn/agentkit';
 import { hostLeaseClock, type LeaseClock } from '../scheduling/lease.ts';
 import { SqliteStore } from '../sqlite-store.ts';
 import { isBusy, openingFailure } from './failure.ts';
-import { migrate, versionOf } from './migrate.ts';
+import { checkOurs, migrate, versionOf } from './migrate.ts';
 import { checkNotMoved } from './moved.ts';
 import { watchPlace } from './place.ts';
 import { openWal, type Wal } from './wal.ts';
@@ -87,6 +87,8 @@ function openDatabase(path: string): DatabaseSync {
     allowExtension: true,
   });
   try {
+    // What is not ours stays as it is: the journal's mode is kept in the file.
+    checkOurs(database);
     // Each commit is synced all the same, before it is answered: wal.ts. A larger cache is slower: every commit walks through it. The system caches the file anyway.
     database.exec(`
       pragma journal_mode = wal;

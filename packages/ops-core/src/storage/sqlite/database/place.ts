@@ -24,3 +24,13 @@ const gone = (file: string): OpspawnError =>
     'The database was moved, deleted or replaced while it was open: put its files back, or start this process anew',
     { cause: new Error(`${file} is not the file that was opened`) },
   );
+
+/** Throws `not_found` without a file, and the system's error for what is none. */
+export function checkFile(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined)
+    throw new OpspawnError('not_found', `There is no database at ${path}`, {
+      details: { path, hint: 'Name its folder with --data, or its URL with --database.' },
+    });
+  if (!found.isFile()) throw Object.assign(new Error('it is not a file'), { code: 'EISDIR' });
+}

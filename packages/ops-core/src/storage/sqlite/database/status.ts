@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { OpspawnError } from '@opspawn/agentkit/schema';
 import {
   countTasks,
   type DatabaseStatus,
@@ -12,15 +11,17 @@ import {
   workerCount,
 } from '../../status.ts';
 import { openingFailure } from './failure.ts';
-import { readMigrations, versionOf } from './migrate.ts';
+import { checkOurs, readMigrations, versionOf } from './migrate.ts';
+import { checkFile } from './place.ts';
 import { prepare } from './statement.ts';
 
 /** Throws as `openSqliteStore` does, but for a database of a later program, which is described; `not_found` without a file. */
 export function readSqliteStatus(path: string): DatabaseStatus {
   try {
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) throw databaseMissing(path);
+    checkFile(path);
     using database = new DatabaseSync(path, { readOnly: true, returnArrays: true, timeout: 1_000 });
     const version = versionOf(database);
+    checkOurs(database);
     const read = <Row extends unknown[]>(sql: string): Row[] =>
       version === 0 ? [] : prepare<[], Row>(database, sql).all();
     return {
@@ -37,10 +38,5 @@ export function readSqliteStatus(path: string): DatabaseStatus {
     throw openingFailure(path, thrown);
   }
 }
-
-const databaseMissing = (path: string): OpspawnError =>
-  new OpspawnError('not_found', `There is no database at ${path}`, {
-    details: { path, hint: 'Name its folder with --data, or its URL with --database.' },
-  });
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
