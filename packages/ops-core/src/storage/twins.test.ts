@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
 import fc from 'fast-check';
 import pg from 'pg';
-import { createTestDatabase, emptyDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
+import {
+  createTestDatabase,
+  emptyDatabase,
+  skipWithoutPostgres,
+  type TestDatabase,
+} from '../../test/postgres/test-database.ts';
+import { newId } from '../domain/new-id.ts';
 import { RandomWalk, type WalkClock } from './contract/random-walk.ts';
-import { namespace, newTask, queue } from './contract/scenario.ts';
+import { attemptTimeoutMs, leaseTtlMs, namespace, newTask, queue } from './contract/scenario.ts';
 import { interceptStore, type StoreMethod } from './faults/intercept.ts';
 import { openPostgresStore } from './postgres/database/open-store.ts';
 import { openSqliteStore } from './sqlite/database/open-store.ts';
 import type { InboxRow, Store } from './store.ts';
 
-const runs = Math.max(5, Math.round(20 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
+const runs = Math.max(5, Math.round(12 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
 
 /** One store for two: both are asked the same, and have to answer the same. */
 function twinOf(store: Store, other: Store): Store {
@@ -93,50 +99,116 @@ async function setClock(client: pg.Client, at: number): Promise<void> {
   );
 }
 
-it(`both engines answer the same in ${runs} random histories`, { skip: skipWithoutPostgres }, async () => {
-  await using database = await createTestDatabase();
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  await using _client = { [Symbol.asyncDispose]: () => client.end() };
-  await fc.assert(
-    fc.asyncProperty(steps, async (history) => {
-      let at = Date.now();
-      const now = () => at;
-      await emptyDatabase(client);
-      await setClock(client, at);
-      await using sqlite = await openSqliteStore({
-        path: ':memory:',
-        now,
-        leaseClock: { now, bootId: 'test' },
-      });
-      await using postgres = await openPostgresStore({ url: database.url });
-      const clock: WalkClock = {
-        get at() {
-          return at;
-        },
-        async advance(ms) {
-          at += ms;
-          await setClock(client, at);
-        },
-      };
-      const store = twinOf(sqlite, postgres);
+interface Twins extends AsyncDisposable {
+  readonly store: Store;
+  readonly clock: WalkClock;
+}
+
+/** Empty ones, whose time is the same. */
+async function openTwins(url: string, client: pg.Client): Promise<Twins> {
+  let at = Date.now();
+  const now = () => at;
+  await emptyDatabase(client);
+  await setClock(client, at);
+  const sqlite = await openSqliteStore({ path: ':memory:', now, leaseClock: { now, bootId: 'test' } });
+  const postgres = await openPostgresStore({ url });
+  return {
+    store: twinOf(sqlite, postgres),
+    clock: {
+      get at() {
+        return at;
+      },
+      async advance(ms) {
+        at += ms;
+        await setClock(client, at);
+      },
+    },
+    async [Symbol.asyncDispose]() {
+      await postgres[Symbol.asyncDispose]();
+      await sqlite[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const share = fc.record({ lag: fc.nat(5), step: fc.integer({ min: 1, max: 4 }) });
+const namespaces = ['x', 'y', 'z'];
+const queues = ['a', 'b'];
+const crowds = fc.record({
+  tasks: fc.array(
+    fc.record({
+      namespace: fc.constantFrom(...namespaces),
+      queue: fc.constantFrom(...queues),
+      priority: fc.nat(2),
+    }),
+    { minLength: 1, maxLength: 60 },
+  ),
+  paused: fc.array(fc.constantFrom(...namespaces), { maxLength: 1 }),
+  claims: fc.array(
+    fc.record({
+      limit: fc.nat(12),
+      shares: fc.record({
+        step: fc.integer({ min: 1, max: 3 }),
+        namespaces: fc.dictionary(
+          fc.constantFrom(...namespaces),
+          fc
+            .tuple(share, fc.dictionary(fc.constantFrom(...queues), share))
+            .map(([own, its]) => ({ ...own, queues: its })),
+        ),
+      }),
+    }),
+    { minLength: 1, maxLength: 6 },
+  ),
+});
+
+describe('both engines', { skip: skipWithoutPostgres }, () => {
+  let database: TestDatabase;
+  let client: pg.Client;
+  before(async () => {
+    // Otherwise a clock that stands still for a second counts as set back, and PostgreSQL's time goes on without it.
+    mock.method(performance, 'now', () => 0);
+    database = await createTestDatabase();
+    client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+  });
+  after(async () => {
+    mock.restoreAll();
+    await client.end();
+    await database[Symbol.asyncDispose]();
+  });
+
+  it(`answer the same in ${runs} random histories`, async () => {
+    const history = fc.asyncProperty(steps, async (happened) => {
+      await using twins = await openTwins(database.url, client);
+      const { store, clock } = twins;
       const walk = new RandomWalk(store, clock);
-      for (const [what, pick] of history) {
-        await clock.advance(1);
-        await store.now();
-        const begunAt = performance.now();
-        try {
-          if (what < 12) await walk.step(what, pick);
-          else await operate(store, what, pick);
-        } catch (thrown) {
-          // A clock that stands still for a second counts as set back, and the store's time goes on without it.
-          fc.pre(performance.now() - begunAt < 900);
-          throw thrown;
-        }
+      for (const [what, pick] of happened) {
+        if (what < 12) await walk.step(what, pick);
+        else await operate(store, what, pick);
       }
       await letGo(store);
       assert.equal(await walk.settle(), 0, 'every task ends');
-    }),
-    { numRuns: runs },
-  );
+    });
+    await fc.assert(history, { numRuns: runs });
+  });
+
+  it(`share what is claimed in the same way between ${runs} random crowds`, async () => {
+    const claiming = fc.asyncProperty(crowds, async ({ tasks, paused, claims }) => {
+      await using twins = await openTwins(database.url, client);
+      const { store } = twins;
+      await store.submitMany(tasks.map(newTask));
+      for (const name of paused) await store.changeQueue(name, 'a', { pause: { by: 'me' } });
+      const workerId = newId();
+      const worker = {
+        id: workerId,
+        host: 'host',
+        pid: process.pid,
+        processStart: '',
+        queues,
+        definitions: [],
+      };
+      await store.registerWorker(worker, leaseTtlMs);
+      for (const request of claims) await store.claim({ ...request, workerId, queues, attemptTimeoutMs });
+    });
+    await fc.assert(claiming, { numRuns: runs });
+  });
 });

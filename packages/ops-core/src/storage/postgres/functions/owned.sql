@@ -1,4 +1,4 @@
--- What owners write, beside the plain appends and ends that statements.ts writes many at once.
+-- What owners write, beside the plain appends and ends that submit.ts, append.ts and finish.ts write many at once.
 
 create function find_owned(p_owner jsonb) returns queue language sql stable as $$
   select q from queue q
