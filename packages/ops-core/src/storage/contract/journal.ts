@@ -66,6 +66,18 @@ export const journalCases: readonly StoreCase[] = [
     },
   },
   {
+    promise:
+      'a write of an owner that lost the task is not taken for its earlier one when it says something else',
+    async run({ store }) {
+      const old = await submitAndClaim(store);
+      await store.write({ op: 'append', owner: old, entries: [entry(1, { type: 'step.intended' })] });
+      await release(store, old, 0);
+      await claimOnly(store, old.taskId);
+      assert.deepEqual(await release(store, old, 0, [entry(1, { type: 'attempt.failed' })]), lost);
+      assert.equal((await store.journal(old.taskId, 0, 10)).length, 1);
+    },
+  },
+  {
     promise: 'an entry is never overwritten: the owner that tries is refused, and nothing of its write stays',
     async run({ store }) {
       const first = await submitAndClaim(store);

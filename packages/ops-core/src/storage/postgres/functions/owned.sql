@@ -20,7 +20,7 @@ $$;
 create function earlier_write(p_write jsonb) returns jsonb language sql stable as $$
   select jsonb_build_object('ok', true, 'at', at) from journal
   where task_id = (p_write->'owner'->>'taskId')::uuid and seq = (p_write->'entries'->-1->>'seq')::integer
-    and attempt = (p_write->'owner'->>'attempt')::integer
+    and attempt = (p_write->'owner'->>'attempt')::integer and type = p_write->'entries'->-1->>'type'
 $$;
 
 -- Null, or the answer to the earlier write when these entries are there already; then it changes nothing.

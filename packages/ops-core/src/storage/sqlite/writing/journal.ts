@@ -15,16 +15,18 @@ export function prepareJournalWriter(database: DatabaseSync, blobs: Blobs) {
     `insert into journal (task_id, seq, type, attempt, at, branch, name, count, asked, blob_id, data)
      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`,
   );
-  const writtenBy = prepare<[string, number], [attempt: number, at: number]>(
+  const written = prepare<[string, number], [attempt: number, type: string, at: number]>(
     database,
-    'select attempt, at from journal where task_id = ?1 and seq = ?2',
+    'select attempt, type, at from journal where task_id = ?1 and seq = ?2',
   );
 
   /** The answer to an earlier write of these entries by this attempt; undefined when there was none. */
   const earlier = ({ taskId, attempt }: Owner, entries: readonly NewEntry[]): OwnedResult | undefined => {
     const last = entries.at(-1);
-    const row = last === undefined ? undefined : writtenBy.get(taskId, last.seq);
-    return row?.[0] === attempt ? { ok: true, at: row[1] } : undefined;
+    const row = last === undefined ? undefined : written.get(taskId, last.seq);
+    // An attempt that does not know of its last write may take this number for another entry.
+    const isThis = row !== undefined && row[0] === attempt && row[1] === last?.type;
+    return isThis ? { ok: true, at: row[2] } : undefined;
   };
 
   /** Throws SQLite's error when the entry is there. */
