@@ -1,6 +1,6 @@
-import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { TaskKind } from '@opspawn/sdk';
 import { type ClaimRequest, endingMs, evenShares } from '../../claim-request.ts';
+import { leaseLost, withColumns } from '../../rows/claimed-task.ts';
 import type { ClaimedTask } from '../../store.ts';
 import type { Turn } from '../../turn.ts';
 import { statement } from '../database/connections.ts';
@@ -167,13 +167,5 @@ function claimedTask(row: ClaimRow, workerId: string, claimedAt: number): Claime
     claimedAt,
     deadlineAt,
   };
-  if (input !== null) claimed.input = input;
-  if (options !== null) claimed.options = options;
-  if (sessionId !== null) claimed.sessionId = sessionId;
-  if (parentId !== null) claimed.parentId = parentId;
-  if (taskDeadlineAt !== null) claimed.taskDeadlineAt = taskDeadlineAt;
-  return claimed;
+  return withColumns(claimed, { input, options, sessionId, parentId, taskDeadlineAt });
 }
-
-const leaseLost = (workerId: string): OpspawnError =>
-  new OpspawnError('lease_lost', `Worker ${workerId} holds no lease`, { details: { workerId } });

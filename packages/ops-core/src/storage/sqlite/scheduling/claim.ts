@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { TaskKind } from '@opspawn/sdk';
 import { queueState } from '../../../domain/task-state.ts';
 import { type ClaimRequest, endingMs } from '../../claim-request.ts';
+import { leaseLost, withColumns } from '../../rows/claimed-task.ts';
 import type { ClaimedTask } from '../../store.ts';
 import { textOf } from '../database/blobs.ts';
 import { prepare } from '../database/statement.ts';
@@ -123,13 +123,5 @@ function claimedTask(row: ReadyTask, request: ClaimRequest, claimedAt: number): 
     claimedAt,
     deadlineAt: deadlineOf(row, request, claimedAt),
   };
-  if (input !== null) claimed.input = input;
-  if (options !== null) claimed.options = options;
-  if (sessionId !== null) claimed.sessionId = sessionId;
-  if (parentId !== null) claimed.parentId = parentId;
-  if (taskDeadlineAt !== null) claimed.taskDeadlineAt = taskDeadlineAt;
-  return claimed;
+  return withColumns(claimed, { input, options, sessionId, parentId, taskDeadlineAt });
 }
-
-const leaseLost = (workerId: string): OpspawnError =>
-  new OpspawnError('lease_lost', `Worker ${workerId} holds no lease`, { details: { workerId } });
