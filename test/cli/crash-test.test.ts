@@ -31,7 +31,7 @@ describe('opspawn crash-test', () => {
     const { code, stdout } = await crashTest('unruly', '--max-boundaries', '3');
     assert.equal(code, 1, stdout);
     assert.match(stdout, /^requests out of turn +[1-9]/m);
-    assert.match(stdout, /outOfTurn, killed (?:before|after) write \d/);
+    assert.match(stdout, /outOfTurn, killed (?:before|after) the write of entry \d/);
     assert.match(stdout, /Did not hold\.$/m);
   });
 

@@ -55,7 +55,7 @@ export async function crashTest(
   const baseline = await runBaseline(campaign);
   const kills = killsOf(baseline, options.maxBoundaries);
   output.talk(
-    `It is ${describeEnd(baseline.task)} after ${baseline.boundaries} writes and ${baseline.effects.length} effects. ` +
+    `It is ${describeEnd(baseline.task)} after ${baseline.boundaries.length} writes and ${baseline.effects.length} effects. ` +
       `Killing it in ${kills.length} places …`,
   );
   const summary = summarize({ kind, name }, baseline, await runCrashes(kills, campaign));

@@ -30,8 +30,8 @@ export interface CampaignOptions {
 export interface Baseline {
   task: Task;
   entries: readonly Entry[];
-  /** How many writes the owner of the task made. */
-  boundaries: number;
+  /** What each write of the task's owner came to. */
+  boundaries: readonly number[];
   /** Positions, from 1, of the steps that are no model calls among those that ran. */
   effects: readonly number[];
 }
@@ -62,19 +62,20 @@ export async function runBaseline(options: CampaignOptions): Promise<Baseline> {
 
 export function killsOf(
   { boundaries, effects }: Baseline,
-  maxBoundaries = boundaries,
+  maxBoundaries = Number.POSITIVE_INFINITY,
 ): CrashOutcome['kill'][] {
   const chosen = spread(boundaries, maxBoundaries).flatMap((boundary) => [
     { boundary, when: 'before' as const },
     { boundary, when: 'after' as const },
   ]);
-  return [...chosen, ...spread(effects.length, maxBoundaries).map((n) => ({ inStep: effects[n - 1] ?? n }))];
+  return [...chosen, ...spread(effects, maxBoundaries).map((inStep) => ({ inStep }))];
 }
 
-/** `count` numbers from 1 on, or `most` of them, evenly spread. */
-function spread(count: number, most: number): number[] {
-  const chosen = Math.min(count, most);
-  return Array.from({ length: chosen }, (_, index) => 1 + Math.floor((index * count) / chosen));
+/** All of them, or `most`, evenly spread. */
+function spread(all: readonly number[], most: number): number[] {
+  const count = Math.min(all.length, most);
+  const chosen = new Set(Array.from({ length: count }, (_, index) => Math.floor((index * all.length) / count)));
+  return all.filter((_, index) => chosen.has(index));
 }
 
 export async function runCrashes(
@@ -197,8 +198,8 @@ async function readTask(
 const acceptedId = (lines: readonly LedgerLine[]): string | undefined =>
   lines.find((line) => line.said === 'accepted')?.taskId;
 
-const boundariesOf = (lines: readonly LedgerLine[]): number =>
-  lines.find((line) => line.said === 'boundaries')?.count ?? 0;
+const boundariesOf = (lines: readonly LedgerLine[]): readonly number[] =>
+  lines.find((line) => line.said === 'boundaries')?.boundaries ?? [];
 
 const effectsOf = (lines: readonly LedgerLine[]): number[] =>
   lines

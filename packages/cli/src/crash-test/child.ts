@@ -33,14 +33,14 @@ async function runJob({
 }: Job): Promise<void> {
   const killInStep = kill !== undefined && 'inStep' in kill ? { killInStep: kill.inStep } : {};
   const storeKill = kill !== undefined && 'boundary' in kill ? kill : undefined;
-  let boundaries = 0;
+  const boundaries: number[] = [];
   await using worker = await startWorker({
     settings: settingsFrom({ data: dataDir, logLevel: 'silent' }),
     loaded: await loadConfig(configPath),
     durable: { outOfTurn: 'fail' },
     wrapStore: (store) =>
-      crashingStore(store, storeKill, (count) => {
-        boundaries = count;
+      crashingStore(store, storeKill, (boundary) => {
+        boundaries.push(boundary);
       }),
     wrapSteps: (steps) => ledgerSteps(steps, { path: ledger, ...killInStep }),
   });
@@ -54,7 +54,7 @@ async function runJob({
     if (event.type === 'status' && needsPerson(event.task, horizonMs)) break;
   }
   watching.abort();
-  writeLedger(ledger, { said: 'boundaries', count: boundaries });
+  writeLedger(ledger, { said: 'boundaries', boundaries });
 }
 
 /** Whether nothing but a person, or a signal from outside, makes the task go on in the time that a test has. */

@@ -2,24 +2,29 @@ import type { NodeOptions } from '@opspawn/ops-core';
 
 type Store = Parameters<NonNullable<NodeOptions['wrapStore']>>[0];
 
-/** Kill this process at the n-th write of a task's owner (from 1), before it is committed or when it just was. */
+/** Kill this process at the write of a task's owner that comes to this boundary, before it is committed or when it just was. */
 export interface StoreKill {
   boundary: number;
   when: 'before' | 'after';
 }
 
-/** The same store, which counts the writes of owners and can kill the process at one of them. */
+/**
+ * The same store, which says what boundary each write of an owner comes to and can kill the process at one of them. A
+ * boundary is how many entries owners have written, a write without one counting as one: how many writes they come in
+ * depends on what is written while the disk is waited for.
+ */
 export function crashingStore(
   store: Store,
   kill: StoreKill | undefined,
-  onBoundary: (count: number) => void,
+  onBoundary: (boundary: number) => void,
 ): Store {
-  let count = 0;
+  let written = 0;
   const write: Store['write'] = async (request) => {
     if (!('owner' in request)) return await store.write(request);
-    count += 1;
-    onBoundary(count);
-    const isHere = kill?.boundary === count;
+    const before = written;
+    written += Math.max(1, request.entries.length);
+    onBoundary(written);
+    const isHere = kill !== undefined && before < kill.boundary && kill.boundary <= written;
     if (isHere && kill.when === 'before') return await die();
     const result = await store.write(request);
     return isHere ? await die() : result;

@@ -9,8 +9,8 @@ export type LedgerLine =
   /** The code of a step begins to run. */
   | { said: 'begun'; key: string; name: string; kind: StepKind; effect: Effect; tryNumber: number }
   | { said: 'ended'; key: string }
-  /** How many writes of the task's owner were made. */
-  | { said: 'boundaries'; count: number };
+  /** What boundary each write of the task's owner came to. */
+  | { said: 'boundaries'; boundaries: readonly number[] };
 
 export const writeLedger = (path: string, line: LedgerLine): void =>
   appendFileSync(path, `${JSON.stringify(line)}\n`);

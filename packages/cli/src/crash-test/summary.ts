@@ -46,7 +46,7 @@ export function summarize(
   );
   const summary = {
     ...definition,
-    boundaries: baseline.boundaries,
+    boundaries: baseline.boundaries.length,
     effects: baseline.effects.length,
     kills: outcomes.length,
     notReached: outcomes.length - judged.length,
@@ -105,4 +105,4 @@ export function summaryText(summary: CrashSummary): string {
 }
 
 const placeOf = (kill: CrashOutcome['kill']): string =>
-  'inStep' in kill ? `in the middle of step ${kill.inStep}` : `${kill.when} write ${kill.boundary}`;
+  'inStep' in kill ? `in the middle of step ${kill.inStep}` : `${kill.when} the write of entry ${kill.boundary}`;
