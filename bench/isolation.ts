@@ -3,8 +3,8 @@
  *
  *     npm run bench -- isolation [--calls 50]
  *
- * `warm`: a process or a spare stands ready, as it does when a model thinks between two calls. `in a row`: the next call
- * comes at once, so that a sandbox has to be started for it. `cold`: a pool of its own for each call. The floor is the
+ * `warm`: a process or a spare stands ready, as it does when a model thinks between two calls. `directly after`: the call
+ * after such a one, without a pause. `in a row`: one call after the other, so that sandboxes have to be started. `cold`: a pool of its own for each call. The floor is the
  * start of an empty Node. Figures are the least, the median and the 90th percentile in ms, and the median of the processor's
  * time that a call took this process, which other load on the machine does not change as much.
  */
@@ -24,7 +24,8 @@ interface Cost {
 
 /** Until a call need not wait for a process, as it is when a model has thought since the last one. */
 async function warmUp(pool: ProcessPool): Promise<void> {
-  while (!pool.processes().some(({ state }) => state === 'idle')) await sleep(5);
+  const idle = () => pool.processes().filter(({ state }) => state === 'idle').length;
+  while (idle() === 0 || idle() < pool.processes().length) await sleep(5);
   await sleep(20);
 }
 
@@ -51,7 +52,7 @@ function show(what: string, costs: readonly Cost[]): void {
   };
   const [least, half, most] = [0, 0.5, 0.9].map((share) => at(share, 'elapsedMs'));
   const cpu = at(0.5, 'cpuMs');
-  process.stdout.write(`${what.padEnd(20)} min ${least}   p50 ${half}   p90 ${most}   cpu p50 ${cpu} ms\n`);
+  process.stdout.write(`${what.padEnd(24)} min ${least}   p50 ${half}   p90 ${most}   cpu p50 ${cpu} ms\n`);
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -65,10 +66,11 @@ export async function run(args: readonly string[]): Promise<void> {
     const tools: Tools = { it: { ...shared, isolation, module } };
     await using pool = createProcessPool();
     await timeCall(pool, tools);
-    const [warm, inRow, cold]: Cost[][] = [[], [], []];
+    const [warm, after, inRow, cold]: Cost[][] = [[], [], [], []];
     for (let call = 0; call < calls; call += 1) {
       await warmUp(pool);
       warm?.push(await timeCall(pool, tools));
+      after?.push(await timeCall(pool, tools));
     }
     for (let call = 0; call < calls; call += 1) inRow?.push(await timeCall(pool, tools));
     for (let call = 0; call < Math.ceil(calls / 5); call += 1) {
@@ -76,6 +78,7 @@ export async function run(args: readonly string[]): Promise<void> {
       cold?.push(await timeCall(fresh, tools));
     }
     show(`${isolation}, warm`, warm ?? []);
+    show(`${isolation}, directly after`, after ?? []);
     show(`${isolation}, in a row`, inRow ?? []);
     show(`${isolation}, cold`, cold ?? []);
   }

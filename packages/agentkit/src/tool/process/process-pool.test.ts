@@ -269,7 +269,7 @@ suite('a pool', () => {
 
   test('tells which of its processes a call would wait for', async () => {
     await using pool = createProcessPool();
-    const state = () => pool.processes()[0]?.state;
+    const state = () => pool.processes().at(-1)?.state;
     const first = ask(pool, 'echo', { reuse: 'call' });
     assert.equal(state(), 'busy');
     await first;
@@ -277,14 +277,27 @@ suite('a pool', () => {
     await until(() => state() === 'idle');
   });
 
-  test('keeps as many fresh processes warm as were busy side by side', async () => {
-    await using pool = createProcessPool({ maxProcesses: 4 });
+  test('keeps two fresh processes warm, and as many as were busy side by side', async () => {
+    await using pool = createProcessPool({ maxProcesses: 8 });
     const askOnce = () => ask(pool, 'echo', { reuse: 'call' });
     const spares = () => pool.processes().filter(({ state }) => state === 'idle').length;
     await askOnce();
-    await until(() => spares() === 1);
+    await until(() => spares() === 2);
+    await askOnce();
+    await askOnce();
+    await until(() => spares() === 2);
     await Promise.all([askOnce(), askOnce(), askOnce()]);
     await until(() => spares() === 3);
+  });
+
+  test('has a fresh process for a call that comes directly after another', async () => {
+    await using pool = createProcessPool();
+    const pidOfFresh = async () => ((await ask(pool, 'identity', { reuse: 'call' })) as { pid: number }).pid;
+    await pidOfFresh();
+    const ready = () => pool.processes().filter(({ state }) => state === 'idle');
+    await until(() => ready().length === 2);
+    const warm = new Set(ready().map(({ pid }) => pid));
+    assert.deepEqual(new Set([await pidOfFresh(), await pidOfFresh()]), warm);
   });
 
   test('ends processes that are not used', async () => {

@@ -9,6 +9,11 @@ export interface ProcessPoolOptions {
   maxProcesses?: number;
   /** A process that was not used for so long is ended, in ms. Default 60,000. */
   idleMs?: number;
+  /**
+   * How many fresh processes stand ready for the next calls of a module whose processes serve one call each, at least: as
+   * many as were busy side by side. Default 2, so that a call directly after another finds one too.
+   */
+  spares?: number;
   /** `watched`: do not let the kernel enforce memory limits, even where it can. Default `auto`. */
   memoryLimit?: 'auto' | 'watched';
 }
@@ -75,6 +80,8 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** To start a process costs this one tens of ms of its own time, which a call that is under way would wait for. */
+const quietMs = 50;
 const trustedReplyBytes = 256 * 1024 * 1024;
 const replyOverheadBytes = 64 * 1024;
 
@@ -104,10 +111,16 @@ class WarmPool implements ProcessPool {
   readonly #ending = new Set<Promise<void>>();
   readonly #maxProcesses: number;
   readonly #idleMs: number;
+  readonly #spares: number;
+  /** How many of those that serve one call were busy side by side, by key, while there are any. */
+  readonly #peaks = new Map<string, number>();
+  /** By key: spares that are to be started in a moment. */
+  readonly #refills = new Map<string, NodeJS.Timeout>();
   readonly #mayRefuseMemory: boolean;
   #isClosed = false;
 
-  constructor({ maxProcesses, idleMs = 60_000, memoryLimit = 'auto' }: ProcessPoolOptions) {
+  constructor({ maxProcesses, idleMs = 60_000, memoryLimit = 'auto', spares = 2 }: ProcessPoolOptions) {
+    this.#spares = spares;
     this.#maxProcesses = maxProcesses ?? Math.max(4, 2 * availableParallelism());
     this.#idleMs = idleMs;
     this.#mayRefuseMemory = memoryLimit === 'auto';
@@ -163,6 +176,7 @@ class WarmPool implements ProcessPool {
     const gone = process.ended.then(() => {
       clearTimeout(member.reaper);
       this.#members.delete(member);
+      if (this.#ofKey(member.key).length === 0) this.#peaks.delete(member.key);
       this.#ending.delete(gone);
       this.#serveNext();
     });
@@ -188,23 +202,44 @@ class WarmPool implements ProcessPool {
   }
 
   /**
-   * Ends what served its call. A spare is started afterwards, so that the call need not wait for that: as many are kept
-   * warm as were busy side by side.
+   * Ends what served its call. Spares are started afterwards, so that the call need not wait for that; nor need one that
+   * comes directly after it, while there is a process for it.
    */
   #replace(member: Member, call: PooledCall): void {
+    const busy = this.#ofKey(member.key).filter(({ isBusy }) => isBusy).length;
+    this.#peaks.set(member.key, Math.max(busy, this.#peaks.get(member.key) ?? 0));
     this.#members.delete(member);
     member.process.kill('was ended: its call was over');
-    setImmediate(() => this.#startSpare(call)).unref();
+    this.#refill(call, member.key);
     this.#serveNext();
   }
 
-  #startSpare(call: PooledCall): void {
-    if (this.#isClosed || this.#members.size >= this.#maxProcesses) return;
+  #refill(call: PooledCall, key: string): void {
+    const hasSpare = this.#ofKey(key).some(({ isBusy, process }) => !isBusy && process.isReady);
+    if (!hasSpare) setImmediate(() => this.#startSpares(call)).unref();
+    else if (!this.#refills.has(key))
+      this.#refills.set(key, setTimeout(() => this.#startSpares(call), quietMs).unref());
+  }
+
+  #startSpares(call: PooledCall): void {
+    const key = keyOf(call);
+    clearTimeout(this.#refills.get(key));
+    this.#refills.delete(key);
+    const wanted = Math.max(this.#spares, this.#peaks.get(key) ?? 0);
     try {
-      this.#giveBack(this.#start(call, keyOf(call)));
+      while (
+        !this.#isClosed &&
+        this.#members.size < this.#maxProcesses &&
+        this.#ofKey(key).filter(({ isBusy }) => !isBusy).length < wanted
+      )
+        this.#giveBack(this.#start(call, key));
     } catch {
       // The next call finds the same, and tells it.
     }
+  }
+
+  #ofKey(key: string): Member[] {
+    return [...this.#members].filter((member) => member.key === key);
   }
 
   #end(member: Member): void {
@@ -248,6 +283,7 @@ class WarmPool implements ProcessPool {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    for (const timer of this.#refills.values()) clearTimeout(timer);
     for (const { reject } of this.#waiting)
       reject(new OpspawnError('unavailable', 'The process pool is closed'));
     this.#waiting.clear();
