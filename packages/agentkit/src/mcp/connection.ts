@@ -66,7 +66,10 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #client: Client;
   readonly #transport: StdioTransport | StreamableHTTPClientTransport;
-  readonly #rawLists = new RawToolLists({ onFlood: (reason) => this.#fail(reason) });
+  readonly #rawLists = new RawToolLists({
+    onFlood: (reason) => this.#fail(reason),
+    onInvalid: (reason) => this.#options.onLine('host', reason),
+  });
   readonly #calls: ToolCalls;
   #tools: { listed: Promise<readonly ListedTool[]>; askedAt: number } | undefined;
   #resolveClosed: (reason: string | undefined) => void = () => {};

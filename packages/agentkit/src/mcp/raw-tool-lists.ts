@@ -1,23 +1,30 @@
-import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client';
+import { type JSONRPCMessage, specTypeSchemas, type Transport } from '@modelcontextprotocol/client';
 import type { Json } from '../json.ts';
 
 export interface RawToolListsOptions {
   /** The server lists more than it may; nothing more of the list is kept. */
   onFlood(reason: string): void;
+  /** One of its tools is defined in a way that the protocol does not know: it is left out, and the others are not. */
+  onInvalid(reason: string): void;
 }
 
 const maxTools = 2_000;
 const maxListBytes = 16 * 1024 * 1024;
+const maxToldLength = 500;
+const maxTold = 100;
 
 /**
  * Reads the answers to `tools/list` as they stand on the wire, on their way to the client: the library gives only those
- * fields of a definition that it knows, and a change in another one could steer a model as well.
+ * fields of a definition that it knows, and a change in another one could steer a model as well. It would also refuse a
+ * whole list for one tool that is not valid: that one is taken out before.
  */
 export class RawToolLists {
   readonly #options: RawToolListsOptions;
   readonly #asked = new Set<string | number>();
   #definitions = new Map<string, Json>();
   #bytes = 0;
+  /** A list is asked for again and again: what is wrong with it is said once. */
+  readonly #told = new Set<string>();
 
   constructor(options: RawToolListsOptions) {
     this.#options = options;
@@ -34,8 +41,7 @@ export class RawToolLists {
       return send(message, options);
     };
     transport.onmessage = (message, extra) => {
-      this.#read(message);
-      onmessage?.(message, extra);
+      onmessage?.(this.#read(message), extra);
     };
   }
 
@@ -50,12 +56,32 @@ export class RawToolLists {
   }
 
   /** Only the answer that the client will take: a server must not show one definition here and another one there. */
-  #read(message: JSONRPCMessage): void {
-    if (!('result' in message) || !this.#asked.delete(message.id)) return;
+  #read(message: JSONRPCMessage): JSONRPCMessage {
+    if (!('result' in message) || !this.#asked.delete(message.id)) return message;
     const { tools } = message.result;
-    if (!Array.isArray(tools)) return;
-    for (const tool of tools as { name?: unknown }[]) {
-      if (typeof tool?.name !== 'string') continue;
+    if (!Array.isArray(tools)) return message;
+    const valid = tools.filter((tool, index) => this.#isValid(tool, index));
+    this.#keep(valid);
+    return valid.length === tools.length
+      ? message
+      : { ...message, result: { ...message.result, tools: valid } };
+  }
+
+  #isValid(tool: unknown, index: number): tool is { name: string } {
+    const { issues } = specTypeSchemas.Tool['~standard'].validate(tool);
+    if (issues === undefined) return true;
+    const { name } = (tool ?? {}) as { name?: unknown };
+    const which =
+      typeof name === 'string' ? JSON.stringify(name.slice(0, maxToldLength)) : `number ${index + 1}`;
+    const problems = issues.map(({ path = [], message }) => `${path.map(String).join('.')}: ${message}`);
+    const told = `leaves out the tool ${which}, which is not valid: ${problems.join('; ').slice(0, maxToldLength)}`;
+    if (!this.#told.has(told) && this.#told.size < maxTold) this.#options.onInvalid(told);
+    this.#told.add(told);
+    return false;
+  }
+
+  #keep(tools: readonly { name: string }[]): void {
+    for (const tool of tools) {
       this.#bytes += JSON.stringify(tool).length;
       if (this.#bytes > maxListBytes || this.#definitions.size >= maxTools) {
         this.#options.onFlood(

@@ -2,6 +2,7 @@ import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { InputRequired } from '../tool/input-required.ts';
+import { jsonSchemaProblem } from '../tool/json-schema.ts';
 import type { InlineTool, ToolAnnotations, ToolContext } from '../tool/tool.ts';
 import { Asked, type Continuation, type HeldCalls } from './asked.ts';
 import type { ListedTool } from './connection.ts';
@@ -39,6 +40,7 @@ export interface ToolSelection {
 /** A list that is older than this is asked for again when a run begins. */
 const maxListAgeMs = 60_000;
 const maxDefinitionChars = 64 * 1024;
+const maxProblemChars = 500;
 
 /**
  * The tools that the server's allow-list and `allow` leave and whose definitions are approved, by `server__tool`,
@@ -80,16 +82,34 @@ async function approvedTools(
   namespace = 'default',
   listed: readonly ListedTool[],
 ): Promise<ReadonlySet<string>> {
-  const small = listed.filter((each) => {
-    const isSmall = JSON.stringify(each.definition).length <= maxDefinitionChars;
-    if (!isSmall) onHeldBack(each, `is defined in more than ${maxDefinitionChars} characters`);
-    return isSmall;
+  const problems = await Promise.all(listed.map(problemOf));
+  const sound = listed.filter((each, index) => {
+    const problem = problems[index];
+    if (problem !== undefined) onHeldBack(each, problem);
+    return problem === undefined;
   });
-  if (pin === 'off') return new Set(small.map(({ tool }) => tool.name));
-  const tools = small.map(({ tool, digest, definition }) => ({ tool: tool.name, digest, definition }));
+  if (pin === 'off') return new Set(sound.map(({ tool }) => tool.name));
+  const tools = sound.map(({ tool, digest, definition }) => ({ tool: tool.name, digest, definition }));
   const approved = await pins.review({ namespace, server, isStrict: pin === 'strict', tools });
-  for (const each of small) if (!approved.has(each.tool.name)) onHeldBack(each, waits);
+  for (const each of sound) if (!approved.has(each.tool.name)) onHeldBack(each, waits);
   return approved;
+}
+
+const known = new WeakMap<ListedTool, Promise<string | undefined>>();
+
+/** Why a tool cannot be offered at all. A list is looked at once, and used for many calls. */
+function problemOf(listed: ListedTool): Promise<string | undefined> {
+  const problem = known.get(listed) ?? findProblem(listed);
+  known.set(listed, problem);
+  return problem;
+}
+
+async function findProblem({ definition, tool }: ListedTool): Promise<string | undefined> {
+  if (JSON.stringify(definition).length > maxDefinitionChars)
+    return `is defined in more than ${maxDefinitionChars} characters`;
+  // vendors refuse a whole request for one such schema
+  const problem = await jsonSchemaProblem(tool.inputSchema as JsonObject);
+  return problem && `describes its arguments by no JSON Schema: ${problem.slice(0, maxProblemChars)}`;
 }
 
 const waits = 'is not approved as it is defined now; look at it, then approve it (opspawn mcp approve)';

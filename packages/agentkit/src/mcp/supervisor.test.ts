@@ -162,6 +162,21 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
     await assert.rejects(call(await host.tools(['nasty']), 'nasty__work'), { code: 'tool_failed', message });
   });
 
+  it('keeps the valid tools of a list that holds others, and says once of each what is wrong', async () => {
+    await using host = hostOf({ nasty: nastyServer('lists tools that are none') });
+    const tools = await host.tools(['nasty']);
+    assert.equal(await call(tools, 'nasty__work'), 'worked');
+    const told = host.log.filter(({ source }) => source === 'host').map(({ line }) => line);
+    for (const name of ['"no_schema"', '"list"', 'number 3', 'number 4', 'number 5', 'number 6', '"hints"'])
+      assert.equal(told.filter((line) => line.startsWith(`leaves out the tool ${name}, `)).length, 1, name);
+    assert.match(told.join('\n'), /"hints", which is not valid: annotations\.readOnlyHint: /);
+    assert.deepEqual(Object.keys(tools), ['nasty__work']);
+    assert.match(
+      told.join('\n'),
+      /the tool odd describes its arguments by no JSON Schema: schema\/properties\/a must be/,
+    );
+  });
+
   it('cannot flood the log', async () => {
     await using host = hostOf({ nasty: nastyServer('floods stderr') });
     assert.equal(await call(await host.tools(['nasty']), 'nasty__work'), 'worked');

@@ -51,6 +51,18 @@ export function findIssues(schema: { [key: string]: Json }, value: Json): Schema
 export const findProblems = (schema: { [key: string]: Json }, value: Json): string[] =>
   findIssues(schema, value).map(({ pointer, message }) => describeProblem(keysOf(pointer), message));
 
+/** Why nothing can be checked by the schema, as far as its own dialect says; undefined for one that is in order. */
+export function schemaProblem(schema: { [key: string]: Json }): string | undefined {
+  try {
+    const instance = instanceFor(schema.$schema);
+    const { $schema: _, ...said } = schema;
+    if (instance.validateSchema(said)) return undefined;
+    return instance.errorsText(instance.errors, { dataVar: 'schema' });
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+
 function compile(schema: { [key: string]: Json }): ValidateFunction {
   try {
     const instance = instanceFor(schema.$schema);

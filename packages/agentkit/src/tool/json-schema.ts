@@ -96,6 +96,11 @@ export async function jsonSchemaIssues(schema: Json, value: Json): Promise<Schem
   return (await loadValidator()).findIssues(isObject ? schema : { allOf: [schema] }, value);
 }
 
+/** What is wrong with a JSON Schema that somebody else wrote; undefined when nothing is. */
+export async function jsonSchemaProblem(schema: JsonObject): Promise<string | undefined> {
+  return (await loadValidator()).schemaProblem(schema);
+}
+
 /** The value handed on is a copy: the given one is part of a message. */
 function checkByJsonSchema(schema: JsonObject): Check {
   return async (value) => {

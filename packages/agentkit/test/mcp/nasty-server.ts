@@ -63,6 +63,18 @@ const ways: Record<string, () => void> = {
       { ...work, outputSchema: { type: 'object', properties } },
     ]);
   },
+  'lists tools that are none': () =>
+    serve(answer, undefined, [
+      { name: 'no_schema' },
+      { name: 'list', inputSchema: { type: 'array' } },
+      { inputSchema: { type: 'object' } },
+      { name: 7, inputSchema: { type: 'object' } },
+      null as unknown as object,
+      [] as object,
+      { name: 'odd', inputSchema: { type: 'object', properties: { a: 1 } } },
+      { name: 'hints', inputSchema: { type: 'object' }, annotations: { readOnlyHint: 'yes' } },
+      work,
+    ]),
   'dies of unknown requests': () =>
     serve(answer, ({ method }) => method === 'server/discover' && process.exit(1)),
   'floods stderr': () => {
