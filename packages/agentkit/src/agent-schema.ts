@@ -124,6 +124,7 @@ const agentSchema = z.strictObject({
       maxOutputTokens: count.optional(),
       reasoningEffort: z.enum(['none', 'low', 'medium', 'high']).optional(),
       timeoutMs: count.optional(),
+      maxRetryAfterMs: z.int().nonnegative().optional(),
     } satisfies Record<keyof ModelOptions, z.ZodType>)
     .optional(),
   tools: z

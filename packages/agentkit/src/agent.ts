@@ -42,6 +42,11 @@ export interface ModelOptions
   extends Pick<ModelRequest, 'temperature' | 'maxOutputTokens' | 'reasoningEffort'> {
   /** For one try, in ms, waiting for the key's budget included; then it is asked again. Default 600,000. */
   timeoutMs?: number;
+  /**
+   * How long a provider may ask to be left alone (`Retry-After`), in ms. One that asks for longer has failed for good: of a
+   * chain the next model answers, and where none does the run fails. Default 600,000.
+   */
+  maxRetryAfterMs?: number;
 }
 
 export const isAgent = (value: object): value is AgentDefinition =>

@@ -85,10 +85,12 @@ async function admit(
   request: ModelRequest,
   { budget, maxOutputTokens: mostPossible }: AiSdkModelOptions,
 ): Promise<ProviderPermit | undefined> {
-  const { signal, maxOutputTokens = mostPossible ?? 0, maxWaitMs } = request;
+  const { signal, maxOutputTokens = mostPossible ?? 0 } = request;
+  const { maxWaitMs, maxRetryAfterMs } = request;
   const tokens = estimateTokens(request) + Math.min(maxOutputTokens, expectedAnswerTokens);
   try {
-    return await budget?.budget.admit({ key: budget.key, model, tokens, maxWaitMs, signal });
+    const bounds = { maxWaitMs, maxRetryAfterMs, signal };
+    return await budget?.budget.admit({ key: budget.key, model, tokens, ...bounds });
   } catch (thrown) {
     throw modelError(thrown, model, signal);
   }

@@ -41,8 +41,20 @@ test('the first model that answers answers, and says that it did', async () => {
   assert.equal((await model.call(request())).model, 'c');
 });
 
-test('the last failure is thrown when none answers', async () => {
-  await assert.rejects(fallbackModel(failing('a', failed), failing('b', rejected)).call(request()), rejected);
+test('when none answers the failure is thrown that passes soonest, or else the last one', async () => {
+  const busy = (retryAfterMs: number) => new OpspawnError('model_failed', 'busy', { retryAfterMs });
+  const thrownBy = async (...failures: unknown[]): Promise<unknown> => {
+    const [first, ...others] = failures.map((each, index) => failing(String(index), each));
+    return await fallbackModel(first as Model, ...others)
+      .call(request())
+      .catch((thrown) => thrown);
+  };
+  const [long, short] = [busy(5_000), busy(10)];
+  assert.equal(await thrownBy(rejected, failed), failed);
+  assert.equal(await thrownBy(failed, rejected), failed);
+  assert.equal(await thrownBy(long, short), short);
+  assert.equal(await thrownBy(short, long), short);
+  assert.equal(await thrownBy(new OpspawnError('model_rejected', 'no'), rejected), rejected);
 });
 
 test('nobody else is asked once a piece of an answer was shown', async () => {

@@ -5,8 +5,8 @@ import type { Model, ModelReply, ModelRequest } from './model.ts';
 /**
  * Asks the first model, and the next one when it fails, refuses, answers with nothing or takes longer than the request's
  * `timeoutMs`: one attempt each, in order. Once a piece of an answer was handed out two answers would run into one another:
- * then `onReset` is told first, and without one the failure is thrown. The reply's `model` says who answered. Throws the
- * last model's error.
+ * then `onReset` is told first, and without one the failure is thrown. The reply's `model` says who answered. Throws, of
+ * the failures after which trying again can help, the one that asks for the least wait, or else the last model's.
  */
 export function fallbackModel(first: Model, ...others: readonly Model[]): Model {
   const models = [first, ...others];
@@ -28,6 +28,7 @@ const maxTimerMs = 2_147_483_647;
 
 async function callInOrder(models: readonly Model[], request: ModelRequest): Promise<ModelReply> {
   const { signal, timeoutMs, maxWaitMs = Number.POSITIVE_INFINITY } = request;
+  const failures: unknown[] = [];
   for (const model of models.slice(0, -1)) {
     const ownSignal =
       timeoutMs === undefined
@@ -43,9 +44,21 @@ async function callInOrder(models: readonly Model[], request: ModelRequest): Pro
       if (signal.aborted || !(ownSignal.aborted || isModelError(thrown))) throw thrown;
       if (said.any && request.onReset === undefined) throw thrown;
       if (said.any) request.onReset?.(thrown instanceof Error ? thrown.message : String(thrown));
+      failures.push(thrown);
     }
   }
-  return await (models.at(-1) as Model).call(request);
+  try {
+    return await (models.at(-1) as Model).call(request);
+  } catch (thrown) {
+    throw signal.aborted ? thrown : soonest([...failures, thrown]);
+  }
+}
+
+/** One that is down for hours must not hold up another that is back in seconds. */
+function soonest(failures: readonly unknown[]): unknown {
+  const waitMs = (thrown: unknown): number =>
+    thrown instanceof OpspawnError && thrown.retryable ? (thrown.retryAfterMs ?? 0) : Infinity;
+  return failures.reduce((best, next) => (waitMs(next) <= waitMs(best) ? next : best));
 }
 
 /** Whether any piece of an answer came. What comes after its signal aborted is passed on no more. */

@@ -20,6 +20,8 @@ export interface ModelRequest {
   reasoningEffort?: 'none' | 'low' | 'medium' | 'high';
   /** The longest wait for the budget of the provider's key, in ms; `rate_limited` when it is longer. Default: any. */
   maxWaitMs?: number;
+  /** The longest wait that the provider itself asked for; `rate_limited` when it is longer. Default: any. */
+  maxRetryAfterMs?: number;
   signal: AbortSignal;
   /** How long one model of a chain may take, in ms; then the next one is asked. Default: as long as the signal lets it. */
   timeoutMs?: number;

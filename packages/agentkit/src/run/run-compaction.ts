@@ -9,7 +9,15 @@ import { callsOf, type Message, textOf, userMessage } from '../message.ts';
 import type { ModelRequest, ToolSpec } from '../model/model.ts';
 import type { StepContext, StepOptions } from '../steps.ts';
 import { type RunContext, redactError } from './run-context.ts';
-import { type CallModel, modelTimeoutMs, reserveAnswer, spentOn, usageOf } from './run-model.ts';
+import {
+  type CallModel,
+  modelTimeoutMs,
+  patienceOf,
+  reserveAnswer,
+  spentOn,
+  usageOf,
+  withinPatience,
+} from './run-model.ts';
 import { compactionStep, isCompactionStep, type RecordedCompaction, windowStep } from './run-state.ts';
 
 /** Shares of the model's window. */
@@ -225,7 +233,7 @@ export async function settleCompaction({ steps }: RunContext): Promise<void> {
  * does not fit, what was said is told in short.
  */
 async function requestFor(
-  { state, security }: RunContext,
+  { agent, state, security }: RunContext,
   { messages, options }: CallModel,
   { sizes: { windowTokens, summaryTokens }, tools, tokens, counted }: Excess,
   covered: number,
@@ -238,6 +246,7 @@ async function requestFor(
   const request = {
     ...rest,
     timeoutMs: modelTimeoutMs,
+    maxRetryAfterMs: patienceOf({ agent }),
     redact: <T extends Json | undefined>(value: T) => security.redact(value),
   };
   const ask = userMessage(askForSummary);
@@ -271,6 +280,6 @@ async function askOnce(
       model: reply.model,
     };
   } catch (thrown) {
-    throw redactError(security, thrown);
+    throw redactError(security, withinPatience(run, thrown));
   }
 }

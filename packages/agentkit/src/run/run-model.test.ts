@@ -43,6 +43,51 @@ describe('a model', () => {
     assert.equal(shown.map(({ text }) => text).join(''), 'half an ansanswer');
   });
 
+  const askingToWait = (id: string, retryAfterMs: number): Model => ({
+    id,
+    call: () => Promise.reject(new OpspawnError('model_failed', `${id} is busy`, { retryAfterMs })),
+  });
+
+  it('that asks to be left alone for hours has failed, unless the agent has the patience', async () => {
+    const hoursMs = 5 * 3_600_000;
+    const model = askingToWait('it', hoursMs);
+    const hasty = runAgent(agentWith([], { model }), { prompt: 'x' }, memoryEnvironment());
+    await assert.rejects(hasty, (thrown) => {
+      assert.ok(thrown instanceof StepError && thrown.code === 'model_failed', String(thrown));
+      assert.match(
+        thrown.message,
+        /it is busy \(it asks to be left alone for 18000000 ms, of at most 600000\)/,
+      );
+      return thrown.details.retryAfterMs === hoursMs;
+    });
+    const clock = fakeClock();
+    const startedAt = clock.now();
+    const patient = agentWith([], { model, modelOptions: { maxRetryAfterMs: hoursMs } });
+    const environment = memoryEnvironment({ stepOptions: { clock } });
+    await assert.rejects(clock.drive(runAgent(patient, { prompt: 'x' }, environment)), /it is busy$/);
+    assert.ok(clock.now() - startedAt >= 4 * hoursMs);
+  });
+
+  it('that is down for hours does not hold up the others of its chain', async () => {
+    const clock = fakeClock();
+    const startedAt = clock.now();
+    let calls = 0;
+    const quick = scriptedModel({
+      name: 'quick',
+      reply: () => {
+        calls += 1;
+        if (calls === 1) throw new OpspawnError('model_failed', 'one moment', { retryAfterMs: 1_000 });
+        return 'answer';
+      },
+    });
+    const agent = agentWith([], { model: [quick, askingToWait('slow', 5 * 3_600_000)] });
+    const { output } = await clock.drive(
+      runAgent(agent, { prompt: 'x' }, memoryEnvironment({ stepOptions: { clock } })),
+    );
+    assert.equal(output, 'answer');
+    assert.ok(clock.now() - startedAt < 10_000);
+  });
+
   it('that fails for good ends the run, with its own code and message', async () => {
     const model = scriptedModel({
       name: 'refuser',

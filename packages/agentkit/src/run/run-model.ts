@@ -17,6 +17,8 @@ export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
 const modelRetry: RetryPolicy = { maxAttempts: 5, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000 };
 /** For one try. A provider that has sent nothing for so long will not. */
 export const modelTimeoutMs = 600_000;
+/** A provider that wants to be left alone for longer is as good as down. */
+const defaultRetryAfterMs = 600_000;
 
 /**
  * One turn: asks the model and takes its answer into the state. `repair` is said after the planner's messages.
@@ -180,11 +182,28 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
     } catch (thrown) {
       const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;
       if (performance.now() + waitMs > call.deadlineAt) throw run.limits.wallTimeExceeded();
-      const clean = redactError(run.security, thrown);
+      const clean = redactError(run.security, withinPatience(run, thrown));
       resetReason = clean instanceof Error ? clean.message : String(clean);
       throw clean;
     }
   };
+}
+
+/** The longest wait that a provider may ask for. */
+export const patienceOf = ({ agent: { modelOptions } }: Pick<RunContext, 'agent'>): number =>
+  modelOptions?.maxRetryAfterMs ?? defaultRetryAfterMs;
+
+/** What asks for more patience than the agent has is final: trying again earlier is what the provider asked not to do. */
+export function withinPatience(run: Pick<RunContext, 'agent'>, thrown: unknown): unknown {
+  const maxRetryAfterMs = patienceOf(run);
+  if (!(thrown instanceof OpspawnError) || (thrown.retryAfterMs ?? 0) <= maxRetryAfterMs) return thrown;
+  const { code, message, details, retryAfterMs } = thrown;
+  const said = `${message} (it asks to be left alone for ${retryAfterMs} ms, of at most ${maxRetryAfterMs})`;
+  return new OpspawnError(code, said, {
+    cause: thrown,
+    details: { ...details, retryAfterMs },
+    retryable: false,
+  });
 }
 
 async function requestFor(
@@ -197,6 +216,7 @@ async function requestFor(
   const request: ModelRequest = {
     ...run.agent.modelOptions,
     ...decision.options,
+    maxRetryAfterMs: patienceOf(run),
     messages: repair === undefined ? decision.messages : [...decision.messages, userMessage(repair)],
     tools: decision.offerTools === false ? [] : await run.tools.list(),
     signal,

@@ -144,3 +144,14 @@ test('each key has a budget of its own', async () => {
   await ask('c', { key: 'anthropic:1' });
   assert.equal(admitted.length, 3);
 });
+
+test('a call is refused at once where the provider asked for longer than it may wait, and asked again after an hour', async () => {
+  const { ask, permit, pass, admitted } = clocked();
+  await ask('a');
+  permit('a').settle({ refused: { retryAfterMs: 100 * 3_600_000 } });
+  const impatient = { maxRetryAfterMs: 600_000 };
+  await assert.rejects(ask('b', impatient), { code: 'rate_limited', retryAfterMs: 3_600_000 });
+  void ask('c');
+  await pass(3_600_000);
+  assert.deepEqual(admitted.slice(1), [['c', 3_600_000]]);
+});

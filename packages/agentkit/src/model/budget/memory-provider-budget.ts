@@ -93,11 +93,11 @@ class KeyQueue {
     let keyWaitMs = 0;
     const heldBack = new Map<string, number | undefined>();
     for (const waiter of this.#waiting) {
-      const { model, tokens, maxWaitMs = Number.POSITIVE_INFINITY } = waiter.call;
+      const { model, tokens, maxWaitMs = Infinity, maxRetryAfterMs = Infinity } = waiter.call;
       const ownWaitMs = heldBack.has(model) ? heldBack.get(model) : this.#pace(model).waitMs(now, tokens);
       keyWaitMs ||= this.#window.waitMs(now, tokens);
       const waitMs = Math.max(keyWaitMs, ownWaitMs ?? 0);
-      if (waitMs > maxWaitMs) {
+      if (waitMs > maxWaitMs || (ownWaitMs ?? 0) > maxRetryAfterMs) {
         waiter.refuse(usedUp(waiter.call, waitMs));
       } else if (waitMs === 0 && ownWaitMs === 0 && !heldBack.has(model)) {
         waiter.admit();

@@ -6,6 +6,8 @@ const longestPauseMs = 60_000;
 /** With so many at once a refused model counts as recovered. */
 const recoveredAt = 64;
 const minuteMs = 60_000;
+/** A provider that says it is to be left alone for longer is asked again after so long all the same: it may be mistaken. */
+const longestToldMs = 3_600_000;
 
 /** What is left of a bound, and how it comes back. */
 interface Left {
@@ -64,14 +66,15 @@ export class ModelPace {
     if (now >= this.#pausedUntil) this.#refusals += 1;
     this.#atOnce = 1;
     const ownMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (this.#refusals - 1));
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + (retryAfterMs ?? ownMs));
+    const pauseMs = Math.min(retryAfterMs ?? ownMs, longestToldMs);
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + pauseMs);
   }
 }
 
 /** Providers refill steadily: what was used comes back over the time until all is there. */
 function leftOf({ remaining, limit, resetsInMs }: ToldBound, at: number, onTheWay: number): Left {
   const used = limit === undefined ? 1 : limit - remaining;
-  const perMs = used > 0 ? used / resetsInMs : (limit ?? 1) / minuteMs;
+  const perMs = used > 0 ? used / Math.min(resetsInMs, longestToldMs) : (limit ?? 1) / minuteMs;
   return { amount: remaining - onTheWay, limit, at, perMs };
 }
 

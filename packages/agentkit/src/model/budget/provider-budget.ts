@@ -9,6 +9,8 @@ export interface ProviderCall {
   tokens: number;
   /** A longer wait than this, in ms and as far as it can be foreseen, is refused. Default: any is waited out. */
   maxWaitMs?: number | undefined;
+  /** A longer one that the provider itself asked for, in ms, is refused. Default: any is waited out. */
+  maxRetryAfterMs?: number | undefined;
   signal: AbortSignal;
 }
 
@@ -43,7 +45,8 @@ export interface ProviderRefusal {
 export interface ProviderBudget {
   /**
    * Waits until the call may be made; first come, first served. Rejects with the signal's reason when that aborts, and with
-   * `rate_limited` (`retryAfterMs` is what was left to wait) when it would take longer than `maxWaitMs`.
+   * `rate_limited` (`retryAfterMs` is what was left to wait) when it would take longer than `maxWaitMs`,
+   * or than `maxRetryAfterMs` on the provider's word.
    */
   admit(call: ProviderCall): Promise<ProviderPermit>;
 }
