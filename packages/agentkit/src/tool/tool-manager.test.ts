@@ -215,3 +215,29 @@ suite('prepare', () => {
     assert.equal(new Set([base, ...changed]).size, 5);
   });
 });
+
+suite('arguments whose check never ends', () => {
+  const endless = defineTool({
+    description: 'd',
+    input: {
+      jsonSchema: { type: 'object' },
+      validate: { '~standard': { version: 1, vendor: 'test', validate: () => new Promise<never>(() => {}) } },
+    },
+    timeoutMs: 20,
+    execute: () => 'never',
+  });
+  const call = { callId: 'c1', tool: 'it', input: {} };
+
+  test('are refused when the time of the tool is up', async () => {
+    const refused = await refusal(createToolManager({ tools: { it: endless } }), 'it', {});
+    assert.equal(refused, 'The arguments of it could not be checked within 20 ms');
+  });
+
+  test('do not hold a run that is stopped', async () => {
+    const stopping = new AbortController();
+    const manager = createToolManager({ tools: { it: { ...endless, timeoutMs: 1_000_000 } } });
+    const preparing = manager.prepare(call, stopping.signal);
+    stopping.abort(new OpspawnError('cancelled', 'enough'));
+    await assert.rejects(preparing, failure('cancelled', /enough/));
+  });
+});

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { OpspawnError } from '../errors.ts';
+import { systemClock } from '../clock.ts';
+import { OpspawnError, TimeoutError } from '../errors.ts';
 import { assertJson, canonicalJson, isJson, type Json } from '../json.ts';
 import type { ToolSpec } from '../model/model.ts';
+import { runWithin } from '../run/run-within.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Effect } from '../steps.ts';
 import { type Check, type Checked, checkOf, inputSchemaOf } from './json-schema.ts';
@@ -67,12 +69,31 @@ export function createToolManager(options: ToolManagerOptions): ToolManager {
   };
   return {
     list: () => Promise.resolve(specs),
-    async prepare(call) {
+    async prepare(call, signal = new AbortController().signal) {
       const entry = entryOf(call.tool);
-      return entry === undefined ? refuseUnknown(call.tool, specs) : await prepare(entry, call, runtime);
+      if (entry === undefined) return refuseUnknown(call.tool, specs);
+      return await inTime(entry, signal, () => prepare(entry, call, runtime));
     },
     bringsOutside: (name) => !Object.hasOwn(tools, name) || bringsOutside(tools[name] as Tool),
   };
+}
+
+/** A schema of somebody else's may never come to an end: then the arguments count as not valid. */
+async function inTime(
+  { name, tool }: Entry,
+  signal: AbortSignal,
+  work: () => Promise<PreparedCall | PreparedRequest | RefusedCall>,
+): Promise<PreparedCall | PreparedRequest | RefusedCall> {
+  const { timeoutMs = defaultTimeoutMs } = 'timeoutMs' in tool ? tool : {};
+  try {
+    return await runWithin(
+      { what: `Checking a call of ${name}`, signal, clock: systemClock, timeoutMs },
+      work,
+    );
+  } catch (thrown) {
+    if (signal.aborted || !(thrown instanceof TimeoutError)) throw thrown;
+    return refuse(`The arguments of ${name} could not be checked within ${timeoutMs} ms`);
+  }
 }
 
 function refuseWithoutContext(tools: Tools, given: Readonly<Record<string, unknown>>): void {

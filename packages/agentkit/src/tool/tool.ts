@@ -205,8 +205,8 @@ export interface RefusedCall {
 export interface ToolManager {
   /** What the model is offered, in a stable order (a changing order defeats prompt caches). */
   list(): Promise<readonly ToolSpec[]>;
-  /** Finds the tool and checks the arguments. Never throws for what the model did wrong. */
-  prepare(call: ToolInvocation): Promise<PreparedCall | PreparedRequest | RefusedCall>;
+  /** Finds the tool and checks the arguments. Never throws for what the model did wrong. The run waits no longer than `signal` lets it. */
+  prepare(call: ToolInvocation, signal?: AbortSignal): Promise<PreparedCall | PreparedRequest | RefusedCall>;
   /** Whether what a tool gives may hold content from outside (a web page, a file, another's answer). Default: yes. */
   bringsOutside?(tool: string): boolean;
 }
