@@ -179,6 +179,7 @@ export {
   pluginInterface,
 } from './plugin.ts';
 export { defaultRetry, retryDelayMs } from './retry.ts';
+export { withDelegates } from './run/handed-to.ts';
 export { runAgent } from './run/run-agent.ts';
 export type { RunEnvironment, RunInput, RunResult } from './run/run-environment.ts';
 export type { RunOptions } from './run/run-here.ts';

@@ -4,8 +4,12 @@ import type { Budget, BudgetAmount } from './steps.ts';
 /** A budget that several runs of this process draw from. */
 export interface MemoryBudget extends Budget {
   remaining(): BudgetAmount;
-  /** The same budget for another run, whose steps have names of their own. `release` gives back what it still holds. */
-  share(name: string): MemoryBudget & { release(): void };
+  used(): BudgetAmount;
+  /**
+   * The same budget for another run, whose steps have names of their own, and which may use so much of it at most, with all
+   * that is shared with others in turn. `release` gives back what it still holds.
+   */
+  share(name: string, atMost?: BudgetAmount): MemoryBudget & { release(): void };
 }
 
 const limits = ['tokens', 'costMicroUsd'] as const;
@@ -16,46 +20,66 @@ interface Ledger {
   readonly held: Map<string, Amount>;
   readonly settled: Map<string, Amount>;
   readonly total: { held: Amount; settled: Amount };
-  /** Those that wait until others have settled. */
-  waiting: (() => void)[];
+}
+
+interface View {
+  /** That of the run, and those of all above it. */
+  readonly ledgers: readonly Ledger[];
+  readonly prefix: string;
+  /** Those that wait until others have settled, of all runs. */
+  readonly waiting: (() => void)[];
 }
 
 /**
  * A budget of this process. Without an amount it only counts. A reservation that does not fit beside those of others
  * waits until they are settled; one that does not fit beside what was used is refused.
  */
-export function memoryBudget(allowed: BudgetAmount = {}): MemoryBudget {
+export const memoryBudget = (allowed: BudgetAmount = {}): MemoryBudget =>
+  viewOf({ ledgers: [ledgerOf(allowed)], prefix: '', waiting: [] });
+
+function ledgerOf(allowed: BudgetAmount): Ledger {
   const none = (): Amount => ({ tokens: 0, costMicroUsd: 0 });
-  const total = { held: none(), settled: none() };
-  return viewOf({ allowed, held: new Map(), settled: new Map(), total, waiting: [] }, '');
+  return { allowed, held: new Map(), settled: new Map(), total: { held: none(), settled: none() } };
 }
 
-function viewOf(ledger: Ledger, prefix: string): ReturnType<MemoryBudget['share']> {
-  const { allowed, total } = ledger;
+function viewOf(view: View): ReturnType<MemoryBudget['share']> {
+  const { ledgers, prefix, waiting } = view;
+  const putAll = (list: 'held' | 'settled', key: string, amount: BudgetAmount | undefined): void => {
+    for (const ledger of ledgers) put(ledger, list, key, amount);
+  };
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
   return {
     async reserve(step, amount) {
       const key = prefix + step;
-      put(ledger, 'held', key, undefined);
-      while (!fits(ledger, amount)) await new Promise<void>((resolve) => ledger.waiting.push(resolve));
-      put(ledger, 'held', key, amount);
+      putAll('held', key, undefined);
+      while (!ledgers.map((ledger) => fits(ledger, amount)).every(Boolean))
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      putAll('held', key, amount);
     },
     async settle(step, used) {
-      put(ledger, 'held', prefix + step, undefined);
-      put(ledger, 'settled', prefix + step, used);
-      wake(ledger);
+      putAll('held', prefix + step, undefined);
+      putAll('settled', prefix + step, used);
+      wake();
     },
     remaining: () =>
       Object.fromEntries(
         limits.flatMap((limit) => {
-          const most = allowed[limit];
-          return most === undefined ? [] : [[limit, Math.max(0, most - total.settled[limit])]];
+          const left = ledgers.flatMap(({ allowed: { [limit]: most }, total }) =>
+            most === undefined ? [] : [Math.max(0, most - total.settled[limit])],
+          );
+          return left.length === 0 ? [] : [[limit, Math.min(...left)]];
         }),
       ),
-    share: (name) => viewOf(ledger, `${prefix}${name}/`),
+    used: () => ({ ...ledgers[0]?.total.settled }),
+    share: (name, atMost = {}) =>
+      viewOf({ ledgers: [ledgerOf(atMost), ...ledgers], prefix: `${prefix}${name}/`, waiting }),
     release() {
-      for (const key of [...ledger.held.keys()])
-        if (key.startsWith(prefix)) put(ledger, 'held', key, undefined);
-      wake(ledger);
+      for (const ledger of ledgers)
+        for (const key of [...ledger.held.keys()])
+          if (key.startsWith(prefix)) put(ledger, 'held', key, undefined);
+      wake();
     },
   };
 }
@@ -77,8 +101,4 @@ function put(ledger: Ledger, list: 'held' | 'settled', key: string, amount: Budg
   for (const limit of limits) ledger.total[list][limit] += (amount?.[limit] ?? 0) - (before?.[limit] ?? 0);
   if (amount === undefined) ledger[list].delete(key);
   else ledger[list].set(key, { tokens: 0, costMicroUsd: 0, ...amount });
-}
-
-function wake(ledger: Ledger): void {
-  for (const resolve of ledger.waiting.splice(0)) resolve();
 }

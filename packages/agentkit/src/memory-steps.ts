@@ -121,7 +121,7 @@ class InMemorySteps implements MemorySteps {
     if (onChild === undefined) throw unanswered('Child tasks', 'onChild');
     return this.#record(step, async () => {
       try {
-        return await this.#within(branch, stepName, (signal) => onChild(request, signal));
+        return await this.#within(branch, stepName, (signal) => onChild(request, signal), request.timeoutMs);
       } catch (thrown) {
         if (branch.signal.aborted) throw stopError(branch.signal);
         throw new StepError(stepName, recordError(thrown), thrown);

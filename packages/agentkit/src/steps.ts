@@ -88,6 +88,8 @@ export interface ChildRequest {
   input?: Json;
   /** What the step is called, where several ask for the same. Default: `name`. */
   step?: string;
+  /** The child is ended after so long and has failed then. Default: what its definition says. */
+  timeoutMs?: number;
 }
 
 /** One recorded step, oldest first in `history()`. */
@@ -122,6 +124,8 @@ export interface Budget {
   settle(step: string, used: BudgetAmount): Promise<void>;
   /** What is not used up yet, reservations aside, where something is bounded. Absent: nothing is. */
   remaining?(): BudgetAmount;
+  /** What the run has used, with all that it has handed work on to, as far as it is known. Absent: not known. */
+  used?(): BudgetAmount;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

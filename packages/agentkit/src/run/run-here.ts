@@ -1,7 +1,7 @@
 /** Runs in this process: the steps live and die with it, and so do the runs of agents that work is handed on to. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { type AgentDefinition, isAgent } from '../agent.ts';
+import type { AgentDefinition } from '../agent.ts';
 import { OpspawnError } from '../errors.ts';
 import type { EventSink } from '../event.ts';
 import type { Json } from '../json.ts';
@@ -13,7 +13,7 @@ import type { KnownSecrets } from '../security/secrets.ts';
 import type { SecurityManager } from '../security/security.ts';
 import { createSecurityManager } from '../security/security-rules.ts';
 import type { BudgetAmount, ChildRequest } from '../steps.ts';
-import type { Tools } from '../tool/tool.ts';
+import { delegatesOf } from './handed-to.ts';
 import { runAgent } from './run-agent.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 
@@ -84,28 +84,21 @@ async function runChild(
   { kind, name, input }: ChildRequest,
   { onEvent: _events, extraTools, ...options }: HereOptions & { budget: MemoryBudget },
 ): Promise<Json> {
-  const child = kind === 'agent' ? agentNamed(name, [parent.tools ?? {}, extraTools ?? {}]) : undefined;
+  const known = kind === 'agent' ? delegatesOf([parent.tools ?? {}, extraTools ?? {}]) : [];
+  const child = known.find((agent) => agent.name === name);
   if (child === undefined) {
     throw new OpspawnError(
       'config_invalid',
       `The ${kind} ${name} cannot run here: no tool of ${parent.name} brings it`,
     );
   }
-  const budget = options.budget.share(randomUUID());
+  const budget = options.budget.share(randomUUID(), budgetOf(child));
   try {
     const { output } = await runHere(child, childInputSchema.parse(input), { ...options, budget });
     return output;
   } finally {
     budget.release();
   }
-}
-
-function agentNamed(name: string, sources: readonly Tools[]): AgentDefinition | undefined {
-  return sources
-    .flatMap((tools) => Object.values(tools))
-    .flatMap((tool) => ('agents' in tool ? (tool.agents ?? []) : []))
-    .filter(isAgent)
-    .find((agent) => agent.name === name);
 }
 
 function budgetOf({ limits: { tokens, costMicroUsd } = {} }: AgentDefinition): BudgetAmount {

@@ -52,12 +52,11 @@ export class RunLimits {
    */
   beforeModel(inputTokens = 0): number | undefined {
     const { turns, tokens, costMicroUsd } = this.#limits;
-    const { usage } = this.#state;
     this.remainingMs();
     within('turns', turns, this.#state.turns, 1);
     const caps: number[] = [];
     if (tokens !== undefined) {
-      const used = usage.inputTokens + usage.outputTokens;
+      const used = this.#usedTokens();
       within('tokens', tokens, used, inputTokens + 1);
       caps.push(tokens - used - inputTokens);
     }
@@ -148,14 +147,21 @@ export class RunLimits {
     return caps.map((cap) => Math.max(1, cap));
   }
 
+  /** With what those used that work was handed on to. */
+  #usedTokens(): number {
+    const { inputTokens, outputTokens } = this.#state.usage;
+    return Math.max(inputTokens + outputTokens, this.#steps.budget.used?.().tokens ?? 0);
+  }
+
   #costOfInput(tokens: number): number {
     return Math.ceil((tokens * (this.#price?.inputMicroUsd ?? 0)) / 1_000_000);
   }
 
   #affordableTokens(allowed: number, inputTokens: number): number {
-    const used = this.#state.usage.costMicroUsd;
+    const own = this.#state.usage.costMicroUsd;
     const perMillion = this.#price?.outputMicroUsd;
-    if (used === undefined || perMillion === undefined) throw unknownPrice('the model that answered');
+    if (own === undefined || perMillion === undefined) throw unknownPrice('the model that answered');
+    const used = Math.max(own, this.#steps.budget.used?.().costMicroUsd ?? 0);
     const input = this.#costOfInput(inputTokens);
     within('costMicroUsd', allowed, used, input + (perMillion > 0 ? 1 : 0));
     if (perMillion === 0) return Number.POSITIVE_INFINITY;

@@ -24,7 +24,10 @@ export async function callTools(run: RunContext, calls: readonly ToolCall[]): Pr
   const { state, tools } = run;
   const turn = state.turns;
   run.limits.beforeCalls(calls.length);
-  const prepared = await Promise.all(calls.map((call) => tools.prepare(call)));
+  const { signal } = run.steps;
+  const prepared = await Promise.all(
+    calls.map((call) => awaited(run, `Checking a call of ${call.tool}`, tools.prepare(call, signal))),
+  );
   const admitted = admitHandoffs(run, calls, admitChildren(run, prepared));
   const ended = await Promise.all(
     calls.map(async (call, index) => ({
@@ -178,11 +181,15 @@ async function askOutside(
   step: string,
   { request }: PreparedRequest,
 ): Promise<Json | undefined> {
-  if (request.kind !== 'question')
-    return await steps.child({
-      ...handedOn(request, { depth: depth + 1, taintedBy: [...state.taintedBy] }),
-      step,
+  if (request.kind !== 'question') {
+    const leftMs = limits.remainingMs();
+    const child = handedOn(request, { depth: depth + 1, taintedBy: [...state.taintedBy] });
+    const bounded = Number.isFinite(leftMs) ? { ...child, timeoutMs: Math.ceil(leftMs) } : child;
+    return await steps.child({ ...bounded, step }).catch((thrown) => {
+      limits.remainingMs();
+      throw thrown;
     });
+  }
   const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, limits.remainingMs());
   const question: WaitRequest = { kind: 'question', name: step, prompt: security.redact(request.prompt) };
   if (Number.isFinite(timeoutMs)) question.timeoutMs = timeoutMs;

@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { defineAgent, delegate } from '@opspawn/agentkit';
-import { callTools, scriptedModel } from '@opspawn/agentkit/testing';
+import { callTool, callTools, scriptedModel } from '@opspawn/agentkit/testing';
 import { startCountingVendor } from '../../test/agents/counting-vendor.ts';
 import { openOpspawn, runTask, temporaryFolder, testSettings, untilFinished } from '../../test/opspawn.ts';
 import { createTestDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
@@ -88,6 +88,49 @@ describe('the budget of a task and all below it', () => {
     assert.ok(Number(used) > 500, String(used));
     const refused = items.filter(({ error }) => error?.code === 'budget_exceeded');
     assert.ok(refused.length > 0 && refused.length < items.length);
+  });
+
+  const asks = (...prompts: string[]) =>
+    callTools(...prompts.map((prompt) => ({ tool: 'helper', input: { prompt } })));
+
+  it('holds for a child with a limit of its own too, within that of the first agent', async (t) => {
+    const middle = defineAgent({
+      name: 'middle',
+      instructions: 'Hand it on.',
+      limits: { tokens: 150 },
+      tools: { helper: delegate(helper) },
+      model: scriptedModel({
+        name: 'middle',
+        maxOutputTokens: 30,
+        reply: ({ messages }) => (messages.length > 20 ? 'done' : asks('go')),
+      }),
+    });
+    const chief = defineAgent({
+      name: 'chief',
+      instructions: 'Hand it on.',
+      limits: { tokens: 100_000 },
+      tools: { middle: delegate(middle) },
+      model: scriptedModel({ name: 'chief', steps: [callTool('middle', { prompt: 'go' }), 'done'] }),
+    });
+    const { engine } = await openOpspawn(t, { agents: [chief] });
+    const { task } = await runTask(t, engine, { name: 'chief', input: 'go' });
+    assert.equal(task.output, 'done');
+    const { items } = await engine.list(localPrincipal, { limit: 100 });
+    const child = items.find(({ name }) => name === 'middle');
+    const { limit, allowed, used } = child?.error?.details ?? {};
+    assert.deepEqual([child?.error?.code, limit, allowed], ['budget_exceeded', 'tokens', 150]);
+    const tokensOf = async (id: string): Promise<number> => {
+      const { usage } = await engine.get(localPrincipal, id);
+      return (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0);
+    };
+    const spent = await Promise.all(
+      items.filter(({ name }) => name !== 'chief').map(({ id }) => tokensOf(id)),
+    );
+    assert.equal(
+      used,
+      spent.reduce((sum, tokens) => sum + tokens, 0),
+    );
+    assert.ok(Number(used) <= 150 && Number(used) > 32, String(used));
   });
 
   it('survives a restart: what was used before it counts', async (t) => {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { add, sayResults, withCode } from '../../../test/tester.ts';
 import type { AgentDefinition } from '../../agent.ts';
 import { defineAgent } from '../../define-agent.ts';
+import { BudgetExceededError } from '../../errors.ts';
+import type { AgentEvent } from '../../event.ts';
 import type { Json } from '../../json.ts';
 import { memorySteps } from '../../memory-steps.ts';
 import { type ScriptedStep, scriptedModel } from '../../model/scripted/scripted-model.ts';
@@ -20,6 +22,7 @@ import {
 import { defineTool } from '../define-tool.ts';
 import { askHuman } from './ask-human.ts';
 import { delegate } from './delegate.ts';
+import { handoff } from './handoff.ts';
 
 const agent = (name: string, steps: readonly ScriptedStep[], more: Partial<AgentDefinition> = {}) =>
   defineAgent({ name, instructions: `You are ${name}.`, model: scriptedModel({ name, steps }), ...more });
@@ -116,6 +119,63 @@ describe('delegate', () => {
     assert.equal((await run(400)).output, 'done');
     assert.ok(asked[0]! < 400 && asked[1]! <= asked[0]! - 25, `${asked}`);
     await assert.rejects(run(60), withCode('budget_exceeded'));
+  });
+
+  const talker = (words: number) =>
+    agent('talker', [], { model: scriptedModel({ name: 'talker', reply: 'word '.repeat(words) }) });
+  const handTo = (tool: string) => callTool(tool, { prompt: 'x' });
+
+  it('says how far it came with all that it handed work on to, when its budget is used up', async () => {
+    const used: number[] = [];
+    const boss = agent('boss', [handTo('talker'), handTo('talker'), handTo('talker'), 'done'], {
+      tools: { talker: delegate(talker(300)) },
+      limits: { tokens: 900 },
+    });
+    const onEvent = (event: AgentEvent): void => {
+      if (event.type === 'model.finished') used.push(event.usage.inputTokens + event.usage.outputTokens);
+    };
+    await assert.rejects(boss.run('Go', { onEvent }), (thrown) => {
+      assert.ok(thrown instanceof BudgetExceededError);
+      const own = used.reduce((sum, tokens) => sum + tokens, 0);
+      const { limit, allowed, used: told } = thrown.details;
+      assert.deepEqual([limit, allowed], ['tokens', 900]);
+      assert.ok(Number(told) >= own + 2 * 300, `${told} of which ${own} are its own`);
+      return true;
+    });
+  });
+
+  it('keeps to a limit of its own with all that it hands work on to in turn', async () => {
+    const middle = agent('middle', [handTo('talker'), 'done'], {
+      tools: { talker: delegate(talker(300)) },
+      limits: { tokens: 200 },
+    });
+    const boss = agent('boss', [handTo('middle'), sayResults], { tools: { middle: delegate(middle) } });
+    assert.match((await boss.run('Go')).output, /^error "tokens: \d+ of 200 used, \d+ more asked for"$/);
+  });
+
+  it('does not hold the run that waits for it longer than its wall time', async () => {
+    const hung = agent('hung', [], {
+      model: scriptedModel({ name: 'hung', reply: () => new Promise<never>(() => {}) }),
+    });
+    const boss = agent('boss', [handTo('hung'), 'done'], {
+      tools: { hung: delegate(hung) },
+      limits: { wallTimeMs: 100 },
+    });
+    await assert.rejects(boss.run('Go'), (thrown) => {
+      assert.ok(thrown instanceof BudgetExceededError);
+      assert.equal(thrown.details.limit, 'wallTimeMs');
+      return true;
+    });
+  });
+
+  it('is found where the conversation was handed to an agent that hands work on', async () => {
+    const second = agent('second', ['skipped', handOn('one'), sayResults], {
+      tools: { echo: delegate(echo) },
+    });
+    const first = agent('first', [callTool('second', { reason: 'x' })], {
+      tools: { second: handoff(second) },
+    });
+    assert.equal((await first.run('Go')).output, '"ONE"');
   });
 
   it('is stopped with the run that handed work on', async () => {

@@ -6,7 +6,7 @@ import { mergeRetry } from '../definitions/definition.ts';
 import type { Registry, Runnable } from '../definitions/registry.ts';
 import type { DurableOptions, DurableOutcome } from '../durable/port.ts';
 import { runDurable } from '../durable/run-durable.ts';
-import { type SharedBudget, StoreTaskBudget, sharedBudget } from '../task-budget.ts';
+import { budgetsOf, type SharedBudget, StoreTaskBudget, sharedBudget } from '../task-budget.ts';
 import { parseTaskOptions, type TaskOptions } from '../task-view.ts';
 import type { Attempt, UnownedWrite } from './attempt.ts';
 import { deadlineEnd, isOverdue } from './overdue.ts';
@@ -119,7 +119,7 @@ async function giveBackHeld(
 ): Promise<void> {
   if (kind === 'lost' || kind === 'stopped') return;
   try {
-    await budgets.release(budget.taskId, taskId);
+    for (const each of budgetsOf(budget)) await budgets.release(each.taskId, taskId);
   } catch (err) {
     log.warn({ taskId, err }, 'what a task held of its budget is given back when it has ended');
   }
