@@ -74,7 +74,9 @@ export function killsOf(
 /** All of them, or `most`, evenly spread. */
 function spread(all: readonly number[], most: number): number[] {
   const count = Math.min(all.length, most);
-  const chosen = new Set(Array.from({ length: count }, (_, index) => Math.floor((index * all.length) / count)));
+  const chosen = new Set(
+    Array.from({ length: count }, (_, index) => Math.floor((index * all.length) / count)),
+  );
   return all.filter((_, index) => chosen.has(index));
 }
 

@@ -105,4 +105,6 @@ export function summaryText(summary: CrashSummary): string {
 }
 
 const placeOf = (kill: CrashOutcome['kill']): string =>
-  'inStep' in kill ? `in the middle of step ${kill.inStep}` : `${kill.when} the write of entry ${kill.boundary}`;
+  'inStep' in kill
+    ? `in the middle of step ${kill.inStep}`
+    : `${kill.when} the write of entry ${kill.boundary}`;
