@@ -15,7 +15,7 @@ import {
 import { until } from '../../test/mcp/processes.ts';
 import type { ToolAnnotations, Tools } from '../tool/tool.ts';
 
-describe('MCP host with real servers', { timeout: 120_000 }, () => {
+describe('MCP host with real servers', { timeout: 300_000 }, () => {
   let directory = '';
   let host: TestHost;
   let tools: Tools;
@@ -139,13 +139,13 @@ describe('MCP host with real servers', { timeout: 120_000 }, () => {
   });
 
   it('gives up a call after the time-out of its server, and keeps a server that still answers', async () => {
-    await using impatient = hostOf({ everything: { ...everything, callTimeoutMs: 1_000 } });
+    await using impatient = hostOf({ everything: { ...everything, callTimeoutMs: 2_500 } });
     const offered = await impatient.tools(['everything']);
     const pid = impatient.status()[0]?.pid;
     const input = { duration: 60, steps: 1 };
     await assert.rejects(call(offered, 'everything__trigger-long-running-operation', input), {
       code: 'timeout',
-      message: 'MCP server everything did not answer trigger-long-running-operation within 1000 ms',
+      message: 'MCP server everything did not answer trigger-long-running-operation within 2500 ms',
       details: { server: 'everything', subject: 'trigger-long-running-operation', outcome: 'unknown' },
     });
     assert.equal(await call(offered, 'everything__echo', { message: 'x' }), 'Echo: x');

@@ -24,13 +24,12 @@ async function run(host: McpHost, calls: { tool: string; input: Json }[], stepOp
 }
 
 for (const era of ['modern', 'legacy'] as const) {
-  describe(`what a server of the ${era} era asks in the midst of a call`, { timeout: 60_000 }, () => {
+  describe(`what a server of the ${era} era asks in the midst of a call`, { timeout: 300_000 }, () => {
     let folder = '';
     let ledger = '';
     let host: TestHost;
     const inn = (options: Partial<McpServerInput> = {}): McpServerInput => ({
       ...askingServer(era, ledger),
-      callTimeoutMs: 1_000,
       ...options,
     });
     before(async () => {
@@ -79,11 +78,12 @@ for (const era of ['modern', 'legacy'] as const) {
     });
 
     it('lets the time of the call stand still', async () => {
+      await using hasty = hostOf({ inn: inn({ callTimeoutMs: 2_000 }) });
       const onQuestion = async (): Promise<Json> => {
-        await new Promise((resolve) => setTimeout(resolve, 1_200));
+        await new Promise((resolve) => setTimeout(resolve, 2_200));
         return { name: 'Ada' };
       };
-      const { output } = await run(host, [book('1')], { onQuestion });
+      const { output } = await run(hasty, [book('1')], { onQuestion });
       assert.equal(output, '"booked 1 for Ada and 2 seats"');
     });
 
@@ -156,7 +156,7 @@ for (const era of ['modern', 'legacy'] as const) {
   });
 }
 
-describe('a server of the older era that was not known to ask', { timeout: 60_000 }, () => {
+describe('a server of the older era that was not known to ask', { timeout: 300_000 }, () => {
   it('gets "cancel" for questions of several runs at once: nobody knows which is whose', async () => {
     await using host = hostOf({ inn: askingServer('legacy') });
     await host.tools(['inn']);
@@ -169,7 +169,7 @@ describe('a server of the older era that was not known to ask', { timeout: 60_00
   });
 });
 
-describe('server-everything', { timeout: 60_000 }, () => {
+describe('server-everything', { timeout: 300_000 }, () => {
   it('gets its form filled in, with its defaults', async () => {
     await using host = hostOf({ inn: everything });
     const calls = [{ tool: 'inn__trigger-elicitation-request', input: {} }];

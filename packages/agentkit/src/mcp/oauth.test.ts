@@ -25,7 +25,7 @@ async function logIn(server: ProtectedServer, credentials: McpCredentialStore, o
   await loginToMcpServer({ server: 'web', config, credentials, open });
 }
 
-describe('MCP servers that want tokens', { timeout: 120_000 }, () => {
+describe('MCP servers that want tokens', { timeout: 300_000 }, () => {
   it('get them after a person logged in, by a client metadata document and with PKCE', async () => {
     await using server = await protectedServer();
     const credentials = memoryCredentials();

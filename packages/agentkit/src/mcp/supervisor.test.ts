@@ -16,7 +16,7 @@ const only = (host: TestHost): McpServerStatus => {
   return status;
 };
 
-describe('supervised MCP servers', { timeout: 120_000 }, () => {
+describe('supervised MCP servers', { timeout: 300_000 }, () => {
   it('fail a call that they die in, and answer the next one after a restart', async () => {
     await using host = hostOf({ everything });
     const tools = await host.tools(['everything']);
@@ -55,7 +55,7 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
   });
 
   it('count as failed after too many failures in a row, and are tried anew after a while', async () => {
-    const restart = { maxAttempts: 3, initialDelayMs: 1, maxDelayMs: 200 };
+    const restart = { maxAttempts: 3, initialDelayMs: 1, maxDelayMs: 1_500 };
     await using host = hostOf({ broken: { ...nastyServer('exits at once'), restart } });
     const error = {
       code: 'mcp_failed',
@@ -67,7 +67,7 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
     assert.equal(only(host).restarts, 2);
     await assert.rejects(host.tools(['broken']), (thrown: Error & { retryAfterMs?: number }) => {
       assert.match(thrown.message, /given up for now; last: .*no database given$/);
-      return (thrown.retryAfterMs ?? 0) > 0 && (thrown.retryAfterMs ?? 0) <= 200;
+      return (thrown.retryAfterMs ?? 0) > 0 && (thrown.retryAfterMs ?? 0) <= 1_500;
     });
     await until(() => {
       void host.tools(['broken']).catch(() => {});
@@ -106,13 +106,13 @@ describe('supervised MCP servers', { timeout: 120_000 }, () => {
 
   it('are restarted when they stop answering at all', async () => {
     await using host = hostOf({
-      modern: { ...ownServer, callTimeoutMs: 1_000 },
-      legacy: { ...everything, callTimeoutMs: 1_000 },
+      modern: { ...ownServer, callTimeoutMs: 2_500 },
+      legacy: { ...everything, callTimeoutMs: 2_500 },
     });
     const tools = await host.tools(['modern', 'legacy']);
     process.kill(host.status()[1]?.pid ?? 0, 'SIGSTOP');
-    await assert.rejects(call(tools, 'modern__hang'), { code: 'timeout' });
-    await assert.rejects(call(tools, 'legacy__echo', { message: 'x' }), { code: 'timeout' });
+    const unanswered = [call(tools, 'modern__hang'), call(tools, 'legacy__echo', { message: 'x' })];
+    await Promise.all(unanswered.map((each) => assert.rejects(each, { code: 'timeout' })));
     await until(() => host.status().every(({ restarts, state }) => restarts === 1 && state === 'ready'));
     assert.equal(await call(tools, 'modern__get_user'), 'get_user');
     assert.equal(await call(tools, 'legacy__echo', { message: 'x' }), 'Echo: x');

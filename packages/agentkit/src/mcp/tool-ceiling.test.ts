@@ -16,7 +16,7 @@ const teller = (mcp: { allow?: string[]; maxToolTokens?: number }) =>
     mcp: { servers: ['everything'], ...mcp },
   });
 
-describe('a list of MCP tools', { timeout: 60_000 }, () => {
+describe('a list of MCP tools', { timeout: 300_000 }, () => {
   it('is shown to the model while it is small, and replaced by the proxy when it costs too many tokens', async () => {
     await using mcp = hostOf({ everything });
     const few = teller({ allow: ['everything__get-*'], maxToolTokens: 5_000 });

@@ -16,7 +16,7 @@ const definition = (changes: Record<string, Json> = {}): Json => ({
   ...changes,
 });
 
-describe('pins of tools', { timeout: 120_000 }, () => {
+describe('pins of tools', { timeout: 300_000 }, () => {
   let folder = '';
   let listFile = '';
   before(async () => {

@@ -10,7 +10,7 @@ const env = { PATH: process.env.PATH ?? '' };
 const shell = (script: string): ProcessGroup =>
   new ProcessGroup({ command: 'sh', args: ['-c', script], env });
 
-describe('process group', { timeout: 60_000 }, () => {
+describe('process group', { timeout: 300_000 }, () => {
   it('runs a command with its arguments, its pipes and only the environment that it is given', async () => {
     const group = new ProcessGroup({
       command: 'sh',

@@ -26,7 +26,7 @@ const notes: TestMcpServerOptions = {
   prompts: { sum: ({ style = 'plain' }) => `Sum up, ${style}` },
 };
 
-describe('the MCP server for tests', { timeout: 60_000 }, () => {
+describe('the MCP server for tests', { timeout: 300_000 }, () => {
   it('serves tools, resources and prompts to a host, and keeps what was called', async () => {
     await using server = await testMcpServer(notes);
     await using host = hostOf({ notes: { ...server.config, trusted: true } });
@@ -45,12 +45,14 @@ describe('the MCP server for tests', { timeout: 60_000 }, () => {
 
   it('lets calls go wrong as they do in life, and the host tells each apart', async () => {
     await using server = await testMcpServer({ tools: { pay: { execute: () => 'paid' } } });
-    await using host = hostOf({ bank: { ...server.config, callTimeoutMs: 300 } });
-    const tools = await host.tools(['bank']);
+    const hasty = { ...server.config, callTimeoutMs: 300 };
+    await using host = hostOf({ bank: server.config, hasty });
+    const tools = await host.tools(['bank', 'hasty']);
     const codes: unknown[] = [];
     for (const fault of ['failed', 'refused', 'unavailable', 'garbage', 'lost', 'hang'] as const) {
       server.fail('pay', fault);
-      await assert.rejects(call(tools, 'bank__pay'), ({ code }) => codes.push([fault, code]) > 0);
+      const tool = fault === 'hang' ? 'hasty__pay' : 'bank__pay';
+      await assert.rejects(call(tools, tool), ({ code }) => codes.push([fault, code]) > 0);
     }
     assert.deepEqual(codes, [
       ['failed', 'tool_failed'],

@@ -26,7 +26,7 @@ function runWithoutBubblewrap(witness: string): {
   const { stdout, stderr } = spawnSync(
     bubblewrap ?? '',
     [...machine, '--', realpathSync(process.execPath), script, witness],
-    { encoding: 'utf8', timeout: 60_000, env: { PATH: '/usr/bin:/bin' } },
+    { encoding: 'utf8', timeout: 300_000, env: { PATH: '/usr/bin:/bin' } },
   );
   assert.notEqual(stdout, '', stderr);
   return JSON.parse(stdout);
