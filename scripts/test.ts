@@ -20,14 +20,21 @@ interface Totals {
   readonly skipped: number;
 }
 
+const none: Totals = { passed: 0, failed: 0, skipped: 0 };
 const root = fileURLToPath(new URL('..', import.meta.url));
-const testFiles = ['packages/**/*.test.ts', 'test/**/*.test.ts', 'examples/**/*.test.ts'];
+/** What takes long is begun first, so that nothing runs alone at the end. */
+const testFiles = [
+  'test/{crash,simulation,faults,cli}/*.test.ts',
+  'test/**/*.test.ts',
+  '{packages,examples}/**/*.test.ts',
+];
 const concurrency = 2;
 const timeoutMs = 10 * 60_000;
 
 function findTestFiles(selections: readonly string[]): string[] {
   const exclude = ['**/node_modules/**', '**/dist/**'];
-  const files = globSync(testFiles, { cwd: root, exclude }).sort();
+  const found = testFiles.flatMap((pattern) => globSync(pattern, { cwd: root, exclude }).sort());
+  const files = [...new Set(found)];
   if (selections.length === 0) return files;
   return files.filter((file) => selections.some((selection) => isSelected(file, selection)));
 }
@@ -60,22 +67,35 @@ function neededServices(files: readonly string[]): ServiceName[] {
   );
 }
 
-async function runTestsWithServices(files: readonly string[], signal: AbortSignal): Promise<Totals> {
-  await using started = await startServices(neededServices(files), (message) => {
+/** The services are made ready while the checks run. */
+async function checkAndTest(
+  files: readonly string[],
+  isWhole: boolean,
+  signal: AbortSignal,
+): Promise<Totals[]> {
+  const starting = startServices(neededServices(files), (message) => {
     process.stdout.write(`${message}\n`);
   });
+  const checking = isWhole ? runChecks(signal) : undefined;
+  await Promise.allSettled([starting, checking]);
+  await using started = await starting;
   Object.assign(process.env, compileCache, started.variables);
-  return await runTests(files, signal);
+  const checked = (await checking) ?? none;
+  return [checked, files.length === 0 ? none : await runTests(files, signal)];
 }
 
 /** Each file is a process of its own and starts others: what one has compiled the others need not. Where Node keeps it by itself. */
 const compileCache = { NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') };
 
 async function runTests(files: readonly string[], signal: AbortSignal): Promise<Totals> {
-  let totals: Totals = { passed: 0, failed: 0, skipped: 0 };
+  let totals = none;
+  const seconds = new Map<string, number>();
   const stream = run({ files: [...files], cwd: root, concurrency, timeout: timeoutMs, signal });
-  stream.on('test:summary', ({ file, counts }) => {
-    if (file !== undefined) return;
+  stream.on('test:summary', ({ file, counts, duration_ms }) => {
+    if (file !== undefined) {
+      seconds.set(relative(root, file), duration_ms / 1000);
+      return;
+    }
     totals = {
       passed: counts.passed,
       failed: counts.tests - counts.passed - counts.skipped - counts.todo,
@@ -83,7 +103,15 @@ async function runTests(files: readonly string[], signal: AbortSignal): Promise<
     };
   });
   for await (const chunk of stream.compose(spec)) process.stdout.write(chunk);
+  reportSlowest(seconds);
   return totals;
+}
+
+/** Where the time goes. */
+function reportSlowest(seconds: ReadonlyMap<string, number>): void {
+  const slowest = [...seconds].sort(([, a], [, b]) => b - a).slice(0, 10);
+  if (seconds.size <= slowest.length) return;
+  for (const [file, s] of slowest) process.stdout.write(`${s.toFixed(1).padStart(6)} s  ${file}\n`);
 }
 
 function report(totals: Totals): void {
@@ -100,12 +128,7 @@ const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
 
 const files = findTestFiles(selections);
-const checked =
-  selections.length === 0 ? await runChecks(stopping.signal) : { passed: 0, failed: 0, skipped: 0 };
-const tested =
-  files.length === 0
-    ? { passed: 0, failed: 0, skipped: 0 }
-    : await runTestsWithServices(files, stopping.signal);
+const [checked = none, tested = none] = await checkAndTest(files, selections.length === 0, stopping.signal);
 if (tested.passed + tested.failed + tested.skipped === 0) {
   process.stdout.write('No test ran\n');
   process.exitCode = 1;
