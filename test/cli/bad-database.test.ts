@@ -46,7 +46,7 @@ async function check({ what, url, exit, message, hint }: Case, index: number): P
   assert.doesNotMatch(stderr, /sesame/, what);
 }
 
-describe('a PostgreSQL that cannot be used', { skip: skipWithoutPostgres, timeout: 120_000 }, () => {
+describe('a PostgreSQL that cannot be used', { skip: skipWithoutPostgres, timeout: 300_000 }, () => {
   let database: TestDatabase;
   before(async () => {
     database = await createTestDatabase();

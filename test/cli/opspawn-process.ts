@@ -82,9 +82,9 @@ export async function startOpspawn<Facts>(
   throw new Error(`opspawn ${args.join(' ')} did not start: ${stderr}`);
 }
 
-/** Calls until the answer is no longer undefined. Fails after 20 s. */
+/** Calls until the answer is no longer undefined. Fails after two minutes. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 120_000;
   while (performance.now() < deadline) {
     const answer = await ask();
     if (answer !== undefined) return answer;

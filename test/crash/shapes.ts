@@ -1,4 +1,5 @@
 /** Five shapes of work, each with its expected output. They run on rules, so that every run of one asks for the same. */
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defineAgent, defineTool, type Json } from '@opspawn/agentkit';
 import { callTool, callTools, type ScriptedStep, say, scriptedModel } from '@opspawn/agentkit/testing';
@@ -38,6 +39,12 @@ const approvedPay = defineTool({
   input: number,
   execute: async ({ n }) => `paid ${n}`,
 });
+
+/** Does nothing until there is such a file. */
+async function untilThere(path: string, signal: AbortSignal | undefined): Promise<string> {
+  while (!existsSync(path)) await sleep(5, undefined, { signal });
+  return 'worked';
+}
 
 const model = (name: string, ...steps: ScriptedStep[]) => scriptedModel({ name, steps });
 
@@ -105,8 +112,14 @@ const functions = [
     },
   }),
   defineFunction({
-    name: 'slow',
-    run: (ctx, effect) => ctx.step('work', () => sleep(400, 'worked'), { effect: effect as 'read' | 'once' }),
+    name: 'held',
+    input: z.object({
+      effect: z.enum(['read', 'once']),
+      gate: z.string(),
+      heedsSignal: z.boolean().default(false),
+    }),
+    run: (ctx, { effect, gate, heedsSignal }) =>
+      ctx.step('work', ({ signal }) => untilThere(gate, heedsSignal ? signal : undefined), { effect }),
   }),
   defineFunction({ name: 'child', run: (ctx, n) => ctx.step('double', () => Number(n) * 2) }),
 ];

@@ -110,8 +110,11 @@ describe('the demo', () => {
 
   it('leaves no process behind when it is interrupted', async () => {
     const { child, shown } = start(demo, []);
+    let said = '';
     child.stdout?.on('data', (text: string) => {
-      if (text.includes('model  turn 2')) child.kill('SIGINT');
+      const wasThere = said.includes('model  turn 2');
+      said += text;
+      if (!wasThere && said.includes('model  turn 2')) child.kill('SIGINT');
     });
     const { code, stdout } = await shown;
     assert.equal(code, 130);

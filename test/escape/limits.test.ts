@@ -76,7 +76,7 @@ describe('in the sandbox tier', { skip, concurrency: 3 }, () => {
   }
 
   it('2 GB are refused to many processes together', async () => {
-    const one = `perl -e '$x = "x" x 6e7; sleep 20; print 1' &`;
+    const one = `perl -e '$x = "x" x 6e7; sleep 60; print 1' &`;
     await assert.rejects(attempt(`${one.repeat(34)} wait; echo all`, { language: 'shell' }), failed(tooMuch));
   });
 
@@ -105,7 +105,7 @@ describe('in the sandbox tier', { skip, concurrency: 3 }, () => {
     it(`time ends ${name}`, async () => {
       await assert.rejects(attempt(code, { language, timeoutMs: 300 }), failed(/its time was up/));
       for (let tries = 0; isLeft(); tries += 1) {
-        assert.ok(tries < 100, 'something is left');
+        assert.ok(tries < 1_200, 'something is left');
         await sleep(50);
       }
     });
@@ -118,7 +118,7 @@ describe('in the sandbox tier', { skip, concurrency: 3 }, () => {
     );
     assert.equal(said, 'there\n');
     for (let tries = 0; spawnSync('pgrep', ['-f', `sleep ${marker}1`]).status === 0; tries += 1) {
-      assert.ok(tries < 100, 'something is left');
+      assert.ok(tries < 1_200, 'something is left');
       await sleep(50);
     }
   });

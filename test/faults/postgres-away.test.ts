@@ -16,7 +16,7 @@ import { PostgresServer } from '../../scripts/services/postgres.ts';
 // The services of the run cannot be killed: others use them. Where they could not be had, nor can this one.
 const skip = process.env.OPSPAWN_TEST_POSTGRES_URL === undefined ? 'PostgreSQL is missing' : false;
 
-describe('a server and a worker that lose PostgreSQL', { skip, timeout: 120_000 }, () => {
+describe('a server and a worker that lose PostgreSQL', { skip, timeout: 300_000 }, () => {
   it('answer 503, hold the result of what runs back, and write it when it is there again', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'opspawn-postgres-'));
     chmodSync(folder, 0o755);

@@ -77,7 +77,7 @@ async function work(store: Store, signal: AbortSignal): Promise<void> {
   await Promise.all(running);
 }
 
-describe('PostgreSQL that is killed under load', { skip, timeout: 120_000 }, () => {
+describe('PostgreSQL that is killed under load', { skip, timeout: 300_000 }, () => {
   it('loses no acknowledged task and repeats no step', async () => {
     await using server = await startServer();
     await using store = await openPostgresStore({ url: server.url, giveUpAfterMs: 300 });

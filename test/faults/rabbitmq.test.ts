@@ -25,6 +25,8 @@ const skip =
   process.env.OPSPAWN_TEST_RABBITMQ_URL === undefined
     ? 'OPSPAWN_TEST_RABBITMQ_URL is not set'
     : skipWithoutPostgres;
+/** What takes so long does not come any more, also on a busy machine. */
+const hangMs = 180_000;
 const doorbells = 'opspawn.doorbell.default';
 
 /** A broker for this test alone, with its data in a folder that the test removes. */
@@ -109,12 +111,12 @@ async function stateOf({ node }: Fleet, workers: readonly Child[]): Promise<unkn
   return { link: node.bus.link, unfinished: items, why, workers: ended };
 }
 
-describe('RabbitMQ that fails under load', { skip, timeout: 480_000 }, () => {
+describe('RabbitMQ that fails under load', { skip, timeout: 590_000 }, () => {
   it('purged, cut off, killed and restarted, and a worker killed: no task is lost, no recorded step runs again', async (t) => {
     await using broker = await startBroker(t);
     await using fleet = await openFleet(t, broker);
     const starting = Promise.all([1, 2, 3].map(() => fleet.startWorker()));
-    const [victim, ...others] = await within(60_000, { name: 'workers start' }, starting);
+    const [victim, ...others] = await within(hangMs, { name: 'workers start' }, starting);
     assert.ok(victim !== undefined);
     const known = () => stateOf(fleet, others);
     const stopping = new AbortController();
@@ -124,17 +126,17 @@ describe('RabbitMQ that fails under load', { skip, timeout: 480_000 }, () => {
     admin.on('error', () => {});
     for (let fault = 0; fault < Math.ceil(3 * scale); fault += 1) {
       await sleep(100);
-      await within(30_000, { name: 'the queue is purged', known }, admin.queuePurge(doorbells));
+      await within(hangMs, { name: 'the queue is purged', known }, admin.queuePurge(doorbells));
       await sleep(100);
       fleet.relay.cut();
     }
-    await within(10_000, { name: 'a worker and the broker are killed' }, kill(victim, broker));
+    await within(hangMs, { name: 'a worker and the broker are killed' }, kill(victim, broker));
     await sleep(300);
     await broker.start();
     stopping.abort();
-    const taskIds = await within(30_000, { name: 'the last task is submitted', known }, submitting);
+    const taskIds = await within(hangMs, { name: 'the last task is submitted', known }, submitting);
     const finishing = Promise.all(taskIds.map((taskId) => untilFinished(t, fleet.node.engine, taskId)));
-    const finished = await within(90_000, { name: 'all tasks end', known }, finishing);
+    const finished = await within(hangMs, { name: 'all tasks end', known }, finishing);
     const ledger = Map.groupBy(
       readLedger(join(fleet.folder, 'ledger')),
       (line) => 'taskId' in line && line.taskId,
@@ -145,7 +147,7 @@ describe('RabbitMQ that fails under load', { skip, timeout: 480_000 }, () => {
     }
     t.diagnostic(`${taskIds.length} tasks`);
     const linked = fleet.node.bus.linked(t.signal);
-    await within(60_000, { name: 'the broker is linked again', known }, linked);
+    await within(hangMs, { name: 'the broker is linked again', known }, linked);
   });
 });
 

@@ -41,7 +41,7 @@ function run(program: string, args: readonly string[], cwd = project) {
     cwd,
     env,
     encoding: 'utf8',
-    timeout: 120_000,
+    timeout: 400_000,
   });
   return { status, stdout, stderr: stderr + (error?.message ?? '') };
 }
@@ -131,7 +131,7 @@ describe(`the tarballs in an empty project, with Node ${systemNode ?? process.ve
       ['start', '--port', '0', '--json'],
       {
         cwd: project,
-        env: { ...env, OPSPAWN_LEASE_TTL_MS: '900', OPSPAWN_LOG_LEVEL: 'warn' },
+        env: { ...env, OPSPAWN_LEASE_TTL_MS: '3000', OPSPAWN_LOG_LEVEL: 'warn' },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
@@ -142,7 +142,7 @@ describe(`the tarballs in an empty project, with Node ${systemNode ?? process.ve
     });
     const { url } = await firstLine<{ url: string }>(server);
     // Longer than the lease: without its thread the worker would say that it lost it.
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
     const task = opspawn('run', 'greet', '--url', url, '--json');
     assert.equal(JSON.parse(task.stdout).output, 'Hello', task.stderr);
     server.kill('SIGTERM');

@@ -9,7 +9,7 @@ const script = fileURLToPath(new URL('../../test/agents/compacting-process.ts', 
 function run(folder: string, moment: string) {
   const { stdout, stderr, signal } = spawnSync(process.execPath, [script, folder, moment], {
     encoding: 'utf8',
-    timeout: 120_000,
+    timeout: 300_000,
     env: { PATH: process.env.PATH },
   });
   return { stdout, stderr, signal };

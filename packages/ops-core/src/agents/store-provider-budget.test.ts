@@ -81,7 +81,7 @@ async function shareAndLose(
 }
 
 describe('the budget of a provider', { skip: skipWithoutPostgres }, () => {
-  it('is kept by three workers together, of which one is killed', { timeout: 60_000 }, async (t) => {
+  it('is kept by three workers together, of which one is killed', { timeout: 300_000 }, async (t) => {
     await using database = await createTestDatabase();
     const folder = temporaryFolder(t);
     const vendor = await startCountingVendor(t);

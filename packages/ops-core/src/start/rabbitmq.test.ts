@@ -22,7 +22,7 @@ async function runOn(t: TestContext, settings: Settings, queue: string): Promise
   }
 }
 
-describe('a server and a worker that share a RabbitMQ', { skip, timeout: 60_000 }, () => {
+describe('a server and a worker that share a RabbitMQ', { skip, timeout: 300_000 }, () => {
   it('on PostgreSQL', async (t) => {
     await using database = await createTestDatabase();
     const { database: setting } = readSettings({ OPSPAWN_DATABASE_URL: database.url });

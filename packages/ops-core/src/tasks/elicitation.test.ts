@@ -51,7 +51,7 @@ const onlyWait = ({ waits }: Task) => {
   return waits[0]!;
 };
 
-describe('a question of an MCP server in the midst of a call', { timeout: 60_000 }, () => {
+describe('a question of an MCP server in the midst of a call', { timeout: 300_000 }, () => {
   for (const era of ['modern', 'legacy']) {
     it(`of the ${era} era lets the task wait without a worker, refuses what does not fit, and goes on`, async (t) => {
       const { first, waiting, booked } = await openInn(t, era);

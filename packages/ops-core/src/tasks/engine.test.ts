@@ -6,6 +6,8 @@ import { say, scriptedModel } from '@opspawn/agentkit/testing';
 import { z } from 'zod';
 import { openOpspawn, runTask, typesOf, untilFinished, untilStatus } from '../../test/opspawn.ts';
 import { localPrincipal, type Principal } from '../auth/principal.ts';
+import { interceptStore } from '../storage/faults/intercept.ts';
+import type { Store } from '../storage/store.ts';
 import { defineFunction, defineWorkflow } from './definitions/definition.ts';
 import type { OpspawnConfig } from './definitions/user-config.ts';
 import type { Engine } from './engine-interface.ts';
@@ -331,17 +333,22 @@ describe('the journal', () => {
   it('follow shows live events between the entries', async (t) => {
     const model = scriptedModel({ name: 'talker', steps: [say('Hello there')] });
     const agent = defineAgent({ name: 'talker', instructions: 'Talk.', model });
-    const { engine } = await openOpspawn(t, { agents: [agent] });
-    const { task } = await engine.submit(localPrincipal, { name: 'talker', input: 'Hi', runAt: soon() });
+    const followed = Promise.withResolvers<void>();
+    const wrapStore = (store: Store): Store =>
+      interceptStore(store, async (method, _args, call) => {
+        if (method === 'claim') await followed.promise;
+        return await call();
+      });
+    const { engine } = await openOpspawn(t, { agents: [agent] }, { wrapStore });
+    const { task } = await engine.submit(localPrincipal, { name: 'talker', input: 'Hi' });
     const types = new Set<string>();
     for await (const one of engine.follow(localPrincipal, task.id, { after: 0, signal: t.signal })) {
+      followed.resolve();
       if (one.type === 'live') types.add((one.event as { type: string }).type);
     }
     assert.ok(types.has('run.started') && types.has('text.delta'), [...types].join());
   });
 });
-
-const soon = () => new Date(Date.now() + 200).toISOString();
 
 describe('usage', () => {
   it('is the sum over the model calls of an agent', async (t) => {

@@ -28,7 +28,7 @@ async function startWorkerProcess(t: TestContext, folder: string, variables: Rec
 
 describe('the budget of a task and all below it', () => {
   it('is not passed by twelve children on three workers of which one is killed', {
-    timeout: 60_000,
+    timeout: 300_000,
     skip: skipWithoutPostgres,
   }, async (t) => {
     await using database = await createTestDatabase();

@@ -17,7 +17,10 @@ async function untilAborted(signal: AbortSignal, tell: (code: unknown) => void):
   throw signal.reason;
 }
 
-describe('the deadline of a task', () => {
+/** Long enough that a busy machine has begun the task by then. The tests wait for it side by side. */
+const timeoutMs = 2_000;
+
+describe('the deadline of a task', { concurrency: true }, () => {
   it('aborts what runs, and is not tried again', async (t) => {
     const told: unknown[] = [];
     const stuck = defineFunction({
@@ -26,7 +29,7 @@ describe('the deadline of a task', () => {
       run: (ctx) => ctx.step('wait', ({ signal }) => untilAborted(signal, (code) => told.push(code))),
     });
     const { engine } = await openOpspawn(t, { functions: [stuck] });
-    const { task, entries } = await runTask(t, engine, { name: 'stuck', timeoutMs: 300 });
+    const { task, entries } = await runTask(t, engine, { name: 'stuck', timeoutMs });
     assert.deepEqual(
       [task.status, task.error?.code, task.attempt, typesOf(entries)],
       ['failed', 'deadline_exceeded', 1, ['task.failed']],
@@ -48,7 +51,7 @@ describe('the deadline of a task', () => {
       instructions: 'Wait.',
       model: scriptedModel({ name: 'slow', steps: [callTool('slow', {})] }),
       tools: { slow },
-      timeoutMs: 400,
+      timeoutMs,
     });
     const { engine } = await openOpspawn(t, { agents: [agent] });
     const { task } = await runTask(t, engine, { name: 'patient', input: 'Go' });
@@ -74,7 +77,7 @@ describe('the deadline of a task', () => {
         ),
     });
     const { engine } = await openOpspawn(t, { functions: [charge] });
-    const { task } = await runTask(t, engine, { name: 'charge', timeoutMs: 400 });
+    const { task } = await runTask(t, engine, { name: 'charge', timeoutMs });
     assert.deepEqual(task.error?.details?.inDoubt, ['charge the card']);
     await engine.retry(localPrincipal, task.id);
     const waiting = await untilStatus(t, engine, task.id, 'waiting');
@@ -86,10 +89,10 @@ describe('the deadline of a task', () => {
 
   it('ends a task that waits, with its children, and is said by why', async (t) => {
     const wait = defineFunction({ name: 'wait', run: (ctx) => ctx.signal('go') });
-    const parent = defineWorkflow({ name: 'parent', timeoutMs: 800, run: (ctx) => ctx.task('wait', {}) });
+    const parent = defineWorkflow({ name: 'parent', timeoutMs, run: (ctx) => ctx.task('wait', {}) });
     const { engine } = await openOpspawn(t, { functions: [wait], workflows: [parent] });
     const { task } = await engine.submit(localPrincipal, { name: 'parent' });
-    assert.equal(Date.parse(task.deadlineAt ?? '') - Date.parse(task.createdAt), 800);
+    assert.equal(Date.parse(task.deadlineAt ?? '') - Date.parse(task.createdAt), timeoutMs);
     await untilStatus(t, engine, task.id, 'waiting');
     const { reasons } = await engine.why(localPrincipal, task.id);
     assert.deepEqual(

@@ -138,19 +138,21 @@ describe('a worker whose lease was taken away', () => {
   it('stops what it runs and goes on under another identity', async (t) => {
     const folder = temporaryFolder(t);
     const reasons: string[] = [];
+    const begun = Promise.withResolvers<void>();
     const stuck = defineFunction({
       name: 'stuck',
       run: (ctx) =>
         ctx.step('wait', async ({ signal }) => {
           if (reasons.length > 0) return 'done';
+          begun.resolve();
           await once(signal, 'abort');
           reasons.push((signal.reason as OpspawnError).code);
           throw signal.reason;
         }),
     });
-    const running = await openOpspawn(t, { functions: [stuck] }, { folder, settings: { leaseTtlMs: 400 } });
+    const running = await openOpspawn(t, { functions: [stuck] }, { folder, settings: { leaseTtlMs: 2_000 } });
     const { task } = await running.engine.submit(localPrincipal, { name: 'stuck' });
-    await untilStatus(t, running.engine, task.id, 'running');
+    await begun.promise;
     const before = running.workerId;
     await using other = await openSqliteStore({ path: join(folder, 'opspawn.db') });
     await other.removeWorker(before);

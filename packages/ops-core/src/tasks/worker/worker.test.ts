@@ -21,12 +21,13 @@ const failures = (entries: readonly Entry[]) =>
   entries.filter(({ type }) => type === 'attempt.failed').map(({ data }) => data as { retryInMs: number });
 
 /** A function whose one step waits until it is aborted, and tells why. */
-function stuck(onAbort: (reason: OpspawnError) => void = () => {}) {
+function stuck(onAbort: (reason: OpspawnError) => void = () => {}, onBegin: () => void = () => {}) {
   return defineFunction({
     name: 'stuck',
     retry: { maxAttempts: 2, initialDelayMs: 1 },
     run: (ctx) =>
       ctx.step('wait', async ({ signal }) => {
+        onBegin();
         if (!signal.aborted) await once(signal, 'abort');
         onAbort(signal.reason as OpspawnError);
         throw signal.reason;
@@ -113,16 +114,17 @@ describe('an attempt', () => {
   it('is ended at its deadline, and that counts as a failure', async (t) => {
     const reasons: string[] = [];
     const { engine } = await openOpspawn(t, { functions: [stuck(({ code }) => reasons.push(code))] });
-    const { task, entries } = await runTask(t, engine, { name: 'stuck', attemptTimeoutMs: 50 });
+    const { task, entries } = await runTask(t, engine, { name: 'stuck', attemptTimeoutMs: 500 });
     assert.deepEqual(typesOf(entries), ['attempt.failed', 'task.failed']);
     assert.deepEqual([task.error?.code, task.attempt, reasons], ['timeout', 2, ['timeout', 'timeout']]);
   });
 
   it('is stopped by a cancel in the middle of a step', async (t) => {
     const { promise: aborted, resolve } = Promise.withResolvers<OpspawnError>();
-    const { engine } = await openOpspawn(t, { functions: [stuck(resolve)] });
+    const begun = Promise.withResolvers<void>();
+    const { engine } = await openOpspawn(t, { functions: [stuck(resolve, begun.resolve)] });
     const { task } = await engine.submit(localPrincipal, { name: 'stuck' });
-    await untilStatus(t, engine, task.id, 'running');
+    await begun.promise;
     await engine.cancel(localPrincipal, task.id, { reason: 'enough' });
     assert.equal((await aborted).code, 'cancelled');
     assert.equal((await untilFinished(t, engine, task.id)).task.status, 'cancelled');
@@ -298,7 +300,7 @@ describe('a worker that shuts down', () => {
     const running = await openOpspawn(
       t,
       { functions: [slow] },
-      { folder, settings: { shutdownGraceMs: 5_000 } },
+      { folder, settings: { shutdownGraceMs: 60_000 } },
     );
     const { task } = await running.engine.submit(localPrincipal, { name: 'slow' });
     await untilStatus(t, running.engine, task.id, 'running');

@@ -184,7 +184,7 @@ describe('a file that another process has locked', () => {
   });
 });
 
-describe('a disk that is full', { timeout: 60_000 }, () => {
+describe('a disk that is full', { timeout: 300_000 }, () => {
   it('makes writes unavailable until there is room again, keeps all that was acknowledged, and breaks nothing', async () => {
     using database = temporaryDatabase();
     // No file may grow beyond 1 MB (2,000 blocks of 512 bytes), and trying so is an error, not a signal.
