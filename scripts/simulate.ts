@@ -14,8 +14,14 @@ const { values } = parseArgs({
   },
 });
 
-const first = Number(values.seed ?? values.from);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
+/** Throws for what is no whole number from 1. */
+function wholeNumber(name: string, text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new Error(`--${name} ${text}: a whole number from 1`);
+  return Number(text);
+}
+
+const first = values.seed === undefined ? wholeNumber('from', values.from) : wholeNumber('seed', values.seed);
+const count = values.seed === undefined ? wholeNumber('seeds', values.seeds) : 1;
 const startedAt = performance.now();
 using pool = new DatabasePool();
 let failed = 0;

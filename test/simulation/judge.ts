@@ -60,11 +60,12 @@ export class Judge {
     return this.#known.get(taskId)?.isCancelled === true;
   }
 
-  done({ process, method, args, result }: DoneCall): void {
+  done({ process, method, args, result, begun }: DoneCall): void {
     if (method === 'write') this.#wrote(process.name, args[0] as Write, result);
     else if (method === 'claim') this.#claimed(process.name, result as readonly ClaimedTask[]);
     else if (!quiet.has(method) && isNews(result))
       this.#record.note(`${process.name} ${method} ${shown(result)}`);
+    if (begun !== undefined) this.#claimed(process.name, [begun]);
   }
 
   #wrote(process: string, write: Write, result: unknown): void {

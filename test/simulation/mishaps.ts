@@ -40,12 +40,13 @@ export class Mishaps {
   }
 
   /** The worst moment: what is committed, its writer has yet to hear of. */
-  committed({ process, method, args }: DoneCall): void {
+  committed({ process, method, args, begun }: DoneCall): void {
     const { time, faults, fleet } = this.#options;
     const write = args[0] as Write;
-    if (method !== 'write' || !('owner' in write) || time.now > faults.untilMs) return;
-    const isIntent = write.entries.some(({ type }) => type === 'step.intended');
-    if (!time.random.chance(faults.strikesAtCommit * (isIntent ? 4 : 1))) return;
+    const isOwned = method === 'write' && 'owner' in write;
+    if ((!isOwned && begun === undefined) || time.now > faults.untilMs) return;
+    const isIntent = isOwned && write.entries.some(({ type }) => type === 'step.intended');
+    if (!time.random.chance(faults.strikesAtCommit * (isIntent || begun !== undefined ? 4 : 1))) return;
     const place = fleet.places.find((each) => each.process === process);
     if (place === undefined) return;
     if (time.random.chance(0.5)) fleet.kill(place, time.random.below(6_000));

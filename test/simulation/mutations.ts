@@ -58,6 +58,12 @@ export const mutations = {
     from: 'if (this.#mayHoldOthers)',
     to: 'if (this.#mayHoldOthers && identity === undefined)',
   },
+  offers: {
+    breaks: 'what a worker was given as it was submitted, and was not told of, is given back',
+    file: 'tasks/worker/offers.ts',
+    from: 'if (close() && isUnclear) onUnclear();',
+    to: 'if (close() && this.#pending < 0) onUnclear();',
+  },
 } as const satisfies Record<string, Mutation>;
 
 export type MutationName = keyof typeof mutations;

@@ -7,8 +7,16 @@ import { OpspawnError } from '@opspawn/agentkit';
 import type { Broker, LiveChannel, LiveMessage } from '../../packages/ops-core/src/broker/broker.ts';
 import type { Bus } from '../../packages/ops-core/src/broker/bus.ts';
 import { interceptStore } from '../../packages/ops-core/src/storage/faults/intercept.ts';
-import type { StoreListener } from '../../packages/ops-core/src/storage/listener.ts';
-import type { Store, WorkerInfo } from '../../packages/ops-core/src/storage/store.ts';
+import { offerFor } from '../../packages/ops-core/src/storage/offers.ts';
+import type {
+  ClaimedTask,
+  NewTask,
+  Offer,
+  Store,
+  StoreListener,
+  WorkerInfo,
+  Write,
+} from '../../packages/ops-core/src/storage/store.ts';
 import type { FaultMix } from './faults.ts';
 import type { SimulatedProcess, VirtualTime } from './virtual-time.ts';
 
@@ -18,6 +26,8 @@ export interface DoneCall {
   readonly method: string;
   readonly args: readonly unknown[];
   readonly result: unknown;
+  /** What it claimed as it was submitted. */
+  readonly begun?: ClaimedTask;
 }
 
 interface Listener<Message> {
@@ -50,8 +60,16 @@ export class Network {
 
   /** The store as the process reaches it. */
   connect(process: SimulatedProcess, store: Store): Store {
-    return interceptStore(withListenersIn(process, store, this.#options.time), (method, args, call) =>
-      this.#call({ process, method, args }, call),
+    const offers = new Offers();
+    return interceptStore(
+      withListenersIn(process, store, { time: this.#options.time, offers }),
+      (method, args, call) => {
+        const asked = { process, method, args };
+        const [write] = args as [Write];
+        return method === 'write' && write.op === 'submit'
+          ? offers.submit(write.task, (given) => this.#call(Object.assign(given, asked), call))
+          : this.#call(asked, call);
+      },
     );
   }
 
@@ -141,8 +159,43 @@ export class Network {
   }
 }
 
+/** What workers of one process offer to do goes with the call that submits the task, and comes back with its answer. */
+class Offers {
+  readonly listeners: StoreListener[] = [];
+  readonly #underway = new Map<string, Offer>();
+
+  /** As the database sees it. */
+  of(taskId: string): Offer | undefined {
+    return this.#underway.get(taskId);
+  }
+
+  async submit(task: NewTask, call: (given: { begun?: ClaimedTask }) => Promise<unknown>): Promise<unknown> {
+    const given: { begun?: ClaimedTask } = {};
+    const offer = offerFor(task, this.listeners);
+    if (offer === undefined) return await call(given);
+    const begin = (claimed: ClaimedTask): void => {
+      given.begun = claimed;
+    };
+    this.#underway.set(task.id, { ...offer, begin, end: () => {} });
+    let isUnclear = true;
+    try {
+      const result = await call(given);
+      isUnclear = false;
+      if (given.begun !== undefined) offer.begin(given.begun);
+      return result;
+    } finally {
+      this.#underway.delete(task.id);
+      offer.end(isUnclear);
+    }
+  }
+}
+
 /** A commit happens in the database; its listeners hear of it where they live. */
-function withListenersIn(process: SimulatedProcess, store: Store, time: VirtualTime): Store {
+function withListenersIn(
+  process: SimulatedProcess,
+  store: Store,
+  { time, offers }: { time: VirtualTime; offers: Offers },
+): Store {
   const tell =
     <Message>(hear: ((message: Message) => void) | undefined) =>
     (message: Message): void => {
@@ -152,12 +205,16 @@ function withListenersIn(process: SimulatedProcess, store: Store, time: VirtualT
     ready: tell((queues) => listener.ready(queues)),
     changed: tell((taskIds) => listener.changed(taskIds)),
     posted: tell((taskIds) => listener.posted(taskIds)),
-    submitting: tell((queue) => listener.submitting?.(queue)),
     due: tell((at) => listener.due?.(at)),
+    offer: ({ id }) => offers.of(id),
   });
   return new Proxy(store, {
     get(target, key) {
-      if (key === 'listen') return (listener: StoreListener) => target.listen(rerouted(listener));
+      if (key === 'listen')
+        return (listener: StoreListener) => {
+          offers.listeners.push(listener);
+          target.listen(rerouted(listener));
+        };
       // All are played by one process, and each of them has a number of its own.
       if (key === 'registerWorker')
         return (worker: WorkerInfo, leaseTtlMs: number) =>

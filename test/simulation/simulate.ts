@@ -96,9 +96,10 @@ class Simulation {
     this.#clients = new Clients({ time, fleet, record });
     this.#mishaps = new Mishaps({ time, database, network, fleet, record, faults: this.#faults });
     void database.open().registerDefinitions(registry.rows(namespace));
-    fleet.add('both', random.between(0, 1));
-    fleet.add('server', random.between(1, 2));
-    fleet.add('worker', random.between(1, 2));
+    const both = random.between(0, 2);
+    fleet.add('both', both);
+    fleet.add('server', random.between(both === 0 ? 1 : 0, 2));
+    fleet.add('worker', random.between(both === 0 ? 1 : 0, 2));
   }
 
   async run(): Promise<void> {

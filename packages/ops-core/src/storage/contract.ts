@@ -9,6 +9,7 @@ import { inboxCases } from './contract/inbox.ts';
 import { journalCases } from './contract/journal.ts';
 import { limitCases } from './contract/limits.ts';
 import { listCases } from './contract/list.ts';
+import { offerCases } from './contract/offers.ts';
 import { providerBudgetCases } from './contract/provider-budgets.ts';
 import { purgeCases } from './contract/purge.ts';
 import { queueCases } from './contract/queues.ts';
@@ -25,6 +26,7 @@ import { workerCases } from './contract/worker.ts';
 /** Every backend keeps these promises. Each case gets an empty store. */
 export const storeCases: readonly StoreCase[] = [
   ...submitCases,
+  ...offerCases,
   ...claimCases,
   ...journalCases,
   ...inboxCases,

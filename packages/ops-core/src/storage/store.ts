@@ -10,7 +10,6 @@
 import type { MemoryStore, OpspawnError } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { ClaimRequest } from './claim-request.ts';
-import type { StoreListener } from './listener.ts';
 import type { TaskLimit } from './parts/flow-control.ts';
 import type { TaskSpending } from './parts/spending.ts';
 import type { StoreParts } from './parts/store-parts.ts';
@@ -316,15 +315,32 @@ export interface WorkerInfo {
   definitions?: readonly string[];
 }
 
-/** Something a worker can run, registered so that servers can check names and inputs without user code. */
-export interface DefinitionRow {
-  namespace: string;
-  kind: TaskKind;
-  name: string;
-  version: string;
-  queue: string;
-  /** JSON text: description, input schema, limits. */
-  data: string;
+/**
+ * A worker of this process would begin a task that is being submitted. It then need not be put into a queue, looked for
+ * and taken out of it: it is created as claimed, where nothing is against it. One of the methods is called, once.
+ */
+export interface Offer {
+  readonly workerId: string;
+  /** Default for the attempt, in ms. */
+  readonly attemptTimeoutMs: number;
+  /** The task was created, and the worker has it. */
+  begin(task: ClaimedTask): void;
+  /** It does not have the task. `isUnclear`: it may have it, as the answer was lost; see `giveBackOthers`. */
+  end(isUnclear: boolean): void;
+}
+
+/** After each commit of this process, if nothing else is said. Called synchronously; must not throw. */
+export interface StoreListener {
+  /** Queues in which tasks became ready. */
+  ready(queues: ReadonlySet<string>): void;
+  /** Tasks whose journal, inbox or status changed; a task may come more than once. */
+  changed(taskIds: Iterable<string>): void;
+  /** Those of them whose inbox got an item: by a post, the end of a child, the end of a parent. */
+  posted(taskIds: ReadonlySet<string>): void;
+  /** Before a task is written that could run at once. */
+  offer?(task: NewTask): Offer | undefined;
+  /** The earliest time, Unix ms, at which something that was put off comes due: call `promoteDue` then. */
+  due?(at: number): void;
 }
 
 export interface Store extends StoreParts, AsyncDisposable {
@@ -364,8 +380,6 @@ export interface Store extends StoreParts, AsyncDisposable {
   giveBackOthers(workerId: string, held: readonly Omit<Owner, 'workerId'>[]): Promise<number>;
   /** Makes ready what dead or expired workers hold, and attempts beyond their deadline; at most `limit`. How many. */
   sweep(limit: number): Promise<number>;
-  registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void>;
-  definitions(namespace: string): Promise<readonly DefinitionRow[]>;
   /** Unix ms by the store's clock; never goes back. */
   now(): Promise<number>;
 }

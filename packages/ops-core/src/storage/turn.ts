@@ -1,5 +1,4 @@
-import type { StoreListener } from './listener.ts';
-import type { OwnedResult } from './store.ts';
+import type { ClaimedTask, Offer, OwnedResult, StoreListener } from './store.ts';
 
 /** One transaction: its time, and what it did that others want to hear of after its commit. */
 export interface Turn {
@@ -11,6 +10,8 @@ export interface Turn {
   /** A list, because a set takes a µs for each id. */
   readonly changed: string[];
   readonly posted: Set<string>;
+  /** Offers that were taken. */
+  readonly begun: { readonly offer: Offer; readonly task: ClaimedTask }[];
   /** Keys under which a place may have become free, or a task waits for one. */
   readonly unsettled: Set<string>;
   /** Unix ms of the earliest task that was put off; Infinity when there is none. */
@@ -24,9 +25,18 @@ export function newTurn(at: number): Turn {
     ready: new Set(),
     changed: [],
     posted: new Set(),
+    begun: [],
     unsettled: new Set(),
     dueAt: Number.POSITIVE_INFINITY,
   };
+}
+
+/** To be told as soon as the turn is committed. `onDisk`: see `ClaimedTask`. */
+export function begin({ begun }: Turn, onDisk?: ClaimedTask['onDisk']): void {
+  for (const { offer, task } of begun) {
+    if (onDisk !== undefined) task.onDisk = onDisk;
+    offer.begin(task);
+  }
 }
 
 export function announce(turn: Turn, listeners: readonly StoreListener[]): void {

@@ -1,5 +1,6 @@
 import type { ApiKeyStore } from './api-keys.ts';
 import type { DecisionStore } from './decisions.ts';
+import type { DefinitionStore } from './definitions.ts';
 import type { FailureStore } from './failures.ts';
 import type { FlowControl } from './flow-control.ts';
 import type { Housekeeping } from './housekeeping.ts';
@@ -14,6 +15,7 @@ import type { ToolPinStore } from './tool-pins.ts';
 export interface StoreParts
   extends ApiKeyStore,
     DecisionStore,
+    DefinitionStore,
     FailureStore,
     FlowControl,
     Housekeeping,

@@ -1,8 +1,8 @@
 import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ClaimRequest } from '../claim-request.ts';
-import type { StoreListener } from '../listener.ts';
 import type { ApiKeyRow } from '../parts/api-keys.ts';
+import type { DefinitionRow } from '../parts/definitions.ts';
 import type { FailureFilter, FailureGroup } from '../parts/failures.ts';
 import type { LimitSetting, LimitState, Standing } from '../parts/flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../parts/housekeeping.ts';
@@ -19,10 +19,10 @@ import { toSessionRun } from '../rows/session-run.ts';
 import { toToolPin, toToolPinState } from '../rows/tool-pin.ts';
 import type {
   ClaimedTask,
-  DefinitionRow,
   EntryRow,
   NewTask,
   Store,
+  StoreListener,
   SubmitResult,
   TaskFilter,
   TaskPage,
@@ -31,7 +31,7 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
-import { announce, newTurn, type Turn } from '../turn.ts';
+import { announce, begin, newTurn, type Turn } from '../turn.ts';
 import { StoreClock } from './database/clock.ts';
 import { type Connections, type Run, type Statement, statement } from './database/connections.ts';
 import { databaseClosed, refusalOf } from './database/failure.ts';
@@ -134,9 +134,11 @@ export class PostgresStore implements Store {
     });
     this.#writes = new Writes({
       connections,
+      listeners: this.#listeners,
       clock: this.#clock,
       onCommit: (turn) => {
         this.#vacuum.noteWrite();
+        begin(turn);
         announce(turn, this.#listeners);
       },
     });

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { NewTask, SubmitResult, Write, WriteResults } from '../store.ts';
+import type { NewTask, Offer, SubmitResult, Write, WriteResults } from '../store.ts';
 import type { Turn } from '../turn.ts';
 import { prepareBlobs } from './database/blobs.ts';
 import { prepareAddApiKey } from './parts/api-keys.ts';
@@ -10,6 +10,7 @@ import { preparePurge } from './parts/purge.ts';
 import { prepareChangeQueue } from './parts/queues.ts';
 import { prepareAppendSession } from './parts/sessions.ts';
 import { prepareDecideToolPins, prepareRecordToolPins } from './parts/tool-pins.ts';
+import { prepareBegin } from './scheduling/begin.ts';
 import { prepareClaim } from './scheduling/claim.ts';
 import { preparePromoteDue } from './scheduling/due.ts';
 import { prepareEnqueue } from './scheduling/enqueue.ts';
@@ -44,7 +45,8 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
   const enqueue = prepareEnqueue(database, limits);
   const inbox = prepareInbox(database, blobs);
   const delivery = prepareDelivery(database, { inbox, transitions });
-  const submit = prepareSubmit(database, { blobs, enqueue });
+  const holdsLease = prepareHoldsLease(database, clock);
+  const submit = prepareSubmit(database, { blobs, enqueue, begin: prepareBegin(database, holdsLease) });
   const findOwned = prepareFindOwned(database);
   const effects = prepareEffects({ inbox, delivery, submit });
   const refuse = prepareRefuse(database);
@@ -53,13 +55,12 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
 
   const submitMany: Operation<readonly NewTask[], readonly SubmitResult[]> = (turn, tasks) =>
     tasks.map((task) => submit(turn, task));
-  const claim = prepareClaim(database, prepareHoldsLease(database, clock));
+  const claim = prepareClaim(database, holdsLease);
   const renew: Operation<{ workerId: string; leaseTtlMs: number }, boolean> = (_turn, request) =>
     renewLease(request.workerId, request.leaseTtlMs);
 
   return {
     writes: {
-      submit: (turn, write) => submit(turn, write.task),
       append: prepareAppend(owned),
       finish: prepareFinish(database, owned),
       suspend: prepareSuspend(database, owned),
@@ -68,6 +69,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
       post: preparePost({ inbox, delivery, refuse }),
       reopen: prepareReopen(database, { inbox, enqueue, refuse }),
     } satisfies WriteOperations as WriteOperations,
+    submit: (turn: Turn, { task, offer }: Submission) => submit(turn, task, offer),
     submitMany,
     claim: (turn: Turn, request: Parameters<typeof claim>[1]) => {
       limits.settle(turn);
@@ -96,6 +98,11 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
   };
 }
 
+interface Submission {
+  readonly task: NewTask;
+  readonly offer: Offer | undefined;
+}
+
 type WriteOperations = {
-  [Op in Write['op']]: Operation<Extract<Write, { op: Op }>, WriteResults[Op]>;
+  [Op in Exclude<Write['op'], 'submit'>]: Operation<Extract<Write, { op: Op }>, WriteResults[Op]>;
 };

@@ -2,8 +2,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemoryStore } from '@opspawn/agentkit';
 import type { ClaimRequest } from '../claim-request.ts';
-import type { StoreListener } from '../listener.ts';
+import { offerFor } from '../offers.ts';
 import type { ApiKeyRow } from '../parts/api-keys.ts';
+import type { DefinitionRow } from '../parts/definitions.ts';
 import type { FailureFilter, FailureGroup } from '../parts/failures.ts';
 import type { LimitSetting, LimitState, Standing } from '../parts/flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../parts/housekeeping.ts';
@@ -15,11 +16,11 @@ import type { TaskBudgetStore } from '../parts/task-budgets.ts';
 import type { NewToolPins, ToolPinChoice } from '../parts/tool-pins.ts';
 import type {
   ClaimedTask,
-  DefinitionRow,
   EntryRow,
   InboxRow,
   NewTask,
   Store,
+  StoreListener,
   SubmitResult,
   TaskFilter,
   TaskPage,
@@ -130,12 +131,25 @@ export class SqliteStore implements Store {
   }
 
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
+    if (write.op === 'submit') return this.#submit(write.task) as Promise<WriteResults[W['op']]>;
     const operation = this.#operations.writes[write.op] as unknown as Operation<W, WriteResults[W['op']]>;
     const told = 'spending' in write ? this.spending.record(write.spending) : undefined;
     const written = this.#commit.add(operation, write);
-    if (write.op === 'submit')
-      for (const listener of this.#listeners) listener.submitting?.(write.task.queue);
     return told === undefined ? written : Promise.all([written, told]).then(([result]) => result);
+  }
+
+  async #submit(task: NewTask): Promise<SubmitResult> {
+    const offer = offerFor(task, this.#listeners);
+    const submitted = this.#commit.add(this.#operations.submit, { task, offer });
+    if (offer === undefined) return submitted;
+    let isUnclear = true;
+    try {
+      const result = await submitted;
+      isUnclear = false;
+      return result;
+    } finally {
+      offer.end(isUnclear);
+    }
   }
 
   submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {

@@ -1,7 +1,8 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import { type Definition, definitionSchema, type TaskKind, taskKindSchema } from '@opspawn/sdk';
 import { z } from 'zod';
-import type { DefinitionRow, Store } from '../../storage/store.ts';
+import type { DefinitionRow } from '../../storage/parts/definitions.ts';
+import type { Store } from '../../storage/store.ts';
 
 /** What a row's `data` holds. */
 export const definitionDataSchema = z.object({

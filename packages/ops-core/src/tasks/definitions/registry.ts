@@ -11,7 +11,8 @@ import {
 } from '@opspawn/agentkit';
 import type { TaskKind } from '@opspawn/sdk';
 import { type AgentEnvironment, agentInputJsonSchema, runAgentTask } from '../../agents/agent-run.ts';
-import type { ClaimedTask, DefinitionRow } from '../../storage/store.ts';
+import type { DefinitionRow } from '../../storage/parts/definitions.ts';
+import type { ClaimedTask } from '../../storage/store.ts';
 import { createContext } from '../durable/context.ts';
 import type { TaskOptions } from '../task-view.ts';
 import type { DefinitionData } from './catalog.ts';

@@ -116,18 +116,8 @@ describe('the claim loop', () => {
     assert.deepEqual(seen.started, []);
   });
 
-  it('claims at once for a task that is about to be written, one claim at a time', async () => {
-    const { loop, seen } = loopOver(3, 2);
-    loop.claimAtOnce();
-    loop.claimAtOnce();
-    assert.deepEqual(seen.limits, [2]);
-    await turns();
-    assert.deepEqual([seen.limits, seen.started], [[2], ['0', '1']]);
-  });
-
   it('lets others go first when it is told to', async () => {
     const { loop, seen } = loopOver(1, 1, 100);
-    loop.claimAtOnce();
     const woken = loop.wake();
     await turns(2);
     assert.deepEqual(seen.limits, []);

@@ -50,11 +50,9 @@ export class ClaimLoop {
     return this.#waking.promise;
   }
 
-  /** A task is about to be written: a claim that is asked for at once may be part of the same commit. */
-  claimAtOnce(): void {
-    if (this.#yieldMs() > 0) return;
-    this.#isWanted = true;
-    this.#outsideTasks(() => this.#claim());
+  /** It knows of nothing to claim: the latest claim took all that there was, and nobody has woken it since. */
+  get isIdle(): boolean {
+    return !this.#isStopped && !this.#isWanted && !this.#isScheduled && this.#claiming === undefined;
   }
 
   #yieldMs(): number {

@@ -9,7 +9,7 @@ import type { Doorbell } from '../../broker/broker.ts';
 import type { Bus } from '../../broker/bus.ts';
 import { deadlineExceeded } from '../../domain/deadline.ts';
 import type { Log } from '../../observe/log.ts';
-import type { ClaimedTask, Store } from '../../storage/store.ts';
+import type { ClaimedTask, NewTask, Offer, Store } from '../../storage/store.ts';
 import { defaultPriority, storedTimeoutMs, takeoverMarginMs } from '../create-task.ts';
 import { DefinitionCatalog } from '../definitions/catalog.ts';
 import type { Registry } from '../definitions/registry.ts';
@@ -22,6 +22,7 @@ import { ClaimLoop } from './claim-loop.ts';
 import { FairShare } from './fair-share.ts';
 import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
+import { Offers } from './offers.ts';
 import { Pulse, timeLeftMs } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
 import { ShareWeights } from './share-weights.ts';
@@ -85,6 +86,7 @@ class TaskWorker implements Worker {
   readonly #queues: readonly string[];
   readonly #catalog: DefinitionCatalog;
   readonly #claims: ClaimLoop;
+  readonly #offers: Offers;
   readonly #weights: ShareWeights;
   readonly #fairShare: FairShare;
   readonly #pulse: Pulse;
@@ -111,12 +113,20 @@ class TaskWorker implements Worker {
       onError: (err) => log.warn({ err }, 'an inbox could not be read'),
     });
     this.#claims = new ClaimLoop({
-      free: () => options.capacity - this.#pulse.size,
-      yieldMs: () => (performance.now() - this.#lackedAt < lackingMs ? headStartMs : 0),
+      free: () => this.#free(),
+      yieldMs: () => this.#yieldMs(),
       claim: (limit) => this.#claim(limit),
       start: (task) => this.#start(task),
       onError: (err) => log.warn({ err }, 'tasks could not be claimed'),
       onEmpty: () => this.#upkeep?.promote(),
+    });
+    this.#offers = new Offers({
+      attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
+      begin: (task) => this.#begin(task),
+      onUnclear: () => {
+        this.#mayHoldOthers = true;
+        void this.#claims.wake();
+      },
     });
   }
 
@@ -147,9 +157,7 @@ class TaskWorker implements Worker {
       onRejoined: () => void this.#claims.wake(),
     });
     store.listen({
-      submitting: (queue) => {
-        if (this.#queues.includes(queue)) this.#claims.claimAtOnce();
-      },
+      offer: (task) => this.#offer(task),
       ready: () => {},
       changed: () => {},
       posted: (taskIds) => this.#pulse.posted(taskIds),
@@ -188,6 +196,7 @@ class TaskWorker implements Worker {
   async #drain(graceMs: number): Promise<void> {
     this.#doorbell?.[Symbol.dispose]();
     await this.#claims.stop();
+    await this.#offers.settled();
     await this.#upkeep?.[Symbol.asyncDispose]();
     await this.#idle(graceMs);
     this.#stopAll('shutdown', shuttingDown);
@@ -208,15 +217,40 @@ class TaskWorker implements Worker {
     });
   }
 
+  #free(): number {
+    return this.#options.capacity - this.#pulse.size - this.#offers.pending;
+  }
+
+  #yieldMs(): number {
+    return performance.now() - this.#lackedAt < lackingMs ? headStartMs : 0;
+  }
+
+  /** While nothing else waits that it could take: a task that others should go before is claimed in its turn. */
+  #offer({ kind, name, queue }: NewTask): Offer | undefined {
+    const identity = this.#membership?.current;
+    const mayTake = this.#claims.isIdle && !this.#mayHoldOthers && this.#free() > 0 && this.#yieldMs() === 0;
+    if (!mayTake || identity?.holds() !== true || !this.#queues.includes(queue)) return undefined;
+    return this.#options.registry.get(kind, name) === undefined ? undefined : this.#offers.make(identity.id);
+  }
+
+  #begin(task: ClaimedTask): void {
+    // As in a claim.
+    if (task.workerId !== this.#membership?.current?.id) return;
+    this.#fairShare.started([task], performance.now());
+    this.#start(task);
+  }
+
   async #claim(limit: number): Promise<readonly ClaimedTask[]> {
     const { store } = this.#options;
     const identity = this.#membership?.current;
     if (identity === undefined) return [];
-    if (this.#mayHoldOthers)
+    if (this.#mayHoldOthers) {
+      await this.#offers.settled();
       await store.giveBackOthers(
         identity.id,
         this.#pulse.attempts().map(({ taskId, attempt }) => ({ taskId, attempt })),
       );
+    }
     this.#mayHoldOthers = true;
     const askedAt = performance.now();
     const tasks = await store.claim({

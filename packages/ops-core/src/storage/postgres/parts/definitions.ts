@@ -1,5 +1,5 @@
 import type { TaskKind } from '@opspawn/sdk';
-import type { DefinitionRow } from '../../store.ts';
+import type { DefinitionRow } from '../../parts/definitions.ts';
 import { statement } from '../database/connections.ts';
 
 type Row = [namespace: string, kind: TaskKind, name: string, version: string, queue: string, data: string];

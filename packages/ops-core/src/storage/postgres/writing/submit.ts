@@ -1,4 +1,7 @@
-import type { NewTask, SubmitResult } from '../../store.ts';
+import { endingMs } from '../../claim-request.ts';
+import { claimedAtBirth } from '../../offers.ts';
+import type { NewTask, Offer, SubmitResult } from '../../store.ts';
+import type { Turn } from '../../turn.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../database/binary-array.ts';
 import { type Statement, statement } from '../database/connections.ts';
 import type { PlainWrite } from './plain-write.ts';
@@ -7,15 +10,61 @@ import type { PlainWrite } from './plain-write.ts';
 export const isPlainSubmit = (task: NewTask): boolean =>
   task.sessionId === undefined && task.parentId === undefined && task.limits === undefined;
 
-type Row = [made: number, at: number, ids: readonly string[] | null];
+/** A task that a worker of this process would begin. */
+export interface Submission {
+  readonly task: NewTask;
+  readonly offer: Offer;
+}
+
+/** `ids`: what was made; null for all. `running`: what of that the worker has; null for all. */
+type Row = [made: number, at: number, ids: readonly string[] | null, running: readonly string[] | null];
+
+/** How a task is put into the queue. */
+interface Place {
+  readonly name: string;
+  /** CTEs before it. */
+  readonly with: string;
+  /** Beside `made m`. */
+  readonly from: string;
+  /** Columns state, attempt, worker_id and deadline_at. */
+  readonly columns: string;
+  readonly running: string;
+}
+
+const queued: Place = {
+  name: 'submit',
+  with: '',
+  from: '',
+  columns: 'case when m.due_at > m.created_at then 2 else 0 end, 0, null, null',
+  running: 'null',
+};
+
+/**
+ * As claimed by worker $18, unless it has no lease or the queue is paused. As with a claim (../scheduling/claim.ts) the
+ * worker's row is locked, but shared, and a pause that was committed since the statement's snapshot takes it away.
+ */
+const begun: Place = {
+  name: 'submit_begun',
+  with: `holder as materialized (
+       select w.id from workers w where w.id = $18::text and w.lease_until_at > now_ms()
+         and w.epoch = (select e.epoch from workers e where e.id = $18::text) for share
+     ),`,
+  from: `left join holder h on not exists (
+         select from queues p where p.namespace = m.namespace and p.name = m.queue and p.paused_at is not null)`,
+  columns: `case when h.id is null then 0 else 1 end, case when h.id is null then 0 else 1 end, h.id,
+         case when h.id is not null then least(m.created_at + coalesce(m.attempt_timeout_ms, $19::bigint),
+           m.deadline_at + ${endingMs}) end`,
+  running: `(select case when count(*) filter (where state = 1) < $2::int
+         then coalesce(array_agg(task_id::text) filter (where state = 1), '{}') end from queued)`,
+};
 
 /**
  * `onConflict`: a key may be there already. Looking out for it costs about an eighth more, so a batch without keys does
  * not; a task that was submitted before then makes it fail as a whole, and `write_all` answers it.
  */
-const submitOf = (name: string, onConflict: string): Statement<Row> =>
+const submitOf = (place: Place, onConflict: '' | 'on conflict do nothing'): Statement<Row> =>
   statement<Row>(
-    name,
+    `${place.name}${onConflict === '' ? '' : '_with_keys'}`,
     `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      made as (
        insert into tasks (namespace, id, kind, name, queue, priority, created_at, due_at, attempt_timeout_ms,
@@ -26,22 +75,26 @@ const submitOf = (name: string, onConflict: string): Statement<Row> =>
          $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[]) as x (namespace, id, kind, name, queue,
          priority, due_at, attempt_timeout_ms, idempotency_key, request_digest, parent_key, options, input, deadline_at, timeout_ms), clock
        ${onConflict}
-       returning namespace, id, queue, priority, created_at, due_at, deadline_at
-     ),
+       returning namespace, id, queue, priority, created_at, due_at, attempt_timeout_ms, deadline_at
+     ),${place.with}
      queued as (
-       insert into queue (task_id, state, attempt, queue, priority, due_at, failures, namespace, has_children, has_inbox,
-         task_deadline_at)
-       select id, case when due_at > created_at then 2 else 0 end, 0, queue, priority, coalesce(due_at, created_at), 0,
-         namespace, false, false, deadline_at
-       from made
+       insert into queue (task_id, queue, priority, due_at, failures, namespace, has_children, has_inbox,
+         task_deadline_at, state, attempt, worker_id, deadline_at)
+       select m.id, m.queue, m.priority, coalesce(m.due_at, m.created_at), 0, m.namespace, false, false, m.deadline_at,
+         ${place.columns}
+       from made m ${place.from}
+       returning task_id, state
      )
      select count(*), (select at from clock),
-       case when count(*) < $2::int then coalesce(array_agg(id::text), '{}') end
+       case when count(*) < $2::int then coalesce(array_agg(id::text), '{}') end, ${place.running}
      from made`,
   );
 
-const submit = submitOf('submit', '');
-const submitWithKeys = submitOf('submit_with_keys', 'on conflict do nothing');
+const submits = { plain: submitOf(queued, ''), withKeys: submitOf(queued, 'on conflict do nothing') };
+const begunSubmits = { plain: submitOf(begun, ''), withKeys: submitOf(begun, 'on conflict do nothing') };
+const hasKeys = (tasks: readonly NewTask[]): boolean =>
+  tasks.some(({ idempotencyKey }) => idempotencyKey !== undefined);
+
 /** Unix ms; Infinity for a task without a deadline. */
 export const deadlineOf = ({ deadlineAt, timeoutMs }: NewTask, createdAt: number): number =>
   deadlineAt ?? (timeoutMs === undefined ? Number.POSITIVE_INFINITY : createdAt + timeoutMs);
@@ -52,9 +105,56 @@ const keyOf = (task: NewTask): string => task.idempotencyKey ?? '';
  * idempotency keys, since a key that another transaction is writing is waited for.
  */
 export const plainSubmit: PlainWrite<NewTask, SubmitResult, Row> = {
-  statement: (tasks) => (tasks.every((task) => task.idempotencyKey === undefined) ? submit : submitWithKeys),
-  sort: (a, b) => compare(keyOf(a), keyOf(b)) || compare(a.id, b.id),
-  encode: (tasks, floor) => [
+  statement: (tasks) => (hasKeys(tasks) ? submits.withKeys : submits.plain),
+  sort: bySequence,
+  encode: encodeTasks,
+  answer: ([, at, ids], tasks, turn) => {
+    const isMade = inList(ids);
+    return tasks.map((task) => (isMade(task) ? created(task, at, turn) : undefined));
+  },
+  atOf: (row) => row[1],
+};
+
+/** The same for tasks that one worker would begin. */
+export const begunSubmit: PlainWrite<Submission, SubmitResult, Row> = {
+  statement: (submissions) => (hasKeys(submissions.map(taskOf)) ? begunSubmits.withKeys : begunSubmits.plain),
+  sort: (a, b) => bySequence(a.task, b.task),
+  encode: (submissions, floor) => [
+    ...encodeTasks(submissions.map(taskOf), floor),
+    submissions[0]?.offer.workerId,
+    submissions[0]?.offer.attemptTimeoutMs,
+  ],
+  answer: ([, at, ids, running], submissions, turn) => {
+    const isMade = inList(ids);
+    const isRunning = inList(running);
+    return submissions.map(({ task, offer }) => {
+      if (!isMade(task)) return undefined;
+      if (!isRunning(task)) return created(task, at, turn);
+      turn.changed.push(task.id);
+      turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at));
+      turn.begun.push({ offer, task: claimedAtBirth(task, offer, { at, deadlineAt: deadlineOf(task, at) }) });
+      return { taskId: task.id, outcome: 'created', createdAt: at };
+    });
+  },
+  atOf: (row) => row[1],
+};
+
+const taskOf = ({ task }: Submission): NewTask => task;
+
+function inList(ids: readonly string[] | null): (task: NewTask) => boolean {
+  const listed = ids === null ? undefined : new Set(ids);
+  return ({ id }) => listed?.has(id.toLowerCase()) !== false;
+}
+
+function created(task: NewTask, at: number, turn: Turn): SubmitResult {
+  if ((task.dueAt ?? 0) <= at) turn.ready.add(task.queue);
+  else turn.dueAt = Math.min(turn.dueAt, task.dueAt ?? turn.dueAt);
+  turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at));
+  return { taskId: task.id, outcome: 'created', createdAt: at };
+}
+
+function encodeTasks(tasks: readonly NewTask[], floor: number): unknown[] {
+  return [
     floor,
     tasks.length,
     textArray(tasks.map((task) => task.namespace)),
@@ -72,18 +172,11 @@ export const plainSubmit: PlainWrite<NewTask, SubmitResult, Row> = {
     textArray(tasks.map((task) => task.input)),
     int8Array(tasks.map((task) => task.deadlineAt)),
     int8Array(tasks.map((task) => task.timeoutMs)),
-  ],
-  answer([, at, ids], tasks, turn) {
-    const made = ids === null ? undefined : new Set(ids);
-    return tasks.map((task) => {
-      if (made?.has(task.id.toLowerCase()) === false) return undefined;
-      if ((task.dueAt ?? 0) <= at) turn.ready.add(task.queue);
-      else turn.dueAt = Math.min(turn.dueAt, task.dueAt ?? turn.dueAt);
-      turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at));
-      return { taskId: task.id, outcome: 'created', createdAt: at };
-    });
-  },
-  atOf: (row) => row[1],
-};
+  ];
+}
+
+function bySequence(a: NewTask, b: NewTask): number {
+  return compare(keyOf(a), keyOf(b)) || compare(a.id, b.id);
+}
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,9 +1,12 @@
+import { offerFor } from '../../offers.ts';
 import type {
   AppendWrite,
   FinishWrite,
   NewTask,
   OwnedResult,
+  StoreListener,
   SubmitResult,
+  SubmitWrite,
   Write,
   WriteResults,
 } from '../../store.ts';
@@ -15,13 +18,15 @@ import { isPlainAppend, plainAppend } from './append.ts';
 import { Batches } from './batches.ts';
 import { isPlainFinish, plainFinish } from './finish.ts';
 import type { PlainWrite } from './plain-write.ts';
-import { isPlainSubmit, plainSubmit } from './submit.ts';
+import { begunSubmit, isPlainSubmit, plainSubmit, type Submission } from './submit.ts';
 import { encodeExpiries, encodeWrites, noteTold, type OverdueTask, writeAll } from './write-all.ts';
 
 export interface WritesParts {
   readonly connections: Connections;
   readonly clock: StoreClock;
   readonly onCommit: (turn: Turn) => void;
+  /** Asked who would begin a task. */
+  readonly listeners: readonly StoreListener[];
 }
 
 type Answer = { readonly result: unknown } | { readonly error: unknown };
@@ -30,6 +35,7 @@ type Answer = { readonly result: unknown } | { readonly error: unknown };
 export class Writes implements AsyncDisposable {
   readonly #parts: WritesParts;
   readonly #submits: Batches<NewTask, SubmitResult | undefined>;
+  readonly #begunSubmits: Batches<Submission, SubmitResult | undefined>;
   readonly #appends: Batches<AppendWrite, OwnedResult | undefined>;
   readonly #finishes: Batches<FinishWrite, OwnedResult | undefined>;
   readonly #others: Batches<Write, Answer>;
@@ -37,13 +43,20 @@ export class Writes implements AsyncDisposable {
   constructor(parts: WritesParts) {
     this.#parts = parts;
     this.#submits = this.#groupPlain(plainSubmit, (task) => task.input?.length ?? 0);
+    this.#begunSubmits = new Batches({
+      send: (submissions) => this.#commitBegun(submissions),
+      lengthOf: ({ task }) => task.input?.length ?? 0,
+    });
     this.#appends = this.#groupPlain(plainAppend, lengthOfWrite);
     this.#finishes = this.#groupPlain(plainFinish, lengthOfWrite);
     this.#others = new Batches({ send: (writes) => this.#commitAny(writes), lengthOf: lengthOfWrite });
   }
 
   async write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
-    const result = (await this.#writePlain(write)) ?? (await this.#writeAny(write));
+    const result =
+      write.op === 'submit' && isPlainSubmit(write.task)
+        ? await this.#submit(write)
+        : ((await this.#writePlain(write)) ?? (await this.#writeAny(write)));
     return result as WriteResults[W['op']];
   }
 
@@ -71,15 +84,44 @@ export class Writes implements AsyncDisposable {
 
   /** Resolves when all that was asked for is answered. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const plain of [this.#submits, this.#appends, this.#finishes]) await plain[Symbol.asyncDispose]();
+    for (const plain of [this.#submits, this.#begunSubmits, this.#appends, this.#finishes])
+      await plain[Symbol.asyncDispose]();
     await this.#others[Symbol.asyncDispose]();
   }
 
   #writePlain(write: Write): Promise<unknown> | undefined {
-    if (write.op === 'submit' && isPlainSubmit(write.task)) return this.#submits.add(write.task);
     if (write.op === 'append' && isPlainAppend(write)) return this.#appends.add(write);
     if (write.op === 'finish' && isPlainFinish(write)) return this.#finishes.add(write);
     return undefined;
+  }
+
+  async #submit(write: SubmitWrite): Promise<SubmitResult> {
+    const { task } = write;
+    const offer = offerFor(task, this.#parts.listeners);
+    let isUnclear = true;
+    try {
+      const made = await (offer === undefined
+        ? this.#submits.add(task)
+        : this.#begunSubmits.add({ task, offer }));
+      const result = made ?? ((await this.#writeAny(write)) as SubmitResult);
+      // It is there, and not by what was answered: a connection broke behind the commit.
+      isUnclear = made === undefined && result.taskId === task.id;
+      return result;
+    } finally {
+      offer?.end(isUnclear);
+    }
+  }
+
+  /** Nearly always there is one worker only. */
+  async #commitBegun(submissions: readonly Submission[]): Promise<readonly (SubmitResult | undefined)[]> {
+    const groups = [...Map.groupBy(submissions, ({ offer }) => offer.workerId).values()];
+    if (groups.length === 1) return this.#commitPlain(begunSubmit, submissions);
+    const results = new Map<Submission, SubmitResult | undefined>();
+    for (const group of groups) {
+      const answers = await this.#commitPlain(begunSubmit, group);
+      for (const [index, submission] of group.entries()) results.set(submission, answers[index]);
+    }
+    return submissions.map((submission) => results.get(submission));
   }
 
   async #writeAny(write: Write): Promise<unknown> {

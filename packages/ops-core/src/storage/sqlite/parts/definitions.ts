@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TaskKind } from '@opspawn/sdk';
-import type { DefinitionRow } from '../../store.ts';
+import type { DefinitionRow } from '../../parts/definitions.ts';
 import { prepare } from '../database/statement.ts';
 import type { Operation } from '../writing/store-access.ts';
 

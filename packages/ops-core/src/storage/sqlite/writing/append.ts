@@ -1,12 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../../domain/task-state.ts';
-import type { AppendWrite, Effects, NewTask, OwnedResult, Owner, SubmitResult } from '../../store.ts';
+import type { AppendWrite, Effects, OwnedResult, Owner } from '../../store.ts';
 import type { Turn } from '../../turn.ts';
 import { prepare } from '../database/statement.ts';
 import type { Delivery } from './delivery.ts';
 import type { Inbox } from './inbox.ts';
 import type { JournalWriter } from './journal.ts';
 import type { Operation } from './store-access.ts';
+import type { Submit } from './submit.ts';
 
 export const lost: OwnedResult = { ok: false, reason: 'lost' };
 
@@ -25,11 +26,7 @@ export function prepareFindOwned(database: DatabaseSync): FindOwned {
 /** What an owner's write does beside its entries. */
 export type ApplyEffects = (turn: Turn, taskId: string, namespace: string, effects: Effects) => void;
 
-export function prepareEffects(parts: {
-  inbox: Inbox;
-  delivery: Delivery;
-  submit: Operation<NewTask, SubmitResult>;
-}): ApplyEffects {
+export function prepareEffects(parts: { inbox: Inbox; delivery: Delivery; submit: Submit }): ApplyEffects {
   const { inbox, delivery, submit } = parts;
   return (turn, taskId, namespace, { takes, children, posts }) => {
     if (takes !== undefined) inbox.take(turn, taskId, takes);

@@ -105,21 +105,4 @@ describe('a commit', () => {
       assert.equal(isAccepted, failure === undefined);
     }
   });
-
-  it('hands a task to a claim that is asked for while it is submitted, and rings up nobody for it', async () => {
-    using database = temporaryDatabase();
-    await using store = await openSqliteStore({ path: database.path });
-    const workerId = await newWorker(store);
-    const claims: ReturnType<typeof claim>[] = [];
-    const rung: string[] = [];
-    store.listen({
-      submitting: () => void claims.push(claim(store, workerId)),
-      ready: (queues) => void rung.push(...queues),
-      changed: () => {},
-      posted: () => {},
-    });
-    const taskId = await submit(store);
-    const [claimed] = await Promise.all(claims);
-    assert.deepEqual([claimed?.map((each) => each.taskId), rung], [[taskId], []]);
-  });
 });

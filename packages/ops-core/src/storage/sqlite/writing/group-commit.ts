@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { OpspawnError } from '@opspawn/agentkit/schema';
-import { newTurn, type Turn } from '../../turn.ts';
+import { begin, newTurn, type Turn } from '../../turn.ts';
 import type { StoreClock } from '../database/clock.ts';
 import { databaseClosed, databaseUnavailable, isBroken, isBusy, refusalOf } from '../database/failure.ts';
 import { prepare } from '../database/statement.ts';
@@ -136,6 +136,7 @@ export class GroupCommit implements AsyncDisposable {
     if (committed?.isChanged === true && wal !== undefined)
       return void this.#sync(wal, first, last, committed);
     if (committed !== undefined) {
+      begin(committed.turn);
       this.#answer(jobs, committed.results);
       this.#options.onCommit(committed.turn);
     }
@@ -150,6 +151,7 @@ export class GroupCommit implements AsyncDisposable {
     { turn, results }: Committed,
   ): Promise<void> {
     this.#onDisk = wal.sync().then(() => undefined, databaseUnavailable);
+    begin(turn, this.#onDisk);
     this.#answer(lastJobs, results.slice(jobs.length));
     // A later sync that succeeds would not bring back what this one has dropped.
     this.#failure = await this.#onDisk;

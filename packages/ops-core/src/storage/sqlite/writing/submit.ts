@@ -1,21 +1,25 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { limitsText } from '../../rows/task-limits.ts';
-import type { NewTask, SubmitResult } from '../../store.ts';
+import type { NewTask, Offer, SubmitResult } from '../../store.ts';
+import type { Turn } from '../../turn.ts';
 import type { Blobs } from '../database/blobs.ts';
 import { isDuplicate } from '../database/failure.ts';
 import { prepare } from '../database/statement.ts';
+import type { Begin } from '../scheduling/begin.ts';
 import type { Enqueue } from '../scheduling/enqueue.ts';
 import { prepareOwnLimits } from '../scheduling/own-limits.ts';
-import type { Operation } from './store-access.ts';
 
 type Text = string | null;
 type Int = number | null;
 
+/** `offer`: by whom it would be begun. */
+export type Submit = (turn: Turn, task: NewTask, offer?: Offer) => SubmitResult;
+
 /** Creates a task, also as another's child. Made again with the same id, it answers as it did the first time. */
 export function prepareSubmit(
   database: DatabaseSync,
-  { blobs, enqueue }: { blobs: Blobs; enqueue: Enqueue },
-): Operation<NewTask, SubmitResult> {
+  { blobs, enqueue, begin }: { blobs: Blobs; enqueue: Enqueue; begin: Begin },
+): Submit {
   const byKey = prepare<[string, string], [id: string, digest: Text, createdAt: number]>(
     database,
     'select id, request_digest, created_at from tasks where namespace = ?1 and idempotency_key = ?2',
@@ -40,7 +44,7 @@ export function prepareSubmit(
     return { taskId: row[0], outcome: isSame ? 'existing' : 'conflict', createdAt: row[2] };
   };
 
-  return (turn, task) => {
+  return (turn, task, offer) => {
     const found = existing(task);
     if (found !== undefined) return found;
     const { namespace, parentId } = task;
@@ -57,6 +61,8 @@ export function prepareSubmit(
       blobs.discard(inputBlob);
       return { taskId: task.id, outcome: 'created', createdAt: before[0] };
     }
+    if (offer !== undefined && begin(turn, task, offer, deadlineAt))
+      return { taskId: task.id, outcome: 'created', createdAt: turn.at };
     if (parentId !== undefined) markParent.get(parentId);
     enqueue(turn, {
       taskId: task.id,
