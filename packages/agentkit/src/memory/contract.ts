@@ -74,6 +74,14 @@ const wordCases: readonly MemoryCase[] = [
       assert.deepEqual(await textsOf(memory, 'タワー'), ['東京タワーは高い']);
       assert.deepEqual(await textsOf(memory, 'ชอบ'), ['คนไทยชอบชา']);
       assert.deepEqual(await textsOf(memory, 'ΕΛΛΆΔΑ'), ['Ελλάδα']);
+      for (const text of ['나는 서울에 산다', '我喜欢喝绿茶', 'Die Straße', 'Ο Οδυσσεύς'])
+        await memory.remember(newMemory(text));
+      assert.deepEqual(await textsOf(memory, '서울'), ['나는 서울에 산다']);
+      assert.deepEqual(await textsOf(memory, '喝'), ['我喜欢喝绿茶']);
+      assert.deepEqual(await textsOf(memory, '绿茶'), ['我喜欢喝绿茶']);
+      assert.deepEqual(await textsOf(memory, '红茶'), []);
+      assert.deepEqual(await textsOf(memory, 'STRASSE'), ['Die Straße']);
+      assert.deepEqual(await textsOf(memory, 'ΟΔΥΣΣΕΥΣ'), ['Ο Οδυσσεύς']);
     },
   },
   {
@@ -197,6 +205,44 @@ const vectorCases: readonly MemoryCase[] = [
         embedder: { id: 'scripted/torn', embed: async () => [new Float32Array([Number.NaN])] },
       });
       assert.deepEqual(await textsOf(torn, 'tea'), ['Ada likes tea']);
+      const hanging = open(subject, {
+        embedder: { id: 'scripted/hanging', embed: () => new Promise<never>(() => {}) },
+        embeddingTimeoutMs: 20,
+      });
+      await hanging.remember(newMemory('Grace likes coffee'));
+      assert.deepEqual(await textsOf(hanging, 'coffee'), ['Grace likes coffee']);
+      const stopped = AbortSignal.abort(new OpspawnError('cancelled', 'enough'));
+      await assert.rejects(hanging.recall({ namespace }, 'coffee', { signal: stopped }), {
+        code: 'cancelled',
+      });
+    },
+  },
+  {
+    promise: 'uses those vectors of an embedding model that are some, and leaves out the others',
+    async run(subject) {
+      const failures: unknown[] = [];
+      const vectors = new Map([
+        ['none', []],
+        ['zero', [0, 0]],
+        ['huge', [1e300, 1]],
+        ['other length', [1, 0, 0]],
+        ['far', [0, 1]],
+        ['near', [1, 0.1]],
+        ['asked', [1, 0]],
+      ]);
+      const embedder = {
+        id: 'scripted/odd',
+        embed: async (texts: readonly string[]) =>
+          texts.map((text) => Float32Array.from(vectors.get(text) ?? [])),
+      };
+      const words = open(subject);
+      for (const text of vectors.keys()) if (text !== 'asked') await words.remember(newMemory(text));
+      const memory = open(subject, { embedder, onEmbeddingFailed: (error) => failures.push(error) });
+      assert.deepEqual(await textsOf(memory, 'asked'), ['near', 'far']);
+      assert.deepEqual(await textsOf(memory, 'zero'), ['zero']);
+      assert.ok(failures.every((error) => error instanceof OpspawnError && error.code === 'model_failed'));
+      const fewer = { id: 'scripted/fewer', embed: async () => [] };
+      assert.deepEqual(await textsOf(open(subject, { embedder: fewer }), 'near'), ['near']);
     },
   },
 ];

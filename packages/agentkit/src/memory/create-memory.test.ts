@@ -4,7 +4,7 @@ import { memoryCases, memoryClock } from './contract.ts';
 import { createMemory } from './create-memory.ts';
 import { inMemoryStore } from './in-memory-store.ts';
 import { memoryOver } from './memory-over.ts';
-import { rankByWords, wordsOf } from './word-ranking.ts';
+import { rankByWords, searchedWords, wordsOf } from './word-ranking.ts';
 
 describe('memory of this process', () => {
   for (const { promise, run } of memoryCases) {
@@ -49,7 +49,10 @@ describe('ranking by words', () => {
       '京タ',
       'タワ',
       'ワー',
+      '東',
+      '京',
     ]);
+    assert.deepEqual(searchedWords('東京 茶'), ['東京', '茶']);
   });
 
   it('ranks rare words above common ones and short texts above long ones', () => {

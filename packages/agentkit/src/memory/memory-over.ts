@@ -1,17 +1,20 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { OpspawnError } from '../errors.ts';
+import { runWithin } from '../run/run-within.ts';
 import { tell } from '../tell.ts';
 import type { Embedder } from './embedder.ts';
 import { fuse } from './fusion.ts';
 import type { Memory, MemoryItem, MemoryScope, NewMemory, RecallOptions } from './memory.ts';
 import type { MemoryStore, Visible } from './memory-store.ts';
 import { checkScope, memoryId } from './scope.ts';
-import { checkVectors } from './vectors.ts';
-import { wordsOf } from './word-ranking.ts';
+import { isVector, vectorsFailure } from './vectors.ts';
+import { searchedWords, wordsOf } from './word-ranking.ts';
 
 export interface MemoryOptions {
   /** Finds memories by meaning too. Default: by words alone. */
   embedder?: Embedder;
+  /** How long the embedding model may take at a time, in ms; then words alone decide. Default 10,000. */
+  embeddingTimeoutMs?: number;
   /** What times are taken from. Default: the system's. */
   clock?: Clock;
   /** Told when the embedding model failed, and words alone decided. */
@@ -31,26 +34,37 @@ type LongTerm = Pick<Memory, 'remember' | 'recall' | 'forget' | 'blocks' | 'writ
 
 /** Long-term and working memory over a store: words always, vectors where there is an embedding model, both fused. */
 export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): LongTerm {
-  const { embedder, clock = systemClock, onEmbeddingFailed } = options;
+  const { embedder, clock = systemClock, embeddingTimeoutMs = 10_000, onEmbeddingFailed } = options;
   const visibleTo = (scope: MemoryScope): Visible => {
     checkScope(scope);
     return { scope, at: clock.now() };
   };
 
-  /** Undefined without an embedding model, and when it failed: the words still find something. */
+  /** Undefined for a text where there is no embedding model, and where it failed: the words still find something. */
   const vectorsOf = async (
     texts: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<readonly { kind: string; vector: Float32Array }[] | undefined> => {
-    if (embedder === undefined || texts.length === 0) return undefined;
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<readonly ({ kind: string; vector: Float32Array } | undefined)[]> => {
+    if (embedder === undefined || texts.length === 0) return [];
+    const { id } = embedder;
+    const bounds = {
+      what: `The embedding model ${id}`,
+      signal,
+      clock: systemClock,
+      timeoutMs: embeddingTimeoutMs,
+    };
     try {
-      const vectors = await embedder.embed(texts, signal === undefined ? {} : { signal });
-      checkVectors(embedder.id, vectors, texts.length);
-      return vectors.map((vector) => ({ kind: `${embedder.id}:${vector.length}`, vector }));
+      const vectors = await runWithin(bounds, (within) => embedder.embed(texts, { signal: within }));
+      const failure = vectorsFailure(id, vectors, texts.length);
+      if (failure !== undefined) tell(() => onEmbeddingFailed?.(failure));
+      return texts.map((_, index) => {
+        const vector = vectors[index];
+        return vector && isVector(vector) ? { kind: `${id}:${vector.length}`, vector } : undefined;
+      });
     } catch (thrown) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       tell(() => onEmbeddingFailed?.(thrown));
-      return undefined;
+      return [];
     }
   };
 
@@ -60,16 +74,16 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
       signal,
     );
     const [first] = items;
-    if (vectors === undefined || first === undefined) return;
+    if (first === undefined) return;
     const named = items.flatMap(({ id }, index) => {
       const vector = vectors[index];
       return vector === undefined ? [] : [{ id, ...vector }];
     });
-    await store.putVectors(first.scope.namespace, named);
+    if (named.length > 0) await store.putVectors(first.scope.namespace, named);
   };
 
   const nearest = async (visible: Visible, query: string, signal?: AbortSignal) => {
-    const [vector] = (await vectorsOf([query], signal)) ?? [];
+    const [vector] = await vectorsOf([query], signal);
     if (vector === undefined) return [];
     await embed(await store.withoutVector(visible, vector.kind, healedAtOnce), signal);
     return await store.byVector(visible, vector, candidates);
@@ -89,7 +103,7 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
     async recall(scope, query, { limit = defaultRecall, signal }: RecallOptions = {}) {
       const visible = visibleTo(scope);
       if (query.trim() === '') return [];
-      const words = [...new Set(wordsOf(query))].slice(0, mostWords);
+      const words = [...new Set(searchedWords(query))].slice(0, mostWords);
       const byWords = words.length === 0 ? [] : await store.byWords(visible, words, candidates);
       return fuse([byWords, await nearest(visible, query, signal)]).slice(0, limit);
     },

@@ -56,17 +56,26 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return dot / Math.sqrt(squareA * squareB || 1);
 }
 
-/** Throws `model_failed` for what is no list of `count` vectors of one length with numbers in it. */
-export function checkVectors(id: string, vectors: readonly Float32Array[], count: number): void {
-  const length = vectors[0]?.length ?? 0;
-  const areVectors =
-    vectors.length === count &&
-    length > 0 &&
-    vectors.every((vector) => vector.length === length && vector.every(Number.isFinite));
-  if (areVectors) return;
-  throw new OpspawnError(
-    'model_failed',
-    `${id} did not give ${count} vectors of one length, but lengths ${vectors.map((vector) => vector.length).join(', ')}`,
-    { details: { model: id } },
-  );
+/** Whether it says a direction: it has numbers, and not all are 0. */
+export const isVector = (vector: Float32Array): boolean =>
+  vector.length > 0 && vector.every(Number.isFinite) && vector.some((value) => value !== 0);
+
+/** `model_failed` for what is no list of `count` vectors. Those among them that are some can be used all the same. */
+export function vectorsFailure(
+  id: string,
+  vectors: readonly Float32Array[],
+  count: number,
+): OpspawnError | undefined {
+  // which text a vector belongs to is known only by its place
+  if (vectors.length !== count) throw noVectors(id, `gave ${vectors.length} vectors for ${count} texts`);
+  const bad = vectors.filter((vector) => !isVector(vector));
+  return bad.length === 0
+    ? undefined
+    : noVectors(id, `gave ${bad.length} of ${count} vectors without a direction (lengths ${lengthsOf(bad)})`);
 }
+
+const lengthsOf = (vectors: readonly Float32Array[]): string =>
+  [...new Set(vectors.map(({ length }) => length))].slice(0, 5).join(', ');
+
+const noVectors = (id: string, what: string): OpspawnError =>
+  new OpspawnError('model_failed', `${id} ${what}`, { details: { model: id } });

@@ -2,25 +2,41 @@
 const k1 = 1.2;
 const b = 0.75;
 
-/** Scripts that are written without blanks: their texts are told apart by pairs of letters. */
+/**
+ * Scripts that are written without blanks, and Korean, whose words carry their particles: their texts are told apart by
+ * pairs of letters.
+ */
 const unspaced =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]{2,}/gu;
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]{2,}/gu;
 const longestWord = 64;
 
 /**
- * A text's words: letters and digits of any script, in lower case, without accents, at most 64 characters each, and each
- * emoji. Every backend finds memories by these, so that all of them find the same.
+ * A text's words: letters and digits of any script, whatever their case, without accents, at most 64 characters each, and
+ * each emoji. Every backend finds memories by these, so that all of them find the same.
  */
-export function wordsOf(text: string): string[] {
+export const wordsOf = (text: string): string[] =>
+  split(text, (letters) => [...pairsOf(letters), ...singlesOf(letters)]);
+
+/** The same of what is looked for: a Chinese character counts alone only where it stands alone. */
+export const searchedWords = (query: string): string[] => split(query, pairsOf);
+
+function split(text: string, apart: (letters: readonly string[]) => readonly string[]): string[] {
   const words =
     text
       .normalize('NFKD')
       .replace(/\p{M}/gu, '')
+      .normalize('NFC')
+      // ß and SS are one, as are the forms of sigma
+      .toUpperCase()
       .toLowerCase()
-      .replace(unspaced, (run) => ` ${pairsOf([...run]).join(' ')} `)
+      .replace(unspaced, (run) => ` ${apart([...run]).join(' ')} `)
       .match(/[\p{L}\p{N}]+|\p{Extended_Pictographic}/gu) ?? [];
   return words.map((word) => word.slice(0, longestWord));
 }
+
+/** One of them is often a word. */
+const singlesOf = (letters: readonly string[]): string[] =>
+  letters.filter((letter) => /\p{Script=Han}/u.test(letter));
 
 const pairsOf = (letters: readonly string[]): string[] =>
   letters.slice(1).map((letter, index) => `${letters[index]}${letter}`);

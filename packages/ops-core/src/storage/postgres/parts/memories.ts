@@ -117,6 +117,8 @@ const vectorsOf = statement<[id: string, vector: number[]]>(
    where ${visible} and v.kind = $6 and m.id > $7 order by m.id limit $8`,
 );
 const vectorsAtOnce = 500;
+/** Of pgvector. */
+const mostDimensions = 16_000;
 
 const byIds = statement<Row>(
   'memories_by_ids',
@@ -185,7 +187,7 @@ export function openMemories(run: Run): MemoryStore {
     },
     async byVector(asked, { kind, vector }, limit) {
       const found = await findSchema();
-      if (found !== undefined) {
+      if (found !== undefined && vector.length <= mostDimensions) {
         const values = [...visibleTo(asked), kind, [...vector], limit];
         return (await run('reads', nearestIn(found), values)).map(itemOf);
       }
