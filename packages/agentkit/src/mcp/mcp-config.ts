@@ -37,7 +37,7 @@ const oauthFields = {
   /** Of a client that was registered by hand. Without it and without a document, the client registers itself. */
   clientId: z.string().min(1).optional(),
   clientSecret: z.string().min(1).optional(),
-  /** The only authorization server that these go to. */
+  /** The only authorization server that is believed. Default: the one that the server names. */
   issuer: z.url().optional(),
   scope: z.string().optional(),
   /** Of the loopback address to which the browser comes back. Default: any that is free. */

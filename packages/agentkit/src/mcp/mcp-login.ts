@@ -56,7 +56,11 @@ export async function logIn(options: McpLoginOptions): Promise<void> {
     throw new OpspawnError('permission_denied', 'The browser came back with the state of another login');
   }
   try {
-    await http.finishAuth(found);
+    const patience = AbortSignal.timeout(config.startTimeoutMs);
+    await untilAborted(
+      http.finishAuth(found),
+      signal === undefined ? patience : AbortSignal.any([signal, patience]),
+    );
   } catch (cause) {
     throw new OpspawnError('permission_denied', `The login to ${server} failed: ${textOf(cause)}`, { cause });
   } finally {
@@ -93,11 +97,11 @@ async function awaitCallback(port: number): Promise<Callback> {
     found = resolve;
   });
   const answer = ({ url = '', method }: IncomingMessage, response: ServerResponse): void => {
-    const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');
+    const { pathname, searchParams } = URL.parse(url, 'http://127.0.0.1') ?? {};
     const isCallback = method === 'GET' && pathname === '/callback';
     response.writeHead(isCallback ? 200 : 404, { 'content-type': 'text/plain; charset=utf-8' });
     response.end(isCallback ? 'You can close this window and go back to the terminal.\n' : 'Not here.\n');
-    if (isCallback) found(searchParams);
+    if (isCallback && searchParams !== undefined) found(searchParams);
   };
   const listener = createServer(answer).listen(port, '127.0.0.1');
   await once(listener, 'listening');

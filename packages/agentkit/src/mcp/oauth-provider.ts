@@ -118,15 +118,33 @@ class StoredOAuthProvider implements OAuthClientProvider {
   }
 
   async discoveryState(): Promise<OAuthDiscoveryState | undefined> {
-    return (await this.#load()).discovery as OAuthDiscoveryState | undefined;
+    const discovery = (await this.#load()).discovery as OAuthDiscoveryState | undefined;
+    return discovery !== undefined && this.#isExpected(discovery) ? discovery : undefined;
   }
 
-  saveDiscoveryState(discovery: OAuthDiscoveryState): Promise<void> {
+  async saveDiscoveryState(discovery: OAuthDiscoveryState): Promise<void> {
+    if (!this.#isExpected(discovery)) {
+      const { server, oauth } = this.#options;
+      const named = discovery.authorizationServerMetadata?.issuer ?? discovery.authorizationServerUrl;
+      throw new OpspawnError(
+        'mcp_failed',
+        `it names the authorization server ${named}, and not ${oauth.issuer}`,
+        {
+          retryable: false,
+          details: { server, reason: 'other_issuer' },
+        },
+      );
+    }
     return this.#save({ discovery: discovery as unknown as McpCredentials['discovery'] });
   }
 
   async redirectToAuthorization(url: URL): Promise<void> {
     const { server } = this.#options;
+    if (url.protocol !== 'https:' && url.protocol !== 'http:')
+      throw new OpspawnError('mcp_failed', `it wants a person to log in at a page of ${url.protocol}`, {
+        retryable: false,
+        details: { server, reason: 'bad_authorization_url' },
+      });
     const { scope } = await this.#load();
     if (this.#login !== undefined) {
       const wanted = computeScopeUnion(url.searchParams.get('scope') ?? undefined, scope);
@@ -156,6 +174,14 @@ class StoredOAuthProvider implements OAuthClientProvider {
     if (tokens !== undefined && scope !== 'all' && scope !== 'tokens') left.tokens = tokens;
     if (discovery !== undefined && scope !== 'all' && scope !== 'discovery') left.discovery = discovery;
     await this.#options.credentials.save(this.#options.server, left);
+  }
+
+  /** Where one issuer is configured, a server cannot send a person to another one. */
+  #isExpected({ authorizationServerUrl, authorizationServerMetadata }: OAuthDiscoveryState): boolean {
+    const { issuer } = this.#options.oauth;
+    if (issuer === undefined) return true;
+    const named = authorizationServerMetadata?.issuer ?? authorizationServerUrl;
+    return URL.parse(String(named))?.href === new URL(issuer).href;
   }
 
   #hide(tokens: StoredOAuthTokens | undefined): void {

@@ -7,7 +7,23 @@ import { text } from 'node:stream/consumers';
 
 const machine = `Basic ${Buffer.from('machine:machine-secret-1').toString('base64')}`;
 
+/** How it misbehaves. */
+export interface Mischief {
+  /** In place of what the authorization server says of itself, and the server of its resource. */
+  metadata?: Record<string, unknown>;
+  resource?: Record<string, unknown>;
+  /** In place of what the browser comes back with. */
+  callback?: Record<string, string>;
+  /** In place of the tokens. */
+  tokens?: unknown;
+  /** Requests to these are never answered. */
+  silent?: readonly string[];
+  /** It takes no token, however new. */
+  isDeaf?: boolean;
+}
+
 export class ProtectedServer implements AsyncDisposable {
+  mischief: Mischief = {};
   /** Grants that were asked for, in order: `authorization_code`, `refresh_token`, `client_credentials`. */
   readonly grants: string[] = [];
   /** Grants that were not given. */
@@ -37,14 +53,25 @@ export class ProtectedServer implements AsyncDisposable {
     this.#access.clear();
   }
 
+  /** And every refresh token. */
+  forget(): void {
+    this.expire();
+    this.#refresh.clear();
+  }
+
   async #route(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const origin = this.#origin;
     const url = new URL(request.url ?? '', origin);
+    if (this.mischief.silent?.includes(url.pathname)) return undefined;
     if (url.pathname === '/mcp') return this.#serveMcp(request, response);
     if (url.pathname === '/authorize') return this.#authorize(url, response);
     if (url.pathname === '/token') return this.#giveToken(request, response);
     if (url.pathname.startsWith('/.well-known/oauth-protected-resource'))
-      return sendJson(response, 200, { resource: `${origin}/mcp`, authorization_servers: [origin] });
+      return sendJson(response, 200, {
+        resource: `${origin}/mcp`,
+        authorization_servers: [origin],
+        ...this.mischief.resource,
+      });
     if (url.pathname !== '/.well-known/oauth-authorization-server') return response.writeHead(404).end();
     return sendJson(response, 200, {
       issuer: origin,
@@ -56,6 +83,7 @@ export class ProtectedServer implements AsyncDisposable {
       token_endpoint_auth_methods_supported: ['none', 'client_secret_basic'],
       client_id_metadata_document_supported: true,
       authorization_response_iss_parameter_supported: true,
+      ...this.mischief.metadata,
     });
   }
 
@@ -64,7 +92,12 @@ export class ProtectedServer implements AsyncDisposable {
     const code = randomUUID();
     this.#challenges.set(code, asked('code_challenge'));
     this.clients.push(asked('client_id'));
-    const answer = new URLSearchParams({ code, state: asked('state'), iss: this.#origin });
+    const answer = new URLSearchParams({
+      code,
+      state: asked('state'),
+      iss: this.#origin,
+      ...this.mischief.callback,
+    });
     response.writeHead(302, { location: `${asked('redirect_uri')}?${answer}` }).end();
   }
 
@@ -76,6 +109,7 @@ export class ProtectedServer implements AsyncDisposable {
       this.refused.push(grant);
       return sendJson(response, 400, { error: 'invalid_grant' });
     }
+    if (this.mischief.tokens !== undefined) return sendJson(response, 200, this.mischief.tokens as object);
     const [token, next] = [`access-${randomUUID()}`, `refresh-${randomUUID()}`];
     this.#access.add(token);
     this.#refresh.add(next);
@@ -105,7 +139,7 @@ export class ProtectedServer implements AsyncDisposable {
 
   async #serveMcp(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
-    if (!this.#access.has(token)) {
+    if (!this.#access.has(token) || this.mischief.isDeaf) {
       const where = `${this.#origin}/.well-known/oauth-protected-resource/mcp`;
       response.setHeader('www-authenticate', `Bearer resource_metadata="${where}"`);
       return response.writeHead(401).end();
