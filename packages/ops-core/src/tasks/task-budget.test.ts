@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { defineAgent, delegate } from '@opspawn/agentkit';
+import { defineAgent, defineTool, delegate, handoff } from '@opspawn/agentkit';
 import { callTool, callTools, scriptedModel } from '@opspawn/agentkit/testing';
+import { z } from 'zod';
 import { startCountingVendor } from '../../test/agents/counting-vendor.ts';
 import { openOpspawn, runTask, temporaryFolder, testSettings, untilFinished } from '../../test/opspawn.ts';
 import { createTestDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
@@ -131,6 +132,48 @@ describe('the budget of a task and all below it', () => {
       spent.reduce((sum, tokens) => sum + tokens, 0),
     );
     assert.ok(Number(used) <= 150 && Number(used) > 32, String(used));
+  });
+
+  it('ends a child at the wall time of the agent that waits for it, and that agent with it', async (t) => {
+    const idle = defineFunction({ name: 'idle', run: (ctx) => ctx.signal('never') });
+    const waiter = defineAgent({
+      name: 'waiter',
+      instructions: 'Wait.',
+      limits: { wallTimeMs: 300 },
+      tools: {
+        idle: defineTool({
+          description: 'Waits.',
+          input: z.object({}),
+          ask: () => ({ kind: 'function' as const, name: 'idle' }),
+        }),
+      },
+      model: scriptedModel({ name: 'waiter', steps: [callTool('idle', {}), 'done'] }),
+    });
+    const { engine } = await openOpspawn(t, { agents: [waiter], functions: [idle] });
+    const { task } = await runTask(t, engine, { name: 'waiter', input: 'go' });
+    assert.deepEqual([task.error?.code, task.error?.details?.limit], ['budget_exceeded', 'wallTimeMs']);
+    const { items } = await engine.list(localPrincipal, { limit: 10 });
+    assert.equal(items.find(({ name }) => name === 'idle')?.error?.code, 'deadline_exceeded');
+  });
+
+  it('knows the agents that are handed work by whoever the conversation was handed to', async (t) => {
+    const second = defineAgent({
+      name: 'second',
+      instructions: 'Hand it on.',
+      tools: { helper: delegate(helper) },
+      model: scriptedModel({ name: 'second', steps: ['skipped', asks('go'), 'from the second'] }),
+    });
+    const first = defineAgent({
+      name: 'first',
+      instructions: 'Hand over.',
+      tools: { second: handoff(second) },
+      model: scriptedModel({ name: 'first', steps: [callTool('second', { reason: 'x' })] }),
+    });
+    const { engine } = await openOpspawn(t, { agents: [first] });
+    const { task } = await runTask(t, engine, { name: 'first', input: 'go' });
+    assert.equal(task.output, 'from the second');
+    const { items } = await engine.list(localPrincipal, { limit: 10 });
+    assert.equal(items.find(({ name }) => name === 'helper')?.status, 'completed');
   });
 
   it('survives a restart: what was used before it counts', async (t) => {

@@ -8,6 +8,7 @@ import {
   type RetryPolicy,
   type StandardSchemaV1,
   type Steps,
+  withDelegates,
 } from '@opspawn/agentkit';
 import type { TaskKind } from '@opspawn/sdk';
 import { type AgentEnvironment, agentInputJsonSchema, runAgentTask } from '../../agents/agent-run.ts';
@@ -96,21 +97,6 @@ export class Registry {
     this.#runnables.set(`${kind} ${name}`, runnable);
   }
 }
-
-/** The agents, and those that their tools hand work to. */
-function withDelegates(agents: readonly AgentDefinition[]): readonly AgentDefinition[] {
-  const all = [...agents];
-  // An array that grows while it is gone through: delegates have delegates.
-  for (const { tools = {} } of all) {
-    for (const tool of Object.values(tools)) {
-      if ('agents' in tool)
-        all.push(...(tool.agents ?? []).filter(isAgent).filter((agent) => !all.includes(agent)));
-    }
-  }
-  return all;
-}
-
-const isAgent = (agent: object): agent is AgentDefinition => 'name' in agent && 'instructions' in agent;
 
 function runnableAgent(
   agent: AgentDefinition,

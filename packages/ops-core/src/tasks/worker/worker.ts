@@ -300,7 +300,7 @@ class TaskWorker implements Worker {
     for (const attempt of this.#pulse.attempts()) attempt.stop(cause, error(attempt.taskId));
   }
 
-  #childTask(parent: ClaimedTask, { kind, name, input }: ChildRequest): ChildTask {
+  #childTask(parent: ClaimedTask, { kind, name, input, timeoutMs: atMostMs }: ChildRequest): ChildTask {
     const definition =
       this.#options.registry.get(kind, name) ?? this.#catalog.peek(parent.namespace, name, kind)[0];
     if (definition === undefined) throw unknownChild(kind, name);
@@ -310,7 +310,8 @@ class TaskWorker implements Worker {
       parseTaskOptions(parent.options).budget,
       this.#options.registry.get(parent.kind, parent.name)?.budget,
     );
-    const { concurrency, rate, timeoutMs } = 'data' in definition ? definition.data : definition;
+    const { concurrency, rate, timeoutMs: ownMs } = 'data' in definition ? definition.data : definition;
+    const timeoutMs = atMostMs === undefined ? ownMs : Math.min(atMostMs, ownMs ?? atMostMs);
     const limits = limitsOf({
       request: {},
       definition: { kind, name, concurrency, rate },
