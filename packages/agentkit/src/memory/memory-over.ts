@@ -34,39 +34,13 @@ type LongTerm = Pick<Memory, 'remember' | 'recall' | 'forget' | 'blocks' | 'writ
 
 /** Long-term and working memory over a store: words always, vectors where there is an embedding model, both fused. */
 export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): LongTerm {
-  const { embedder, clock = systemClock, embeddingTimeoutMs = 10_000, onEmbeddingFailed } = options;
+  const { clock = systemClock } = options;
   const visibleTo = (scope: MemoryScope): Visible => {
     checkScope(scope);
     return { scope, at: clock.now() };
   };
 
-  /** Undefined for a text where there is no embedding model, and where it failed: the words still find something. */
-  const vectorsOf = async (
-    texts: readonly string[],
-    signal: AbortSignal = new AbortController().signal,
-  ): Promise<readonly ({ kind: string; vector: Float32Array } | undefined)[]> => {
-    if (embedder === undefined || texts.length === 0) return [];
-    const { id } = embedder;
-    const bounds = {
-      what: `The embedding model ${id}`,
-      signal,
-      clock: systemClock,
-      timeoutMs: embeddingTimeoutMs,
-    };
-    try {
-      const vectors = await runWithin(bounds, (within) => embedder.embed(texts, { signal: within }));
-      const failure = vectorsFailure(id, vectors, texts.length);
-      if (failure !== undefined) tell(() => onEmbeddingFailed?.(failure));
-      return texts.map((_, index) => {
-        const vector = vectors[index];
-        return vector && isVector(vector) ? { kind: `${id}:${vector.length}`, vector } : undefined;
-      });
-    } catch (thrown) {
-      signal.throwIfAborted();
-      tell(() => onEmbeddingFailed?.(thrown));
-      return [];
-    }
-  };
+  const vectorsOf = vectorsBy(options);
 
   const embed = async (items: readonly MemoryItem[], signal?: AbortSignal): Promise<void> => {
     const vectors = await vectorsOf(
@@ -118,6 +92,38 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
       checkScope(scope);
       await store.writeBlock(scope, name, block);
     },
+  };
+}
+
+type VectorsOf = (
+  texts: readonly string[],
+  signal?: AbortSignal,
+) => Promise<readonly ({ kind: string; vector: Float32Array } | undefined)[]>;
+
+/** Undefined for a text where there is no embedding model, and where it failed: the words still find something. */
+function vectorsBy({ embedder, embeddingTimeoutMs = 10_000, onEmbeddingFailed }: MemoryOptions): VectorsOf {
+  return async (texts, signal = new AbortController().signal) => {
+    if (embedder === undefined || texts.length === 0) return [];
+    const { id } = embedder;
+    const bounds = {
+      what: `The embedding model ${id}`,
+      signal,
+      clock: systemClock,
+      timeoutMs: embeddingTimeoutMs,
+    };
+    try {
+      const vectors = await runWithin(bounds, (within) => embedder.embed(texts, { signal: within }));
+      const failure = vectorsFailure(id, vectors, texts.length);
+      if (failure !== undefined) tell(() => onEmbeddingFailed?.(failure));
+      return texts.map((_, index) => {
+        const vector = vectors[index];
+        return vector && isVector(vector) ? { kind: `${id}:${vector.length}`, vector } : undefined;
+      });
+    } catch (thrown) {
+      signal.throwIfAborted();
+      tell(() => onEmbeddingFailed?.(thrown));
+      return [];
+    }
   };
 }
 
