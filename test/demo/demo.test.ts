@@ -54,14 +54,19 @@ describe('the demo', () => {
     const { code, stdout, stderr } = await show('--data', 'data folder');
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /scripted\/folder-report: rules, no LLM/);
-    assert.match(stdout, /✖ SIGKILL to the worker \(pid \d+\) in the middle of: read_text_file Makefile, /);
-    assert.match(stdout, /Recorded so far: 4 × model turn, 6 × list_directory_with_sizes\./);
-    assert.match(stdout, /Steps 1 to 10 come from the journal\./);
+    assert.match(stdout, /✖ SIGKILL to the worker \(pid \d+\) in the middle of: \w+ \S/);
+    assert.match(stdout, /Recorded so far: \d × model turn, 6 × list_directory_with_sizes/);
+    // Where exactly it is killed is a matter of how fast the machine is.
+    const recorded = Number(/Steps 1 to (\d+) come from the journal\./.exec(stdout)?.[1]);
+    assert.ok(recorded >= 9 && recorded < 30, stdout);
     assert.match(stdout, /\n# Folder report\n\n14 files in 6 folders, 9\.3 KB in all\./);
     assert.match(stdout, /\| \.py \| 3 \| 2\.5 KB \| 868 B \| 2 \|/);
     assert.match(stdout, /- `shop\/prices\.py:16` say something better/);
     assert.match(stdout, /tokens {2}\d+ in, \d+ out\n {2}cost {4}\$0\.0000/);
-    assert.match(stdout, /steps {3}30 recorded: 10 by the first worker, 20 by the second/);
+    assert.ok(
+      stdout.includes(`30 recorded: ${recorded} by the first worker, ${30 - recorded} by the second`),
+      stdout,
+    );
     assert.match(stdout, /✔ No recorded step ran twice\./);
     assertGone(stdout);
     const [, taskId = '', dataDir = ''] = /npx opspawn task journal (\S+) --data '(.*)'/.exec(stdout) ?? [];

@@ -18,7 +18,10 @@ function run(folder: string, moment: string) {
 /** The result of a run that is killed at that moment and taken over by another process. */
 function killedAt(t: TestContext, moment: string): unknown {
   const folder = temporaryFolder(t);
-  if (moment !== 'never') assert.equal(run(folder, moment).signal, 'SIGKILL');
+  if (moment !== 'never') {
+    const { signal, stdout, stderr } = run(folder, moment);
+    assert.equal(signal, 'SIGKILL', stdout + stderr);
+  }
   const { stdout, stderr } = run(folder, 'never');
   assert.notEqual(stdout, '', stderr);
   return JSON.parse(stdout);

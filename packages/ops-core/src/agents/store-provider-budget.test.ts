@@ -74,7 +74,10 @@ async function shareAndLose(
   assert.ok(vendor.calls.length <= requestsPerMinute);
   // An operator lets more through: everybody goes on, those of the dead worker too.
   await engine.providers.set(localPrincipal, 'compatible', { requestsPerMinute: 1_000 });
-  for (const id of ids) assert.equal((await untilFinished(t, engine, id)).task.output, 'ok');
+  for (const id of ids) {
+    const { task } = await untilFinished(t, engine, id);
+    assert.equal(task.output, 'ok', JSON.stringify(task.error));
+  }
   // What was on its way, or not committed, when its worker died is asked for again; on a busy machine others lose leases too.
   const lostCalls = vendor.calls.length - taskCount;
   assert.ok(lostCalls >= 0 && lostCalls <= taskCount, `${lostCalls} calls more than tasks`);

@@ -15,6 +15,8 @@ export interface CountingVendor {
 interface Asked {
   readonly messages: readonly { role: string; content: unknown }[];
   readonly max_tokens?: number;
+  /** As a worker asks whose run somebody watches. */
+  readonly stream?: boolean;
 }
 
 /** Answers are `ok` after `delayMs`, and cost a token for four characters of the prompt and `answerTokens`, or as many as the call allows. */
@@ -27,22 +29,22 @@ export async function startCountingVendor(
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     calls.push(performance.now());
     const text = await Array.fromAsync(request.setEncoding('utf8'));
-    const { messages, max_tokens: most = answerTokens } = JSON.parse(text.join('')) as Asked;
+    const { messages, max_tokens: most = answerTokens, stream = false } = JSON.parse(text.join('')) as Asked;
     const prompt = messages.reduce((sum, { content }) => sum + Math.ceil(textOf(content).length / 4), 0);
     const completion = Math.min(answerTokens, most);
     tokens += prompt + completion;
     await new Promise((resolve) => setTimeout(resolve, delayMs));
-    response.setHeader('content-type', 'application/json');
-    response.end(
-      JSON.stringify({
-        id: 'c',
-        object: 'chat.completion',
-        created: 1,
-        model: 'm',
-        choices: [{ index: 0, message: { role: 'assistant', content: 'ok' }, finish_reason: 'stop' }],
-        usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
-      }),
-    );
+    const message = { role: 'assistant', content: 'ok' };
+    const said = {
+      id: 'c',
+      object: stream ? 'chat.completion.chunk' : 'chat.completion',
+      created: 1,
+      model: 'm',
+      choices: [{ index: 0, ...(stream ? { delta: message } : { message }), finish_reason: 'stop' }],
+      usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
+    };
+    response.setHeader('content-type', stream ? 'text/event-stream' : 'application/json');
+    response.end(stream ? `data: ${JSON.stringify(said)}\n\ndata: [DONE]\n\n` : JSON.stringify(said));
   };
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
