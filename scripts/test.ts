@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, readFileSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, matchesGlob, relative, resolve, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -28,7 +28,8 @@ const testFiles = [
   'test/**/*.test.ts',
   '{packages,examples}/**/*.test.ts',
 ];
-const concurrency = 2;
+/** Many files wait for processes and leases half of their time. */
+const concurrency = Math.min(availableParallelism() + 1, 6);
 const timeoutMs = 10 * 60_000;
 
 function findTestFiles(selections: readonly string[]): string[] {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Failure, Task } from '@opspawn/sdk';
+import { createClient, type Failure, type Task } from '@opspawn/sdk';
 import { eventually, opspawn, type Service, startOpspawn } from './opspawn-process.ts';
 
 const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
@@ -33,10 +33,13 @@ async function json<T>(...args: string[]): Promise<T[]> {
   return lines.map((line) => JSON.parse(line) as T);
 }
 
-const untilThere = (count: number, ...filter: string[]) =>
-  eventually(`${count} ${filter.join(' ')}`, async () => {
-    const found = await json<Task>('task', 'list', '--limit', '1000', ...filter);
-    return found.length === count ? found : undefined;
+const untilThere = (count: number, filter: { name?: string; status: Task['status'][] }) =>
+  eventually(`${count} ${JSON.stringify(filter)}`, async () => {
+    const { items } = await createClient({ baseUrl: server.facts.url }).tasks.list({
+      ...filter,
+      limit: 200,
+    });
+    return items.length === count ? items : undefined;
   });
 
 const write = (name: string, lines: readonly object[]): string => {
@@ -110,7 +113,7 @@ describe('opspawn task failures', () => {
       Array.from({ length: 3 }, () => ({ name: 'fragile', retry: { maxAttempts: 1 } })),
     );
     await run(['task', 'create', '--batch', file]);
-    await untilThere(3, '--status', 'failed');
+    await untilThere(3, { status: ['failed'] });
     const [group, ...others] = await json<Failure>('task', 'failures');
     assert.deepEqual(others, []);
     assert.deepEqual(
@@ -125,7 +128,7 @@ describe('opspawn task failures', () => {
     writeFileSync(join(cwd, 'repaired'), '');
     const retried = await run(['task', 'retry', '--error-code', 'wrong_state', '--name', 'fragile', '-y']);
     assert.deepEqual([retried.code, retried.stdout], [0, '3 tasks told to retry\n'], retried.stderr);
-    await untilThere(3, '--name', 'fragile', '--status', 'completed');
+    await untilThere(3, { name: 'fragile', status: ['completed'] });
     assert.equal((await run(['task', 'failures'])).stderr, 'Nothing failed.\n');
   });
 });

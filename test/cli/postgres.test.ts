@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createClient } from '@opspawn/sdk';
 import {
   createEmptyDatabase,
   skipWithoutPostgres,
@@ -48,8 +49,8 @@ describe('on PostgreSQL', { skip: skipWithoutPostgres }, () => {
     const { id } = json<{ id: string }>((await opspawn(['run', 'patient', '--detach', '--json'], at)).stdout);
     const watched = opspawn(['task', 'watch', id, '--json'], at);
     await eventually('the wait', async () => {
-      const { stdout } = await opspawn(['task', 'get', id, '--json'], at);
-      return json<{ status: string }>(stdout).status === 'waiting' ? true : undefined;
+      const { status } = await createClient({ baseUrl: server.facts.url }).tasks.get(id);
+      return status === 'waiting' ? true : undefined;
     });
     await using _next = await worker();
     await old[Symbol.asyncDispose]();
@@ -69,7 +70,7 @@ describe('on PostgreSQL', { skip: skipWithoutPostgres }, () => {
     );
     assert.equal(stdout, 'Hello me\n');
     const listed = await opspawn(['task', 'list', '--json', ...args], { cwd });
-    assert.match(listed.stdout, /"name":"greet"/);
+    assert.match(listed.stdout, /"name":"greet"/, listed.stderr);
   });
 
   it('a server that others reach tells its first key once, and wants one from then on', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Queue, Task, Why } from '@opspawn/sdk';
+import { createClient, type Queue, type Why } from '@opspawn/sdk';
 import { eventually, opspawn, startOpspawn } from './opspawn-process.ts';
 
 const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
@@ -24,6 +24,7 @@ it('a queue that is paused stays so over a restart of all processes, until it is
     return {
       run,
       json,
+      client: createClient({ baseUrl: server.facts.url }),
       async [Symbol.asyncDispose]() {
         await worker[Symbol.asyncDispose]();
         await server[Symbol.asyncDispose]();
@@ -47,7 +48,7 @@ it('a queue that is paused stays so over a restart of all processes, until it is
   );
   assert.equal((await second.json<Queue>('queue', 'resume', 'default')).pause, undefined);
   await eventually('the task ran', async () => {
-    const { status } = await second.json<Task>('task', 'get', taskId);
+    const { status } = await second.client.tasks.get(taskId);
     return status === 'completed' ? status : undefined;
   });
   assert.equal((await second.run('queue', 'weight', 'default', '0')).code, 2);

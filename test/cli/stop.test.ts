@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createClient } from '@opspawn/sdk';
 import { eventually, opspawn, startOpspawn } from './opspawn-process.ts';
 
 const source = `import { defineConfig, defineFunction } from '@opspawn/ops-core';
@@ -20,8 +21,9 @@ it('SIGTERM ends a process also when a step does not heed its signal', async (t)
   const { child, facts } = await startOpspawn<{ url: string }>(['start', '--port', '0'], { cwd, env });
   const run = (...args: string[]) => opspawn(args, { cwd, env: { OPSPAWN_URL: facts.url } });
   const taskId = (await run('run', 'deaf', '--detach')).stdout.trim();
+  const { tasks } = createClient({ baseUrl: facts.url });
   await eventually('it runs', async () =>
-    /status +running/.test((await run('task', 'get', taskId)).stdout) ? true : undefined,
+    (await tasks.get(taskId)).status === 'running' ? true : undefined,
   );
   const ended = once(child, 'exit');
   child.kill('SIGTERM');

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Entry, Task, WatchEvent } from '@opspawn/sdk';
+import type { Json } from '@opspawn/agentkit';
+import { createClient, type Entry, type Task, type WatchEvent } from '@opspawn/sdk';
 import { eventually, opspawn, type Service, startOpspawn } from './opspawn-process.ts';
 
 const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
@@ -38,7 +39,11 @@ async function json<T>(...args: string[]): Promise<T[]> {
     .map((line) => JSON.parse(line) as T);
 }
 
-const task = async (id: string): Promise<Task> => (await json<Task>('task', 'get', id))[0]!;
+/** What is set up or looked up on the way costs no process. */
+const tasks = () => createClient({ baseUrl: server.facts.url }).tasks;
+const task = (id: string): Promise<Task> => tasks().get(id);
+const create = async (name: string, input?: Json): Promise<string> =>
+  (await tasks().create({ name, ...(input !== undefined && { input }) })).id;
 const submit = async (...args: string[]): Promise<string> =>
   (await run('run', ...args, '--detach')).stdout.trim();
 const until = (id: string, status: Task['status']): Promise<Task> =>
@@ -117,7 +122,7 @@ describe('opspawn run', () => {
 
 describe('opspawn task', () => {
   it('list shows a table, and with --json one task a line', async () => {
-    const id = await submit('greet', '{"who":"you"}');
+    const id = await create('greet', { who: 'you' });
     await until(id, 'completed');
     const { stdout } = await run('task', 'list', '--name', 'greet', '--limit', '3');
     const [header = '', ...rows] = stdout.trimEnd().split('\n');
@@ -137,6 +142,7 @@ describe('opspawn task', () => {
     const id = await submit('patient');
     assert.match(id, uuid);
     await until(id, 'waiting');
+    assert.deepEqual(await json<Task>('task', 'get', id), [await task(id)]);
     assert.match(
       (await run('task', 'get', id)).stdout,
       new RegExp(`waits +for signal go\\n +opspawn task signal ${id} go`),
@@ -150,7 +156,7 @@ describe('opspawn task', () => {
   });
 
   it('journal shows what is recorded, whole with --json, and goes on after a seq', async () => {
-    const id = await submit('clerk', 'add them');
+    const id = await create('clerk', 'add them');
     await until(id, 'completed');
     const { stdout } = await run('task', 'journal', id);
     assert.match(stdout, /^SEQ +AT +ATTEMPT +KIND +WHAT +TOOK +DETAIL\n1 /);
@@ -167,7 +173,7 @@ describe('opspawn task', () => {
   });
 
   it('cancel ends a waiting task, whose watcher exits with 7', async () => {
-    const id = await submit('patient');
+    const id = await create('patient');
     await until(id, 'waiting');
     const watching = run('task', 'watch', id);
     assert.equal((await run('task', 'cancel', id, '--reason', 'not needed')).code, 0);
@@ -178,7 +184,7 @@ describe('opspawn task', () => {
   });
 
   it('pause stops a task until resume', async () => {
-    const id = await submit('patient');
+    const id = await create('patient');
     await until(id, 'waiting');
     await run('task', 'pause', id);
     await until(id, 'paused');
@@ -189,7 +195,7 @@ describe('opspawn task', () => {
   });
 
   it('approve and deny decide, with a comment', async () => {
-    const ids = await Promise.all([submit('approved'), submit('approved')]);
+    const ids = await Promise.all([create('approved'), create('approved')]);
     await Promise.all(ids.map((id) => until(id, 'waiting')));
     assert.equal((await run('task', 'approve', ids[0]!, 'approval:spend', '--comment', 'fine')).code, 0);
     assert.equal((await run('task', 'deny', ids[1]!, 'approval:spend')).code, 0);
@@ -198,7 +204,7 @@ describe('opspawn task', () => {
   });
 
   it('retry makes a failed task pending again', async () => {
-    const id = await submit('fragile');
+    const id = await create('fragile');
     await until(id, 'failed');
     writeFileSync(join(cwd, 'repaired'), '');
     assert.equal((await run('task', 'retry', id)).code, 0);
@@ -206,7 +212,7 @@ describe('opspawn task', () => {
   });
 
   it('Ctrl-C while watching stops watching and leaves the task alone', async () => {
-    const id = await submit('patient');
+    const id = await create('patient');
     await until(id, 'waiting');
     const env = { OPSPAWN_URL: server.facts.url };
     const { code, stderr } = await opspawn(['task', 'watch', id], { cwd, env, interruptAt: 'waits' });
@@ -225,7 +231,7 @@ describe('an effect in doubt', () => {
     it(`waits after the worker was killed, and is resolved by ${option[0]}`, async () => {
       rmSync(join(cwd, 'paid'), { force: true });
       const died = once(worker.child, 'exit');
-      const id = await submit('deadly');
+      const id = await create('deadly');
       await died;
       assert.ok(existsSync(join(cwd, 'paid')));
       worker = await startWorker();

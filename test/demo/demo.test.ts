@@ -49,7 +49,7 @@ function assertGone(stdout: string): void {
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, `${pid} is left`);
 }
 
-describe('the demo', () => {
+describe('the demo', { concurrency: 2 }, () => {
   it('kills the worker in the middle of tools, and ends with the report, tokens, cost and a command that works', async () => {
     const { code, stdout, stderr } = await show('--data', 'data folder');
     assert.equal(code, 0, stdout + stderr);
