@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request as requestOf, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Json } from '../src/json.ts';
@@ -41,10 +41,14 @@ export async function openWireProxy(target: string): Promise<WireProxy> {
         .end(fault.body);
     }
     const { host: _, 'content-length': __, ...headers } = request.headers as Record<string, string>;
-    const answer = await fetch(`${target}${request.url}`, { method: 'POST', headers, body });
-    const said = Buffer.from(await answer.arrayBuffer());
+    // On a connection of its own: one that was kept may be closed by then.
+    const asking = requestOf(`${target}${request.url}`, { method: 'POST', headers, agent: false }).end(body);
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+    const said = Buffer.concat(await answer.toArray());
     const kept = said.subarray(0, Math.floor(said.length * (fault?.keep ?? 1)));
-    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(kept);
+    response
+      .writeHead(answer.statusCode ?? 0, { 'content-type': answer.headers['content-type'] ?? '' })
+      .end(kept);
   };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

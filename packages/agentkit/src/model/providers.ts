@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { OpspawnError } from '../errors.ts';
 import type { AiSdkModelOptions } from './ai-sdk-model.ts';
+import { fetchOverHttp as fetch } from './fetch-over-http.ts';
 
 /** Variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -35,13 +36,13 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const { createOpenAI } = await import('@ai-sdk/openai');
       const apiKey = required(environment, 'OPENAI_API_KEY');
       const baseURL = environment.OPENAI_BASE_URL ?? 'https://api.openai.com/v1';
-      return createOpenAI({ apiKey, baseURL }).responses(modelName);
+      return createOpenAI({ apiKey, baseURL, fetch }).responses(modelName);
     },
     async loadEmbedding(modelName, environment) {
       const { createOpenAI } = await import('@ai-sdk/openai');
       const apiKey = required(environment, 'OPENAI_API_KEY');
       const baseURL = environment.OPENAI_BASE_URL ?? 'https://api.openai.com/v1';
-      return createOpenAI({ apiKey, baseURL }).embedding(modelName);
+      return createOpenAI({ apiKey, baseURL, fetch }).embedding(modelName);
     },
   },
   anthropic: {
@@ -52,7 +53,7 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const { createAnthropic } = await import('@ai-sdk/anthropic');
       const apiKey = required(environment, 'ANTHROPIC_API_KEY');
       const baseURL = environment.ANTHROPIC_BASE_URL ?? 'https://api.anthropic.com/v1';
-      return createAnthropic({ apiKey, baseURL }).languageModel(modelName);
+      return createAnthropic({ apiKey, baseURL, fetch }).languageModel(modelName);
     },
   },
   google: {
@@ -64,14 +65,14 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const apiKey = required(environment, 'GOOGLE_GENERATIVE_AI_API_KEY');
       const baseURL =
         environment.GOOGLE_GENERATIVE_AI_BASE_URL ?? 'https://generativelanguage.googleapis.com/v1beta';
-      return createGoogle({ apiKey, baseURL }).languageModel(modelName);
+      return createGoogle({ apiKey, baseURL, fetch }).languageModel(modelName);
     },
     async loadEmbedding(modelName, environment) {
       const { createGoogle } = await import('@ai-sdk/google');
       const apiKey = required(environment, 'GOOGLE_GENERATIVE_AI_API_KEY');
       const baseURL =
         environment.GOOGLE_GENERATIVE_AI_BASE_URL ?? 'https://generativelanguage.googleapis.com/v1beta';
-      return createGoogle({ apiKey, baseURL }).embedding(modelName);
+      return createGoogle({ apiKey, baseURL, fetch }).embedding(modelName);
     },
   },
   openrouter: {
@@ -86,7 +87,7 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const { createOpenRouter } = await import('@openrouter/ai-sdk-provider');
       const apiKey = required(environment, 'OPENROUTER_API_KEY');
       const baseURL = environment.OPENROUTER_BASE_URL ?? 'https://openrouter.ai/api/v1';
-      return createOpenRouter({ apiKey, baseURL, compatibility: 'strict' }).chat(modelName);
+      return createOpenRouter({ apiKey, baseURL, fetch, compatibility: 'strict' }).chat(modelName);
     },
   },
   /** Any server that speaks OpenAI's chat completions: Ollama, vLLM, LM Studio, LiteLLM. */
@@ -98,14 +99,20 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
       const baseURL = required(environment, 'AGENTKIT_LLM_BASE_URL');
       const apiKey = environment.AGENTKIT_LLM_API_KEY;
-      const options = { name: 'compatible', baseURL, includeUsage: true, supportsStructuredOutputs: true };
+      const options = {
+        name: 'compatible',
+        baseURL,
+        fetch,
+        includeUsage: true,
+        supportsStructuredOutputs: true,
+      };
       return createOpenAICompatible({ ...options, ...(apiKey ? { apiKey } : {}) }).chatModel(modelName);
     },
     async loadEmbedding(modelName, environment) {
       const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
       const baseURL = required(environment, 'AGENTKIT_LLM_BASE_URL');
       const apiKey = environment.AGENTKIT_LLM_API_KEY;
-      const options = { name: 'compatible', baseURL, ...(apiKey ? { apiKey } : {}) };
+      const options = { name: 'compatible', baseURL, fetch, ...(apiKey ? { apiKey } : {}) };
       return createOpenAICompatible(options).embeddingModel(modelName);
     },
   },
