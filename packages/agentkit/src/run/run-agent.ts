@@ -10,7 +10,7 @@ import type { Message, ToolCall } from '../message.ts';
 import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
 import { withinWindow } from './run-compaction.ts';
-import { awaited, eventSinks, type RunContext } from './run-context.ts';
+import { awaited, awaitedAtStart, eventSinks, type RunContext, withMemoryInTime } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 import { guardInput, guardOutput } from './run-guardrails.ts';
 import { callModel, takeTurn } from './run-model.ts';
@@ -31,7 +31,8 @@ export async function runAgent(
 ): Promise<RunResult> {
   const sinks = eventSinks(environment);
   try {
-    const run = await openRun(agent, input, environment, sinks);
+    const { steps } = environment;
+    const run = await awaitedAtStart(agent, steps, () => openRun(agent, input, environment, sinks));
     const { state, model } = run;
     run.emitLive({ type: 'run.started', agent: agent.name, model: model.id });
     await guardInput(run);
@@ -96,7 +97,7 @@ const decisions: ReadonlySet<unknown> = new Set([
 /** From now on another agent speaks, within the limits of the first. */
 async function handOver(run: RunContext, to: AgentDefinition): Promise<void> {
   const from = run.agent.name;
-  Object.assign(run, await run.openSpeaker(to));
+  Object.assign(run, await awaited(run, `The agent ${to.name}`, run.openSpeaker(to)));
   run.limits.useModel(run.model);
   run.emitLive({ type: 'agent.changed', turn: run.state.turns, from, to: to.name });
 }
@@ -120,7 +121,7 @@ function checkCalls({ state }: RunContext, planner: Planner, calls: readonly Too
 async function finish(run: RunContext, answer: Json): Promise<Json | undefined> {
   const { first, state } = run;
   if (first.output === undefined) return answer;
-  const checked = await checkOutput(first.output, answer);
+  const checked = await awaited(run, 'The output schema', checkOutput(first.output, answer));
   if (checked.ok) return checked.value;
   if (state.repairs > 0) throw outputRefused(checked.problems);
   const decision = { do: 'call_model', messages: state.messages, offerTools: false } as const;
@@ -129,14 +130,13 @@ async function finish(run: RunContext, answer: Json): Promise<Json | undefined> 
 }
 
 async function appendToSession(run: RunContext, { memory }: RunEnvironment, session: string): Promise<void> {
-  const { steps, state, security } = run;
+  const { first, steps, state, security } = run;
   const scope = { namespace: steps.namespace, session };
   // the prompt may hold a secret too
   const added = state.added.map((message) => security.redact(message as Json) as Message);
-  await steps.run(
-    'session:append',
-    () => memory.append(scope, steps.taskId, added, forSession(state.compaction)),
-    { effect: 'idempotent' },
+  const append = () => memory.append(scope, steps.taskId, added, forSession(state.compaction));
+  await withMemoryInTime(first, steps, (bounds) =>
+    steps.run('session:append', append, { effect: 'idempotent', ...bounds }),
   );
 }
 

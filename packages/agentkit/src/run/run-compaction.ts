@@ -12,6 +12,7 @@ import { type RunContext, redactError } from './run-context.ts';
 import {
   type CallModel,
   modelTimeoutMs,
+  offeredTools,
   patienceOf,
   reserveAnswer,
   spentOn,
@@ -48,7 +49,7 @@ export async function withinWindow(run: RunContext, decision: CallModel): Promis
   const sizes = sizesOf(run);
   const sent = sentMessages(run.state, decision.messages);
   if (sizes === undefined || run.state.pendingCalls.length > 0) return { ...decision, messages: sent };
-  const tools = decision.offerTools === false ? [] : await run.tools.list();
+  const tools = decision.offerTools === false ? [] : await offeredTools(run);
   if (quickBound(run, sent, tools) <= sizes.triggerTokens) return { ...decision, messages: sent };
   const size = await measure(run, sent, tools);
   if (size.tokens <= sizes.triggerTokens) return { ...decision, messages: sent };

@@ -5,11 +5,11 @@ import type { AgentEvent, EventSink } from '../event.ts';
 import { isJson, type Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
 import type { SecurityManager } from '../security/security.ts';
-import type { Steps } from '../steps.ts';
+import type { StepOptions, Steps } from '../steps.ts';
 import { tell } from '../tell.ts';
 import type { ToolManager } from '../tool/tool.ts';
 import type { RunEnvironment } from './run-environment.ts';
-import type { RunLimits } from './run-limits.ts';
+import { type RunLimits, wallTimeExceeded, wallTimeLeftMs } from './run-limits.ts';
 import type { RunProgress } from './run-state.ts';
 import { runWithin } from './run-within.ts';
 
@@ -69,15 +69,57 @@ export async function awaited<T>(
   value: T | Promise<T>,
 ): Promise<T> {
   if (!(value instanceof Promise)) return value;
-  const remainingMs = limits.remainingMs();
+  return await withinWallTime(steps, { what, remainingMs: limits.remainingMs() }, value, () =>
+    limits.wallTimeExceeded(),
+  );
+}
+
+/** The same before there is a run: what brings its parts together is code of somebody else's too. */
+export async function awaitedAtStart<T>(
+  { limits }: AgentDefinition,
+  steps: Steps,
+  start: () => Promise<T>,
+): Promise<T> {
+  const remainingMs = wallTimeLeftMs(limits, steps);
+  const what = 'The start of the run';
+  return await withinWallTime(steps, { what, remainingMs }, start(), () =>
+    wallTimeExceeded(limits?.wallTimeMs ?? remainingMs),
+  );
+}
+
+async function withinWallTime<T>(
+  { signal }: Steps,
+  { what, remainingMs }: { what: string; remainingMs: number },
+  value: Promise<T>,
+  exceeded: () => Error,
+): Promise<T> {
   const timeoutMs = Number.isFinite(remainingMs) ? remainingMs : undefined;
-  const bounds = { what, signal: steps.signal, clock: systemClock, timeoutMs };
   try {
-    return await runWithin(bounds, () => value);
+    return await runWithin({ what, signal, clock: systemClock, timeoutMs }, () => value);
   } catch (thrown) {
-    if (thrown instanceof TimeoutError && timeoutMs !== undefined) throw limits.wallTimeExceeded();
+    if (thrown instanceof TimeoutError && timeoutMs !== undefined) throw exceeded();
     throw thrown;
   }
+}
+
+/** For a step that reads or writes the memory: a database that does not answer in this time will not. */
+const memoryTimeoutMs = 60_000;
+
+/** Bounds such a step, and says so where it was the wall time that ended it. */
+export async function withMemoryInTime<T>(
+  { limits }: AgentDefinition,
+  steps: Steps,
+  step: (options: Pick<StepOptions<T>, 'timeoutMs' | 'retry'>) => Promise<T>,
+): Promise<T> {
+  const leftMs = wallTimeLeftMs(limits, steps);
+  const bounds =
+    leftMs < memoryTimeoutMs
+      ? { timeoutMs: leftMs, retry: { maxAttempts: 1 } }
+      : { timeoutMs: memoryTimeoutMs };
+  return await step(bounds).catch((thrown) => {
+    if (thrown instanceof OpspawnError && thrown.code === 'timeout') wallTimeLeftMs(limits, steps);
+    throw thrown;
+  });
 }
 
 /** What is told of an error: enough to act on, and it does not fill a journal or a model's context. */

@@ -96,10 +96,7 @@ export class RunLimits {
   /** Wall time left, > 0 (Infinity without that limit), counted from the start of the run's first step to its last recorded result. */
   remainingMs(): number {
     this.#startedAt ??= this.#steps.history()[0]?.startedAt;
-    const usedMs = this.#startedAt === undefined ? 0 : Math.max(0, this.#steps.now() - this.#startedAt);
-    const allowedMs = this.#limits.wallTimeMs;
-    if (usedMs >= allowedMs) throw this.wallTimeExceeded(usedMs);
-    return allowedMs - usedMs;
+    return wallTimeLeftMs(this.#limits, this.#steps, this.#startedAt);
   }
 
   /** For `catch`: a time-out that came because the wall time ended is reported as what it is. */
@@ -116,8 +113,8 @@ export class RunLimits {
     };
   }
 
-  wallTimeExceeded(usedMs = this.#limits.wallTimeMs): BudgetExceededError {
-    return new BudgetExceededError('wallTimeMs', this.#limits.wallTimeMs, usedMs);
+  wallTimeExceeded(): BudgetExceededError {
+    return wallTimeExceeded(this.#limits.wallTimeMs);
   }
 
   /** Why a child task may not be started, as the number `ordinal` of this run, from 1; for the model to read. */
@@ -168,6 +165,20 @@ export class RunLimits {
     return Math.max(1, Math.floor(((allowed - used - input) * 1_000_000) / perMillion));
   }
 }
+
+/** See `RunLimits.remainingMs`. */
+export function wallTimeLeftMs(
+  { wallTimeMs: allowedMs = Number.POSITIVE_INFINITY }: Limits = {},
+  steps: Pick<Steps, 'now' | 'history'>,
+  startedAt = steps.history()[0]?.startedAt,
+): number {
+  const usedMs = startedAt === undefined ? 0 : Math.max(0, steps.now() - startedAt);
+  if (usedMs >= allowedMs) throw wallTimeExceeded(allowedMs, usedMs);
+  return allowedMs - usedMs;
+}
+
+export const wallTimeExceeded = (allowedMs: number, usedMs = allowedMs): BudgetExceededError =>
+  new BudgetExceededError('wallTimeMs', allowedMs, usedMs);
 
 const unknownPrice = (model: string): OpspawnError =>
   new OpspawnError('config_invalid', `The run has a cost limit, and the price of ${model} is unknown`, {

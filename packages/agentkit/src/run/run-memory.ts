@@ -15,6 +15,7 @@ import type { RememberScope, RunMemory } from '../memory/run-memory.ts';
 import { callsOf, type Message } from '../message.ts';
 import { blockTools } from '../tool/builtin/block-tools.ts';
 import type { Tool, ToolContext, Tools } from '../tool/tool.ts';
+import { withMemoryInTime } from './run-context.ts';
 import type { RunEnvironment, RunInput } from './run-environment.ts';
 import { type Before, type RunProgress, toolStep } from './run-state.ts';
 
@@ -61,17 +62,16 @@ async function recallSession(
 ): Promise<{ messages: readonly Message[]; from: number; compaction: Compaction | undefined }> {
   const scope = { namespace: steps.namespace, session };
   let messages: readonly Message[] | undefined;
-  const recorded = await steps.run<number | RecordedSession>(
-    'session',
-    async () => {
-      messages = await memory.messages(scope);
-      const compaction = messages.length === 0 ? undefined : await memory.compaction?.(scope);
-      const from = firstOf(messages, agent.memory?.sessionMessages);
-      const count = messages.length;
-      if (compaction === undefined && from === 0) return count;
-      return { count, ...(from > 0 && { from }), ...(compaction !== undefined && { compaction }) };
-    },
-    { effect: 'read' },
+  const read = async (): Promise<number | RecordedSession> => {
+    messages = await memory.messages(scope);
+    const compaction = messages.length === 0 ? undefined : await memory.compaction?.(scope);
+    const from = firstOf(messages, agent.memory?.sessionMessages);
+    const count = messages.length;
+    if (compaction === undefined && from === 0) return count;
+    return { count, ...(from > 0 && { from }), ...(compaction !== undefined && { compaction }) };
+  };
+  const recorded = await withMemoryInTime<number | RecordedSession>(agent, steps, (bounds) =>
+    steps.run('session', read, { effect: 'read', ...bounds }),
   );
   messages ??= await memory.messages(scope);
   const {
@@ -109,17 +109,16 @@ async function readBlocks(
   definitions: Readonly<Record<string, BlockDefinition>>,
 ): Promise<Blocks> {
   const run = scopeOf(agent, input, steps.namespace);
-  return await steps.run(
-    'memory:blocks',
-    async () => {
-      const entries = Object.entries(definitions).map(async ([name, definition]) => {
-        const scope = blockScope(definition, run);
-        const kept = scope === undefined ? undefined : (await memory.blocks(scope))[name];
-        return [name, kept ?? { text: definition.text ?? '', isFromOutside: false }] as const;
-      });
-      return Object.fromEntries(await Promise.all(entries));
-    },
-    { effect: 'read' },
+  const read = async (): Promise<Blocks> => {
+    const entries = Object.entries(definitions).map(async ([name, definition]) => {
+      const scope = blockScope(definition, run);
+      const kept = scope === undefined ? undefined : (await memory.blocks(scope))[name];
+      return [name, kept ?? { text: definition.text ?? '', isFromOutside: false }] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries));
+  };
+  return await withMemoryInTime(agent, steps, (bounds) =>
+    steps.run('memory:blocks', read, { effect: 'read', ...bounds }),
   );
 }
 

@@ -3,12 +3,12 @@ import type { Json } from '../json.ts';
 import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMessage } from '../message.ts';
 import { checkReply } from '../model/check-reply.ts';
 import { estimateTokens } from '../model/estimate-tokens.ts';
-import type { ModelReply, ModelRequest } from '../model/model.ts';
+import type { ModelReply, ModelRequest, ToolSpec } from '../model/model.ts';
 import type { PlannerDecision } from '../planner/planner.ts';
 import type { RedactedStream } from '../security/security.ts';
 import { streamOf } from '../security/strictest.ts';
 import type { BudgetAmount, RetryPolicy, StepContext, StepOptions } from '../steps.ts';
-import { type RunContext, redactError } from './run-context.ts';
+import { awaited, type RunContext, redactError } from './run-context.ts';
 import { modelStep, noProgressStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
 
 export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
@@ -125,14 +125,17 @@ export async function reserveAnswer(
 
 /** About what the call sends; 0 where nothing bounds it, and nobody has to know. */
 async function inputTokensOf(
-  { limits, tools }: RunContext,
+  run: RunContext,
   { messages, offerTools }: CallModel,
   repair: string | undefined,
 ): Promise<number> {
-  if (!limits.areBounded) return 0;
+  if (!run.limits.areBounded) return 0;
   const said = repair === undefined ? messages : [...messages, userMessage(repair)];
-  return estimateTokens({ messages: said, tools: offerTools === false ? [] : await tools.list() });
+  return estimateTokens({ messages: said, tools: offerTools === false ? [] : await offeredTools(run) });
 }
+
+export const offeredTools = (run: RunContext): Promise<readonly ToolSpec[]> =>
+  awaited(run, 'The list of tools', run.tools.list());
 
 function longestAnswer(
   { model, limits }: RunContext,
