@@ -21,7 +21,11 @@ async function runClean(t: TestContext, name: string, settings: ReturnType<typeo
   t.diagnostic(JSON.stringify(report));
 }
 
-describe('a fleet on PostgreSQL loses nothing and repeats nothing', { skip: skipWithoutPostgres }, () => {
+// A fault waits for leases most of its time.
+describe('a fleet on PostgreSQL loses nothing and repeats nothing', {
+  skip: skipWithoutPostgres,
+  concurrency: 2,
+}, () => {
   for (const name of ['kill', 'stop', 'restart', 'store-5', 'network', 'clock']) {
     it(`under ${name}`, async (t) => {
       await using database = await createTestDatabase();
