@@ -69,6 +69,8 @@ export async function awaited<T>(
   value: T | Promise<T>,
 ): Promise<T> {
   if (!(value instanceof Promise)) return value;
+  // where the run is stopped or its time is over, nobody hears it any more
+  value.catch(() => {});
   return await withinWallTime(steps, { what, remainingMs: limits.remainingMs() }, value, () =>
     limits.wallTimeExceeded(),
   );
@@ -82,7 +84,9 @@ export async function awaitedAtStart<T>(
 ): Promise<T> {
   const remainingMs = wallTimeLeftMs(limits, steps);
   const what = 'The start of the run';
-  return await withinWallTime(steps, { what, remainingMs }, start(), () =>
+  const started = start();
+  started.catch(() => {});
+  return await withinWallTime(steps, { what, remainingMs }, started, () =>
     wallTimeExceeded(limits?.wallTimeMs ?? remainingMs),
   );
 }
@@ -117,8 +121,8 @@ export async function withMemoryInTime<T>(
       ? { timeoutMs: leftMs, retry: { maxAttempts: 1 } }
       : { timeoutMs: memoryTimeoutMs };
   return await step(bounds).catch((thrown) => {
-    if (thrown instanceof OpspawnError && thrown.code === 'timeout') wallTimeLeftMs(limits, steps);
-    throw thrown;
+    const isOver = thrown instanceof OpspawnError && thrown.code === 'timeout' && leftMs < memoryTimeoutMs;
+    throw isOver && limits?.wallTimeMs !== undefined ? wallTimeExceeded(limits.wallTimeMs) : thrown;
   });
 }
 

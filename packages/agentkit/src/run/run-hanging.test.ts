@@ -78,3 +78,23 @@ describe('a part of a run that never answers', () => {
     });
   }
 });
+
+describe('a run that is stopped', () => {
+  it('leaves no rejection behind of what was under way', async () => {
+    const stopping = new AbortController();
+    const next = (): Promise<never> => {
+      stopping.abort();
+      return Promise.reject(new Error('too late'));
+    };
+    const run = agentWith({ planner: { name: 'p', next } }).run('Go', { signal: stopping.signal });
+    await assert.rejects(run, withCode('cancelled'));
+    const prepare = (): Promise<never> => next();
+    const toolManager: AgentDefinition['toolManager'] = (made) => ({ ...createToolManager(made), prepare });
+    await assert.rejects(
+      agentWith({ toolManager }).run('Go', { signal: stopping.signal }),
+      withCode('cancelled'),
+    );
+    // an unhandled rejection would be told of by now, and fail the test
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+});

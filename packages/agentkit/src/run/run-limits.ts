@@ -101,7 +101,8 @@ export class RunLimits {
 
   /** For `catch`: a time-out that came because the wall time ended is reported as what it is. */
   readonly explainTimeout = (thrown: unknown): never => {
-    if (thrown instanceof OpspawnError && thrown.code === 'timeout') this.remainingMs();
+    const isTimeout = thrown instanceof OpspawnError && thrown.code === 'timeout';
+    if (isTimeout && this.remainingMs() < clockSlackMs) throw this.wallTimeExceeded();
     throw thrown;
   };
 
@@ -179,6 +180,9 @@ export function wallTimeLeftMs(
 
 export const wallTimeExceeded = (allowedMs: number, usedMs = allowedMs): BudgetExceededError =>
   new BudgetExceededError('wallTimeMs', allowedMs, usedMs);
+
+/** A timer may fire before the clock, which counts whole ms, says that it is time. */
+const clockSlackMs = 5;
 
 const unknownPrice = (model: string): OpspawnError =>
   new OpspawnError('config_invalid', `The run has a cost limit, and the price of ${model} is unknown`, {
