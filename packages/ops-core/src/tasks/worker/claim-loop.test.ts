@@ -116,6 +116,30 @@ describe('the claim loop', () => {
     assert.deepEqual(seen.started, []);
   });
 
+  it('has slots to spare while the latest claim took all that there was, but for those that a claim may fill', async () => {
+    const { loop, seen, state } = loopOver(12, 10);
+    assert.equal(loop.spare, 0);
+    void loop.wake();
+    await turns();
+    // Ten came, which was all that it asked for; two wait for a slot.
+    assert.deepEqual([seen.limits, seen.started.length, loop.spare], [[10], 10, 0]);
+    state.free = 8;
+    loop.slotFreed();
+    await turns();
+    assert.deepEqual([seen.limits, state.free, loop.spare], [[10, 8], 6, 6]);
+    void loop.wake();
+    assert.equal(loop.spare, 5);
+    state.free = 1;
+    assert.equal(loop.spare, 0);
+    state.free = 6;
+    await turns();
+    assert.deepEqual([seen.limits, loop.spare], [[10, 8, 3], 6]);
+    state.isBroken = true;
+    void loop.wake();
+    await turns();
+    assert.equal(loop.spare, 0);
+  });
+
   it('lets others go first when it is told to', async () => {
     const { loop, seen } = loopOver(1, 1, 100);
     const woken = loop.wake();

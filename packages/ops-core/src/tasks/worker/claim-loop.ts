@@ -34,6 +34,10 @@ export class ClaimLoop {
   #isScheduled = false;
   #claiming: Promise<void> | undefined;
   #isStopped = false;
+  /** The latest claim was answered, and not full. */
+  #isCaughtUp = false;
+  /** Of the claim in flight. */
+  #limit = 0;
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
@@ -50,9 +54,16 @@ export class ClaimLoop {
     return this.#waking.promise;
   }
 
-  /** It knows of nothing to claim: the latest claim took all that there was, and nobody has woken it since. */
-  get isIdle(): boolean {
-    return !this.#isStopped && !this.#isWanted && !this.#isScheduled && this.#claiming === undefined;
+  /**
+   * Free slots for which nothing waits, as far as it knows: the latest claim took all that there was. What the claim in
+   * flight may bring, or the next one if it was woken, keeps its own.
+   */
+  get spare(): number {
+    if (this.#isStopped || !this.#isCaughtUp) return 0;
+    return Math.max(
+      0,
+      this.#options.free() - (this.#claiming === undefined ? Number(this.#isWanted) : this.#limit),
+    );
   }
 
   #yieldMs(): number {
@@ -79,8 +90,10 @@ export class ClaimLoop {
   }
 
   #claim(): void {
-    const limit = Math.min(this.#options.free(), maxClaim);
-    if (this.#isStopped || this.#claiming !== undefined || limit <= 0) return;
+    const free = this.#options.free();
+    if (this.#isStopped || this.#claiming !== undefined || free <= 0) return;
+    const limit = Math.min(this.#isCaughtUp ? Math.ceil(free / 2) : free, maxClaim);
+    this.#limit = limit;
     const waking = this.#waking;
     this.#isWanted = false;
     this.#waking = undefined;
@@ -95,11 +108,13 @@ export class ClaimLoop {
   async #claimUpTo(limit: number): Promise<boolean> {
     try {
       const tasks = await this.#options.claim(limit);
-      if (tasks.length === limit) this.#isWanted = true;
+      this.#isCaughtUp = tasks.length < limit;
+      if (!this.#isCaughtUp) this.#isWanted = true;
       else if (tasks.length === 0) this.#options.onEmpty();
       for (const task of tasks) this.#options.start(task);
       return tasks.length === limit;
     } catch (error) {
+      this.#isCaughtUp = false;
       this.#options.onError(error);
       return false;
     }

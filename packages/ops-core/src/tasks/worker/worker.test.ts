@@ -252,6 +252,25 @@ describe('claims', () => {
     assert.deepEqual(ran, [1, 0, 3, 2, 'last']);
   });
 
+  it('what a process submits to its own worker, without end, does not keep out what others submitted', async (t) => {
+    const folder = temporaryFolder(t);
+    const brief = defineFunction({
+      name: 'brief',
+      run: () => new Promise((resolve) => setTimeout(resolve, 2)),
+    });
+    const config: OpspawnConfig = { functions: [brief] };
+    const here = await openOpspawn(t, config, { folder, settings: { capacity: 2 } });
+    const there = await openOpspawn(t, {}, { folder, settings: { queues: ['other'] } });
+    const stopping = new AbortController();
+    const caller = async (): Promise<void> => {
+      while (!stopping.signal.aborted) await runTask(t, here.engine, { name: 'brief' });
+    };
+    const callers = Array.from({ length: 6 }, caller);
+    for (let task = 0; task < 5; task += 1) await runTask(t, there.engine, { name: 'brief' });
+    stopping.abort();
+    await Promise.all(callers);
+  });
+
   it('a worker without the definition gives the task back without a failure, until one has it', async (t) => {
     const folder = temporaryFolder(t);
     const greet = defineFunction({ name: 'greet', run: () => 'hello' });

@@ -228,7 +228,7 @@ class TaskWorker implements Worker {
   /** While nothing else waits that it could take: a task that others should go before is claimed in its turn. */
   #offer({ kind, name, queue }: NewTask): Offer | undefined {
     const identity = this.#membership?.current;
-    const mayTake = this.#claims.isIdle && !this.#mayHoldOthers && this.#free() > 0 && this.#yieldMs() === 0;
+    const mayTake = this.#claims.spare > 0 && !this.#mayHoldOthers && this.#yieldMs() === 0;
     if (!mayTake || identity?.holds() !== true || !this.#queues.includes(queue)) return undefined;
     return this.#options.registry.get(kind, name) === undefined ? undefined : this.#offers.make(identity.id);
   }
@@ -251,16 +251,19 @@ class TaskWorker implements Worker {
         this.#pulse.attempts().map(({ taskId, attempt }) => ({ taskId, attempt })),
       );
     }
-    this.#mayHoldOthers = true;
+    this.#mayHoldOthers = false;
     const askedAt = performance.now();
-    const tasks = await store.claim({
+    const request = {
       workerId: identity.id,
       queues: this.#queues,
       limit,
       attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
-      shares: this.#fairShare.shares(performance.now()),
+      shares: this.#fairShare.shares(askedAt),
+    };
+    const tasks = await store.claim(request).catch((thrown: unknown) => {
+      this.#mayHoldOthers = true;
+      throw thrown;
     });
-    this.#mayHoldOthers = false;
     if (tasks[0] !== undefined) this.#time.note(tasks[0].claimedAt, askedAt);
     // Claimed under an identity that was lost meanwhile: the sweep gives them to somebody.
     if (identity !== this.#membership?.current) return [];
