@@ -141,7 +141,7 @@ describe('the claim loop', () => {
   });
 
   it('lets others go first when it is told to', async () => {
-    const { loop, seen } = loopOver(1, 1, 100);
+    const { loop, seen } = loopOver(1, 1, 500);
     const woken = loop.wake();
     await turns(2);
     assert.deepEqual(seen.limits, []);
