@@ -5,7 +5,7 @@ import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { moduleUrl, OpspawnError } from '@opspawn/agentkit';
-import { localPrincipal, openNode } from '@opspawn/ops-core';
+import { type Engine, localPrincipal, openNode } from '@opspawn/ops-core';
 import type { CreateTask, Entry, Task } from '@opspawn/sdk';
 import { settingsFrom } from '../embedded.ts';
 import type { Job } from './child.ts';
@@ -115,6 +115,7 @@ async function runCrash(kill: CrashOutcome['kill'], options: CampaignOptions): P
       before: before?.entries ?? [],
       after: after.entries,
       task: after.task,
+      children: after.children,
     };
     return { kill, task: after.task, verdict: judge({ ...evidence, killedLedger, resumedLedger }) };
   });
@@ -178,23 +179,45 @@ function runChild(job: Job, { timeoutMs, signal }: CampaignOptions): Promise<Chi
   return promise;
 }
 
-/** The task and its whole journal, as they stand in the data folder. */
-async function readTask(
-  dataDir: string,
-  taskId: string | undefined,
-): Promise<{ task: Task; entries: Entry[] } | undefined> {
+interface Read {
+  task: Task;
+  entries: Entry[];
+  /** By the id of the task. */
+  children: Map<string, Entry[]>;
+}
+
+/** The task with its whole journal, and those of the tasks below it, as they stand in the data folder. */
+async function readTask(dataDir: string, taskId: string | undefined): Promise<Read | undefined> {
   if (taskId === undefined) return undefined;
   await using node = await openNode({ settings: settingsFrom({ data: dataDir, logLevel: 'silent' }) });
+  const { engine } = node;
+  const children = new Map<string, Entry[]>();
+  const parents = [taskId];
+  for (const parentId of parents) {
+    const { items } = await engine.list(localPrincipal, { parentId, limit: 1_000 });
+    for (const { id } of items) {
+      children.set(id, await readJournal(engine, id));
+      parents.push(id);
+    }
+  }
+  return {
+    task: await engine.get(localPrincipal, taskId),
+    entries: await readJournal(engine, taskId),
+    children,
+  };
+}
+
+async function readJournal(engine: Engine, taskId: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let after: number | undefined = 0; after !== undefined; ) {
-    const page: { items: Entry[]; nextAfter?: number } = await node.engine.journal(localPrincipal, taskId, {
+    const page: { items: Entry[]; nextAfter?: number } = await engine.journal(localPrincipal, taskId, {
       after,
       limit: 1_000,
     });
     entries.push(...page.items);
     after = page.nextAfter;
   }
-  return { task: await node.engine.get(localPrincipal, taskId), entries };
+  return entries;
 }
 
 const acceptedId = (lines: readonly LedgerLine[]): string | undefined =>

@@ -98,6 +98,22 @@ describe('a crash test', () => {
     assert.deepEqual(judged({ killedLedger: tries }).silent, []);
   });
 
+  it('counts what children did, in their own journals', () => {
+    const ofChild = (name: string): LedgerLine =>
+      ({
+        ...begun(name, 'once'),
+        key: keyOf(name).replace(taskId, 'child'),
+      }) as LedgerLine;
+    const twice = { killedLedger: [ofChild('pay')], resumedLedger: [ofChild('pay')] };
+    assert.deepEqual(judged(twice).silent, ['pay']);
+    const resolved = entry(1, 'doubt.resolved', 'pay', { action: 'retry', by: 'policy' });
+    // What was decided for a step of the parent was not decided for the child's.
+    assert.deepEqual(judged({ ...twice, after: [loaded, resolved, ended] }).silent, ['pay']);
+    assert.deepEqual(judged({ ...twice, children: new Map([['child', [resolved]]]) }).silent, []);
+    const doubt = entry(2, 'wait.opened', 'pay', { kind: 'doubt' });
+    assert.deepEqual(judged({ children: new Map([['child', [doubt]]]) }).inDoubt, ['pay']);
+  });
+
   it('names the steps in doubt, and the run that asked out of its turn', () => {
     const doubt = entry(2, 'wait.opened', 'pay', { kind: 'doubt' });
     assert.deepEqual(judged({ after: [loaded, doubt] }).inDoubt, ['pay']);

@@ -11,6 +11,8 @@ export interface CrashEvidence {
   before: readonly Entry[];
   after: readonly Entry[];
   task: Task;
+  /** Journals of its children, and theirs, by the id of the task. */
+  children?: ReadonlyMap<string, readonly Entry[]>;
   killedLedger: readonly LedgerLine[];
   resumedLedger: readonly LedgerLine[];
 }
@@ -30,13 +32,14 @@ export interface Verdict {
 type Begun = Extract<LedgerLine, { said: 'begun' }>;
 
 export function judge(evidence: CrashEvidence): Verdict {
-  const { before, after, task, killedLedger, resumedLedger } = evidence;
+  const { before, after, task, children = new Map(), killedLedger, resumedLedger } = evidence;
   const lost = whyLost(evidence);
+  const journals = new Map([[task.id, after], ...children]);
   return {
     ...(lost === undefined ? {} : { lost }),
     repeated: [...ranAgain(before, after, resumedLedger.filter(isOf(task))), ...recordedTwice(after)],
-    silent: silentEffects(after, [...killedLedger, ...resumedLedger]),
-    inDoubt: after.flatMap((entry) => (isOpenedDoubt(entry) ? [labelOf(entry)] : [])),
+    silent: silentEffects(journals, [...killedLedger, ...resumedLedger]),
+    inDoubt: [...journals.values()].flat().filter(isOpenedDoubt).map(labelOf),
     outOfTurn: task.error?.code === 'io_outside_step',
   };
 }
@@ -72,13 +75,22 @@ function recordedTwice(after: readonly Entry[]): string[] {
   );
 }
 
-function silentEffects(after: readonly Entry[], ledger: readonly LedgerLine[]): string[] {
-  const decided = new Set(after.filter(({ type }) => type === 'doubt.resolved').map(identityHash));
+function silentEffects(
+  journals: ReadonlyMap<string, readonly Entry[]>,
+  ledger: readonly LedgerLine[],
+): string[] {
+  const decided = new Set(
+    [...journals].flatMap(([taskId, entries]) =>
+      entries
+        .filter(({ type }) => type === 'doubt.resolved')
+        .map((entry) => `${taskId}:${identityHash(entry)}`),
+    ),
+  );
   const firstTries = ledger
     .filter(isBegun)
     .filter(({ effect, tryNumber }) => effect === 'once' && tryNumber === 1);
   return [...Map.groupBy(firstTries, ({ key }) => key)].flatMap(([key, begins]) =>
-    begins.length > 1 && !decided.has(keyHash(key)) ? [begins[0]?.name ?? key] : [],
+    begins.length > 1 && !decided.has(key) ? [begins[0]?.name ?? key] : [],
   );
 }
 
