@@ -28,8 +28,7 @@ const testFiles = [
   'test/**/*.test.ts',
   '{packages,examples}/**/*.test.ts',
 ];
-/** Many files wait for processes and leases half of their time. */
-const concurrency = Math.min(availableParallelism() + 1, 6);
+const concurrency = Math.max(2, Math.min(availableParallelism(), 6));
 const timeoutMs = 10 * 60_000;
 
 function findTestFiles(selections: readonly string[]): string[] {
