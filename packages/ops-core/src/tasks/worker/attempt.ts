@@ -65,10 +65,12 @@ export class Attempt implements TaskPort {
   #lastSeq: number;
   #writing: Promise<unknown> = Promise.resolve();
   #stopCause: StopCause | undefined;
+  /** By the store's clock, which was set: whoever sweeps may give the task to another attempt by now. */
+  #isOverdue = false;
 
   constructor({ task, store, live, holdsLease, now, childTask }: AttemptOptions) {
     this.task = task;
-    this.holdsLease = holdsLease;
+    this.holdsLease = () => !this.#isOverdue && holdsLease();
     this.now = now;
     this.#store = store;
     this.#live = live;
@@ -225,8 +227,10 @@ export class Attempt implements TaskPort {
 
   async #write(write: OwnedWrite): Promise<WriteResults[OwnedWrite['op']]> {
     const result = await this.untilAvailable(() => this.#store.write(write));
-    if (result.ok) this.#noteWritten(write);
-    else if (result.reason === 'lost') this.stop('lease_lost', leaseLost(this.taskId));
+    if (result.ok) {
+      this.#noteWritten(write);
+      if (result.at >= this.task.deadlineAt) this.#isOverdue = true;
+    } else if (result.reason === 'lost') this.stop('lease_lost', leaseLost(this.taskId));
     return result;
   }
 
