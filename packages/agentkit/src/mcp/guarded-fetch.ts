@@ -1,9 +1,8 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { BlockList, isIP } from 'node:net';
-import { Readable } from 'node:stream';
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
+import { responseOf } from '../http/response-of.ts';
+import { sendRequest } from '../http/send-request.ts';
 import {
   checkedAddress,
   type HostAddress,
@@ -88,32 +87,16 @@ const asInit = async (request: Request): Promise<RequestInit> => ({
 });
 
 /** Connects to the checked address: the name is not resolved again. */
-async function askAt(url: URL, { address, family }: HostAddress, request: Request): Promise<Response> {
-  const sent = Buffer.from(await request.arrayBuffer());
+async function askAt(url: URL, at: HostAddress, request: Request): Promise<Response> {
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(elsewhereMs)]);
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const asking = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
-      method: request.method,
-      headers: { ...Object.fromEntries(request.headers), 'accept-encoding': 'identity' },
-      agent: false,
-      signal,
-      lookup: (_host, { all }, found) => {
-        if (all === true) found(null, [{ address, family }]);
-        else found(null, address, family);
-      },
-    });
-    asking.on('response', resolve);
-    asking.on('error', (cause) => reject(signal.aborted ? signal.reason : cause));
-    asking.end(sent);
+  const answer = await sendRequest(url, {
+    method: request.method,
+    headers: { ...Object.fromEntries(request.headers), 'accept-encoding': 'identity' },
+    ...(request.body !== null && { body: await request.text() }),
+    signal,
+    at,
   });
-  const { statusCode: status = 502, headersDistinct } = answer;
-  const headers = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
-    values.map((value): [string, string] => [name, value]),
-  );
-  const isEmpty = [101, 204, 205, 304].includes(status);
-  if (isEmpty) answer.resume();
-  const body = isEmpty ? null : (Readable.toWeb(answer) as unknown as ReadableStream);
-  const response = new Response(body, { status, headers });
+  const response = responseOf(answer, signal);
   Object.defineProperty(response, 'url', { value: url.href });
   return response;
 }

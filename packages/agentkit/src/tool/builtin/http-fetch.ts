@@ -1,8 +1,8 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import { z } from 'zod';
 import { OpspawnError } from '../../errors.ts';
+import { sendRequest } from '../../http/send-request.ts';
 import { defineTool } from '../define-tool.ts';
 import { checkedAddress, type HostAddress, type Resolve, rangesOf, resolveByDns } from './public-address.ts';
 
@@ -77,26 +77,14 @@ const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '').r
 const fitsHost = (pattern: string, host: string): boolean =>
   pattern.startsWith('*.') ? host.endsWith(pattern.slice(1)) : host === pattern;
 
-/** Connects to the checked address: the name is not resolved again. Agents of its own, so that no proxy of the process is used. */
-function get(url: URL, { address, family }: HostAddress, signal: AbortSignal): Promise<IncomingMessage> {
-  const isSecure = url.protocol === 'https:';
-  const agent = isSecure ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false });
-  return new Promise((resolve, reject) => {
-    const request = (isSecure ? httpsRequest : httpRequest)(url, {
-      agent,
-      signal,
-      headers: { accept: 'text/*, application/json;q=0.9, */*;q=0.1', 'accept-encoding': 'identity' },
-      lookup: (_host, { all }, found) => {
-        if (all === true) found(null, [{ address, family }]);
-        else found(null, address, family);
-      },
-    });
-    request.on('response', resolve);
-    request.on('error', (cause) =>
-      reject(signal.aborted ? signal.reason : failed(`${url.host}: ${cause.message}`, cause)),
-    );
-    request.end();
-  });
+/** Connects to the checked address: the name is not resolved again. */
+async function get(url: URL, at: HostAddress, signal: AbortSignal): Promise<IncomingMessage> {
+  const headers = { accept: 'text/*, application/json;q=0.9, */*;q=0.1', 'accept-encoding': 'identity' };
+  try {
+    return await sendRequest(url, { headers, signal, at });
+  } catch (cause) {
+    throw signal.aborted ? signal.reason : failed(`${url.host}: ${(cause as Error).message}`, cause);
+  }
 }
 
 /** The text of an answer up to the limit. The rest is not waited for. */

@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+
+/** Statuses whose answers have no body (Fetch standard, 2.2.3). */
+const emptyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** Nothing is asked to be encoded; some servers do it all the same. */
+const decoders: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  zstd: createZstdDecompress,
+};
+
+/**
+ * The answer as `fetch` gives it, with a body that is read as it comes. What breaks the body is a `TypeError: terminated` with
+ * its `cause`, or the signal's reason. Throws what no `Response` can be made of.
+ */
+export function responseOf(answer: IncomingMessage, signal: AbortSignal | undefined): Response {
+  const { statusCode: status = 0, statusMessage: statusText = '', rawHeaders } = answer;
+  const headers = new Headers();
+  for (let index = 0; index < rawHeaders.length; index += 2)
+    headers.append(rawHeaders[index] as string, rawHeaders[index + 1] as string);
+  const isEmpty = emptyStatuses.has(status);
+  if (isEmpty) answer.resume();
+  try {
+    return new Response(isEmpty ? null : bodyOf(decoded(answer), signal), { status, statusText, headers });
+  } catch (cause) {
+    answer.destroy();
+    throw cause;
+  }
+}
+
+function decoded(answer: IncomingMessage): Readable {
+  const decoder = decoders[answer.headers['content-encoding']?.trim().toLowerCase() ?? '']?.();
+  if (decoder === undefined) return answer;
+  answer.on('error', (cause) => decoder.destroy(cause));
+  decoder.on('close', () => answer.destroy());
+  return answer.pipe(decoder) as typeof decoder;
+}
+
+function bodyOf(source: Readable, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      source.on('data', (chunk: Buffer) => {
+        controller.enqueue(chunk);
+        if ((controller.desiredSize ?? 0) <= 0) source.pause();
+      });
+      source.on('end', () => controller.close());
+      source.on('error', (cause) =>
+        controller.error(signal?.aborted ? signal.reason : new TypeError('terminated', { cause })),
+      );
+      source.pause();
+    },
+    pull: () => void source.resume(),
+    cancel: () => void source.destroy(),
+  });
+}
