@@ -317,7 +317,7 @@ export interface WorkerInfo {
 
 /**
  * A worker of this process would begin a task that is being submitted. It then need not be put into a queue, looked for
- * and taken out of it: it is created as claimed, where nothing is against it. One of the methods is called, once.
+ * and taken out of it: it is created as claimed, where nothing is against it.
  */
 export interface Offer {
   readonly workerId: string;
@@ -325,7 +325,7 @@ export interface Offer {
   readonly attemptTimeoutMs: number;
   /** The task was created, and the worker has it. */
   begin(task: ClaimedTask): void;
-  /** It does not have the task. `isUnclear`: it may have it, as the answer was lost; see `giveBackOthers`. */
+  /** Always called, last. `isUnclear`: if it was not told to begin, it may have the task all the same: see `giveBackOthers`. */
   end(isUnclear: boolean): void;
 }
 

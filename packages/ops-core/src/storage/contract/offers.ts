@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { endingMs } from '../claim-request.ts';
-import type { ClaimedTask, Store, StoreListener } from '../store.ts';
 import {
   attemptTimeoutMs,
   claim,
@@ -9,6 +8,7 @@ import {
   namespace,
   newTask,
   newWorker,
+  offering,
   queue,
   readyIds,
   release,
@@ -18,38 +18,13 @@ import {
   task,
 } from './scenario.ts';
 
-/** Offers to begin whatever is asked for, and notes what comes of it and what is heard. */
-function offerAll(store: Store, workerId: string) {
-  const seen = {
-    asked: 0,
-    begun: [] as ClaimedTask[],
-    ended: [] as boolean[],
-    rung: 0,
-    changed: [] as string[],
-  };
-  const offer: StoreListener['offer'] = () => {
-    seen.asked += 1;
-    return {
-      workerId,
-      attemptTimeoutMs,
-      begin: (begun) => seen.begun.push(begun),
-      end: (isUnclear) => seen.ended.push(isUnclear),
-    };
-  };
-  const ready = () => {
-    seen.rung += 1;
-  };
-  store.listen({ offer, ready, changed: (ids) => seen.changed.push(...ids), posted: () => {} });
-  return seen;
-}
-
 export const offerCases: readonly StoreCase[] = [
   {
     promise:
       'a task that a worker offers to begin is that worker’s as it is created, as if it had been claimed',
     async run({ store }) {
       const workerId = await newWorker(store);
-      const seen = offerAll(store, workerId);
+      const seen = offering(store, workerId);
       const taskId = await submit(store, { input: '{"a":1}', options: '{}', kind: 'agent', name: 'helper' });
       const { createdAt } = await task(store, taskId);
       const [begun] = seen.begun;
@@ -82,7 +57,7 @@ export const offerCases: readonly StoreCase[] = [
   {
     promise: 'a task that was begun at once has its own limits of time',
     async run({ store }) {
-      const seen = offerAll(store, await newWorker(store));
+      const seen = offering(store, await newWorker(store));
       await submit(store, { attemptTimeoutMs: 50 });
       await submit(store, { timeoutMs: 1000 });
       const [short, whole] = seen.begun;
@@ -96,7 +71,7 @@ export const offerCases: readonly StoreCase[] = [
   {
     promise: 'nobody is asked to begin a task that waits for a turn, a limit, a time or its parent',
     async run({ store }) {
-      const seen = offerAll(store, await newWorker(store));
+      const seen = offering(store, await newWorker(store));
       await submit(store, { sessionId: 'session' });
       await submit(store, { limits: [{ key: 'key', maxRunning: 1 }] });
       await submit(store, { dueAt: (await store.now()) + 1000 });
@@ -108,7 +83,7 @@ export const offerCases: readonly StoreCase[] = [
   {
     promise: 'a task of a paused queue, or of a worker without a lease, waits for its turn',
     async run({ store, advance }) {
-      const seen = offerAll(store, await newWorker(store));
+      const seen = offering(store, await newWorker(store));
       await store.changeQueue(namespace, queue, { pause: { by: 'ada' } });
       const held = await submit(store);
       const elsewhere = await submit(store, { namespace: 'other' });
@@ -128,7 +103,7 @@ export const offerCases: readonly StoreCase[] = [
   {
     promise: 'a task that was there already is not begun again',
     async run({ store }) {
-      const seen = offerAll(store, await newWorker(store));
+      const seen = offering(store, await newWorker(store));
       const first = newTask({ idempotencyKey: 'key', requestDigest: 'a' });
       const submitAs = (changes: Parameters<typeof newTask>[0]) =>
         store.write({ op: 'submit', task: newTask({ ...first, ...changes }) });
@@ -149,7 +124,7 @@ export const offerCases: readonly StoreCase[] = [
     promise: 'of many that are submitted at once each is begun once, and a broken one among them spoils none',
     async run({ store }) {
       const workerId = await newWorker(store);
-      const seen = offerAll(store, workerId);
+      const seen = offering(store, workerId);
       const broken = newTask({ input: 5n as unknown as string, name: undefined as unknown as string });
       const submitting = Array.from({ length: 60 }, () => submit(store));
       await assert.rejects(store.write({ op: 'submit', task: broken }));
@@ -168,7 +143,7 @@ export const offerCases: readonly StoreCase[] = [
     promise: 'what was begun at once is put off, taken over and given back as anything else',
     async run({ store, advance }) {
       const workerId = await newWorker(store);
-      const seen = offerAll(store, workerId);
+      const seen = offering(store, workerId);
       const [putOff, unknown, left] = [await submit(store), await submit(store), await submit(store)];
       const [first] = seen.begun;
       assert.ok(first);

@@ -9,6 +9,7 @@ import type {
   Owner,
   Store,
   StoredWait,
+  StoreListener,
   SubmitResult,
   TaskRow,
 } from '../store.ts';
@@ -129,3 +130,28 @@ export async function task(store: Store, taskId: string): Promise<TaskRow> {
 export const status = async (store: Store, taskId: string) => (await task(store, taskId)).status;
 
 export const lost = { ok: false, reason: 'lost' };
+
+/** Offers to begin whatever is asked for, and notes what comes of it and what is heard. */
+export function offering(store: Store, workerId: string) {
+  const seen = {
+    asked: 0,
+    begun: [] as ClaimedTask[],
+    ended: [] as boolean[],
+    rung: 0,
+    changed: [] as string[],
+  };
+  const offer: StoreListener['offer'] = () => {
+    seen.asked += 1;
+    return {
+      workerId,
+      attemptTimeoutMs,
+      begin: (begun) => seen.begun.push(begun),
+      end: (isUnclear) => seen.ended.push(isUnclear),
+    };
+  };
+  const ready = () => {
+    seen.rung += 1;
+  };
+  store.listen({ offer, ready, changed: (ids) => seen.changed.push(...ids), posted: () => {} });
+  return seen;
+}

@@ -1,5 +1,6 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import type { ClaimedTask } from '../store.ts';
+import { endingMs } from '../claim-request.ts';
+import type { ClaimedTask, NewTask, Offer } from '../store.ts';
 
 type Optional = 'input' | 'options' | 'sessionId' | 'parentId' | 'taskDeadlineAt';
 /** Columns that may be null. */
@@ -16,6 +17,38 @@ export function withColumns(
   if (parentId !== null) claimed.parentId = parentId;
   if (taskDeadlineAt !== null) claimed.taskDeadlineAt = taskDeadlineAt;
   return claimed;
+}
+
+/** Of a task that was created as claimed. `deadlineAt`: of the whole task, Unix ms. */
+export function begunTask(
+  task: NewTask,
+  { workerId, attemptTimeoutMs }: Offer,
+  { at, deadlineAt }: { at: number; deadlineAt: number | undefined },
+): ClaimedTask {
+  const attemptEnd = at + (task.attemptTimeoutMs ?? attemptTimeoutMs);
+  const claimed: ClaimedTask = {
+    taskId: task.id,
+    attempt: 1,
+    workerId,
+    failures: 0,
+    namespace: task.namespace,
+    kind: task.kind,
+    name: task.name,
+    queue: task.queue,
+    createdAt: at,
+    lastSeq: 0,
+    hasInbox: false,
+    claimedAt: at,
+    deadlineAt: deadlineAt === undefined ? attemptEnd : Math.min(attemptEnd, deadlineAt + endingMs),
+  };
+  const { input = null, options = null } = task;
+  return withColumns(claimed, {
+    input,
+    options,
+    sessionId: null,
+    parentId: null,
+    taskDeadlineAt: deadlineAt ?? null,
+  });
 }
 
 export const leaseLost = (workerId: string): OpspawnError =>

@@ -1,14 +1,10 @@
 import { endingMs } from '../../claim-request.ts';
-import { claimedAtBirth } from '../../offers.ts';
+import { begunTask } from '../../rows/claimed-task.ts';
 import type { NewTask, Offer, SubmitResult } from '../../store.ts';
 import type { Turn } from '../../turn.ts';
 import { int4Array, int8Array, textArray, uuidArray } from '../database/binary-array.ts';
 import { type Statement, statement } from '../database/connections.ts';
 import type { PlainWrite } from './plain-write.ts';
-
-/** Nothing else has to be looked at: no turn in a session, no parent, no limit. */
-export const isPlainSubmit = (task: NewTask): boolean =>
-  task.sessionId === undefined && task.parentId === undefined && task.limits === undefined;
 
 /** A task that a worker of this process would begin. */
 export interface Submission {
@@ -95,9 +91,9 @@ const begunSubmits = { plain: submitOf(begun, ''), withKeys: submitOf(begun, 'on
 const hasKeys = (tasks: readonly NewTask[]): boolean =>
   tasks.some(({ idempotencyKey }) => idempotencyKey !== undefined);
 
-/** Unix ms; Infinity for a task without a deadline. */
-export const deadlineOf = ({ deadlineAt, timeoutMs }: NewTask, createdAt: number): number =>
-  deadlineAt ?? (timeoutMs === undefined ? Number.POSITIVE_INFINITY : createdAt + timeoutMs);
+/** Of the whole task, Unix ms. */
+const deadlineOf = ({ deadlineAt, timeoutMs }: NewTask, createdAt: number): number | undefined =>
+  deadlineAt ?? (timeoutMs === undefined ? undefined : createdAt + timeoutMs);
 const keyOf = (task: NewTask): string => task.idempotencyKey ?? '';
 
 /**
@@ -130,9 +126,10 @@ export const begunSubmit: PlainWrite<Submission, SubmitResult, Row> = {
     return submissions.map(({ task, offer }) => {
       if (!isMade(task)) return undefined;
       if (!isRunning(task)) return created(task, at, turn);
+      const deadlineAt = deadlineOf(task, at);
       turn.changed.push(task.id);
-      turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at));
-      turn.begun.push({ offer, task: claimedAtBirth(task, offer, { at, deadlineAt: deadlineOf(task, at) }) });
+      turn.dueAt = Math.min(turn.dueAt, deadlineAt ?? turn.dueAt);
+      turn.begun.push({ offer, task: begunTask(task, offer, { at, deadlineAt }) });
       return { taskId: task.id, outcome: 'created', createdAt: at };
     });
   },
@@ -149,7 +146,7 @@ function inList(ids: readonly string[] | null): (task: NewTask) => boolean {
 function created(task: NewTask, at: number, turn: Turn): SubmitResult {
   if ((task.dueAt ?? 0) <= at) turn.ready.add(task.queue);
   else turn.dueAt = Math.min(turn.dueAt, task.dueAt ?? turn.dueAt);
-  turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at));
+  turn.dueAt = Math.min(turn.dueAt, deadlineOf(task, at) ?? turn.dueAt);
   return { taskId: task.id, outcome: 'created', createdAt: at };
 }
 

@@ -1,4 +1,4 @@
-import { offerFor } from '../../offers.ts';
+import { isIndependent, offerFor } from '../../offers.ts';
 import type {
   AppendWrite,
   FinishWrite,
@@ -18,7 +18,7 @@ import { isPlainAppend, plainAppend } from './append.ts';
 import { Batches } from './batches.ts';
 import { isPlainFinish, plainFinish } from './finish.ts';
 import type { PlainWrite } from './plain-write.ts';
-import { begunSubmit, isPlainSubmit, plainSubmit, type Submission } from './submit.ts';
+import { begunSubmit, plainSubmit, type Submission } from './submit.ts';
 import { encodeExpiries, encodeWrites, noteTold, type OverdueTask, writeAll } from './write-all.ts';
 
 export interface WritesParts {
@@ -54,7 +54,7 @@ export class Writes implements AsyncDisposable {
 
   async write<W extends Write>(write: W): Promise<WriteResults[W['op']]> {
     const result =
-      write.op === 'submit' && isPlainSubmit(write.task)
+      write.op === 'submit' && isIndependent(write.task)
         ? await this.#submit(write)
         : ((await this.#writePlain(write)) ?? (await this.#writeAny(write)));
     return result as WriteResults[W['op']];
@@ -62,7 +62,7 @@ export class Writes implements AsyncDisposable {
 
   /** In one transaction; in one of its own those that were there before. */
   async submitMany(tasks: readonly NewTask[]): Promise<readonly SubmitResult[]> {
-    const results = tasks.every(isPlainSubmit) ? await this.#commitPlain(plainSubmit, tasks) : [];
+    const results = tasks.every(isIndependent) ? await this.#commitPlain(plainSubmit, tasks) : [];
     const left = tasks.filter((_, index) => results[index] === undefined);
     if (left.length === 0) return results as SubmitResult[];
     const others = await this.#commit(left.map((task) => ({ op: 'submit', task }))).catch(

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { queueState } from '../../../domain/task-state.ts';
-import { claimedAtBirth } from '../../offers.ts';
+import { begunTask } from '../../rows/claimed-task.ts';
 import type { NewTask, Offer } from '../../store.ts';
 import type { Turn } from '../../turn.ts';
 import { prepare } from '../database/statement.ts';
@@ -28,10 +28,7 @@ export function prepareBegin(database: DatabaseSync, holdsLease: HoldsLease): Be
   return (turn, task, offer, deadlineAt) => {
     const { id, namespace, queue, priority } = task;
     if (!holdsLease(offer.workerId) || pause.get(namespace, queue) !== undefined) return false;
-    const claimed = claimedAtBirth(task, offer, {
-      at: turn.at,
-      deadlineAt: deadlineAt ?? Number.POSITIVE_INFINITY,
-    });
+    const claimed = begunTask(task, offer, { at: turn.at, deadlineAt });
     insert.get(id, queue, priority, turn.at, namespace, offer.workerId, claimed.deadlineAt);
     if (deadlineAt !== undefined) {
       setDeadline.get(id, deadlineAt);
