@@ -17,6 +17,7 @@ interface CheckResult {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const path = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`;
 
 /** What an earlier check found out of what has not changed since. */
 const tsc = (project: string, name: string): Check['command'] => {
@@ -44,7 +45,8 @@ async function runCheck({ name, command: [program, ...args] }: Check): Promise<C
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const child = spawn(program, args, {
     cwd: root,
-    env: { ...env, PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}` },
+    // tsc is a Go program: without garbage collection, which so short a run does not need, it takes a fifth less.
+    env: { ...env, ...(program === 'tsc' ? { GOGC: 'off' } : {}), PATH: path },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = new Promise<number | null>((resolve, reject) => {
