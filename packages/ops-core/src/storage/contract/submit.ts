@@ -90,6 +90,38 @@ export const submitCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'tasks that are submitted together have in common only what they were given alike',
+    async run({ store }) {
+      const own = {
+        name: 'half a pair \ud83d',
+        kind: 'agent',
+        queue: 'b',
+        priority: 3,
+        options: '{"retry":{}}',
+      } as const;
+      const times = { dueAt: 4_102_444_800_000, deadlineAt: 4_102_444_900_000 };
+      for (const changes of [
+        [own, own],
+        [own, {}],
+        [{}, own],
+        [own, times],
+        [times, times],
+        [times, {}],
+        [{}, { options: own.options }],
+        [{}, {}],
+      ]) {
+        const tasks = changes.map((change, index) => newTask({ ...change, input: `${index}` }));
+        await store.submitMany(tasks);
+        for (const given of tasks) {
+          const row = await task(store, given.id);
+          assert.deepEqual({ ...row, ...given, name: row.name }, row);
+          assert.equal(row.name, given.name.toWellFormed());
+          for (const key of ['dueAt', 'deadlineAt', 'options'] as const) assert.equal(row[key], given[key]);
+        }
+      }
+    },
+  },
+  {
     promise: 'tasks submitted at the same time are all there',
     async run({ store }) {
       const ids = await Promise.all(Array.from({ length: 200 }, () => submit(store)));

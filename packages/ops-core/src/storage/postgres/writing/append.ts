@@ -1,5 +1,5 @@
-import type { AppendWrite, OwnedResult } from '../../store.ts';
-import { int4Array, textArray, uuidArray } from '../database/binary-array.ts';
+import type { AppendWrite, NewEntry, OwnedResult, Owner } from '../../store.ts';
+import { alike, BatchRows, own } from '../database/batch-rows.ts';
 import { statement } from '../database/connections.ts';
 import { byOwner, checkStepNames } from './owner.ts';
 import type { PlainWrite } from './plain-write.ts';
@@ -9,13 +9,31 @@ export const isPlainAppend = ({ entries, takes, children, posts }: AppendWrite):
 
 type Row = [written: number, at: number, indexes: readonly number[] | null];
 
+interface Appended {
+  readonly index: number;
+  readonly owner: Owner;
+  readonly entry: NewEntry;
+}
+
+const appended = new BatchRows<Appended>(3, [
+  own('index', 'int4', ({ index }) => index),
+  own('task_id', 'uuid', ({ owner }) => owner.taskId),
+  alike('attempt', 'int4', ({ owner }) => owner.attempt),
+  alike('worker_id', 'text', ({ owner }) => owner.workerId),
+  own('seq', 'int4', ({ entry }) => entry.seq),
+  alike('type', 'text', ({ entry }) => entry.type),
+  alike('branch', 'text', ({ entry }) => entry.branch),
+  alike('name', 'text', ({ entry }) => entry.name),
+  alike('count', 'int4', ({ entry }) => entry.count),
+  alike('asked', 'int4', ({ entry }) => entry.asked),
+  own('data', 'text', ({ entry }) => entry.data),
+]);
+
 const append = statement<Row>(
   'append',
   `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      owned as (
-       select x.* from unnest($3::int[], $4::uuid[], $5::int[], $6::text[], $7::int[], $8::text[], $9::text[],
-         $10::text[], $11::int[], $12::int[], $13::text[]) as x (index, task_id, attempt, worker_id, seq, type, branch,
-         name, count, asked, data)
+       select x.* from ${appended.sql}
        join queue q on q.task_id = x.task_id and q.attempt = x.attempt and q.worker_id = x.worker_id and q.state = 1
        for no key update of q
      ),
@@ -33,24 +51,10 @@ export const plainAppend: PlainWrite<AppendWrite, OwnedResult, Row> = {
   sort: byOwner,
   encode(writes, floor) {
     for (const write of writes) checkStepNames(write);
-    const rows = writes.flatMap(({ owner, entries }, index) =>
-      entries.map((entry) => ({ index, owner, entry })),
+    const entries = writes.flatMap((write, index) =>
+      write.entries.map((entry) => ({ index, owner: write.owner, entry })),
     );
-    return [
-      floor,
-      rows.length,
-      int4Array(rows.map(({ index }) => index)),
-      uuidArray(rows.map(({ owner }) => owner.taskId)),
-      int4Array(rows.map(({ owner }) => owner.attempt)),
-      textArray(rows.map(({ owner }) => owner.workerId)),
-      int4Array(rows.map(({ entry }) => entry.seq)),
-      textArray(rows.map(({ entry }) => entry.type)),
-      textArray(rows.map(({ entry }) => entry.branch)),
-      textArray(rows.map(({ entry }) => entry.name)),
-      int4Array(rows.map(({ entry }) => entry.count)),
-      int4Array(rows.map(({ entry }) => entry.asked)),
-      textArray(rows.map(({ entry }) => entry.data)),
-    ];
+    return [floor, entries.length, ...appended.encode(entries)];
   },
   answer([, at, indexes], writes, turn) {
     const written = indexes === null ? undefined : new Set(indexes);

@@ -1,7 +1,7 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import { errorCodeOf } from '../../rows/error-code.ts';
 import type { FinishWrite, NewEntry, OwnedResult } from '../../store.ts';
-import { int4Array, textArray, uuidArray } from '../database/binary-array.ts';
+import { alike, BatchRows, own } from '../database/batch-rows.ts';
 import { statement } from '../database/connections.ts';
 import { byOwner } from './owner.ts';
 import type { PlainWrite } from './plain-write.ts';
@@ -11,12 +11,28 @@ export const isPlainFinish = ({ entries, takes, children, posts }: FinishWrite):
 
 type Row = [ended: number, at: number, indexes: readonly number[] | null];
 
+interface Ending {
+  readonly write: FinishWrite;
+  readonly entry: NewEntry;
+}
+
+const endings = new BatchRows<Ending>(3, [
+  own('index', 'int4', (_, index) => index),
+  own('task_id', 'uuid', ({ write }) => write.owner.taskId),
+  alike('attempt', 'int4', ({ write }) => write.owner.attempt),
+  alike('worker_id', 'text', ({ write }) => write.owner.workerId),
+  alike('status', 'text', ({ write }) => write.status),
+  alike('seq', 'int4', ({ entry }) => entry.seq),
+  alike('asked', 'int4', ({ entry }) => entry.asked),
+  own('data', 'text', ({ entry }) => entry.data),
+  alike('error_code', 'text', ({ write, entry }) => (write.status === 'failed' ? errorCodeOf(entry) : null)),
+]);
+
 const finish = statement<Row>(
   'finish',
   `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      owned as (
-       delete from queue q using unnest($3::int[], $4::uuid[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[],
-         $10::text[], $11::text[]) as x (index, task_id, attempt, worker_id, status, seq, asked, data, error_code)
+       delete from queue q using ${endings.sql}
        where q.task_id = x.task_id and q.attempt = x.attempt and q.worker_id = x.worker_id and q.state = 1
          and q.parent_id is null and q.session_id is null and not q.has_children and q.limits is null
          and not exists (select from journal j where j.task_id = x.task_id and j.seq >= x.seq)
@@ -35,22 +51,11 @@ const finish = statement<Row>(
 export const plainFinish: PlainWrite<FinishWrite, OwnedResult, Row> = {
   statement: () => finish,
   sort: byOwner,
-  encode(writes, floor) {
-    const rows = writes.map((write) => ({ ...write, entry: terminalEntry(write) }));
-    return [
-      floor,
-      rows.length,
-      int4Array(rows.map((_, index) => index)),
-      uuidArray(rows.map(({ owner }) => owner.taskId)),
-      int4Array(rows.map(({ owner }) => owner.attempt)),
-      textArray(rows.map(({ owner }) => owner.workerId)),
-      textArray(rows.map(({ status }) => status)),
-      int4Array(rows.map(({ entry }) => entry.seq)),
-      int4Array(rows.map(({ entry }) => entry.asked)),
-      textArray(rows.map(({ entry }) => entry.data)),
-      textArray(rows.map(({ status, entry }) => (status === 'failed' ? errorCodeOf(entry) : null))),
-    ];
-  },
+  encode: (writes, floor) => [
+    floor,
+    writes.length,
+    ...endings.encode(writes.map((write) => ({ write, entry: terminalEntry(write) }))),
+  ],
   answer([, at, indexes], writes, turn) {
     const ended = indexes === null ? undefined : new Set(indexes);
     return writes.map(({ owner }, index) => {

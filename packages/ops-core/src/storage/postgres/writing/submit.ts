@@ -2,7 +2,7 @@ import { endingMs } from '../../claim-request.ts';
 import { begunTask } from '../../rows/claimed-task.ts';
 import type { NewTask, Offer, SubmitResult } from '../../store.ts';
 import type { Turn } from '../../turn.ts';
-import { int4Array, int8Array, textArray, uuidArray } from '../database/binary-array.ts';
+import { alike, BatchRows, own } from '../database/batch-rows.ts';
 import { type Statement, statement } from '../database/connections.ts';
 import type { PlainWrite } from './plain-write.ts';
 
@@ -14,6 +14,28 @@ export interface Submission {
 
 /** `ids`: what was made; null for all. `running`: what of that the worker has; null for all. */
 type Row = [made: number, at: number, ids: readonly string[] | null, running: readonly string[] | null];
+
+const submitted = new BatchRows<NewTask>(3, [
+  alike('namespace', 'text', (task) => task.namespace),
+  own('id', 'uuid', (task) => task.id),
+  alike('kind', 'text', (task) => task.kind),
+  alike('name', 'text', (task) => task.name),
+  alike('queue', 'text', (task) => task.queue),
+  alike('priority', 'int4', (task) => task.priority),
+  alike('due_at', 'int8', (task) => task.dueAt),
+  alike('attempt_timeout_ms', 'int8', (task) => task.attemptTimeoutMs),
+  own('idempotency_key', 'text', (task) => task.idempotencyKey),
+  own('request_digest', 'text', (task) => task.requestDigest),
+  own('parent_key', 'text', (task) => task.parentKey),
+  alike('options', 'text', (task) => task.options),
+  own('input', 'text', (task) => task.input),
+  alike('deadline_at', 'int8', (task) => task.deadlineAt),
+  alike('timeout_ms', 'int8', (task) => task.timeoutMs),
+]);
+const holder = {
+  id: `$${submitted.nextParameter}::text`,
+  attemptTimeoutMs: `$${submitted.nextParameter + 1}::bigint`,
+};
 
 /** How a task is put into the queue. */
 interface Place {
@@ -36,19 +58,20 @@ const queued: Place = {
 };
 
 /**
- * As claimed by worker $18, unless it has no lease or the queue is paused. As with a claim (../scheduling/claim.ts) the
+ * As claimed by the holder, a worker, unless it has no lease or the queue is paused. As with a claim
+ * (../scheduling/claim.ts) the
  * worker's row is locked, but shared, and a pause that was committed since the statement's snapshot takes it away.
  */
 const begun: Place = {
   name: 'submit_begun',
   with: `holder as materialized (
-       select w.id from workers w where w.id = $18::text and w.lease_until_at > now_ms()
-         and w.epoch = (select e.epoch from workers e where e.id = $18::text) for share
+       select w.id from workers w where w.id = ${holder.id} and w.lease_until_at > now_ms()
+         and w.epoch = (select e.epoch from workers e where e.id = ${holder.id}) for share
      ),`,
   from: `left join holder h on not exists (
          select from queues p where p.namespace = m.namespace and p.name = m.queue and p.paused_at is not null)`,
   columns: `case when h.id is null then 0 else 1 end, case when h.id is null then 0 else 1 end, h.id,
-         case when h.id is not null then least(m.created_at + coalesce(m.attempt_timeout_ms, $19::bigint),
+         case when h.id is not null then least(m.created_at + coalesce(m.attempt_timeout_ms, ${holder.attemptTimeoutMs}),
            m.deadline_at + ${endingMs}) end`,
   running: `(select case when count(*) filter (where state = 1) < $2::int
          then coalesce(array_agg(task_id::text) filter (where state = 1), '{}') end from queued)`,
@@ -67,9 +90,7 @@ const submitOf = (place: Place, onConflict: '' | 'on conflict do nothing'): Stat
          idempotency_key, request_digest, parent_key, options, input, deadline_at)
        select x.namespace, x.id, x.kind, x.name, x.queue, x.priority, clock.at, x.due_at, x.attempt_timeout_ms,
          x.idempotency_key, x.request_digest, x.parent_key, x.options, x.input, coalesce(x.deadline_at, clock.at + x.timeout_ms)
-       from unnest($3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::bigint[],
-         $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[]) as x (namespace, id, kind, name, queue,
-         priority, due_at, attempt_timeout_ms, idempotency_key, request_digest, parent_key, options, input, deadline_at, timeout_ms), clock
+       from ${submitted.sql}, clock
        ${onConflict}
        returning namespace, id, queue, priority, created_at, due_at, attempt_timeout_ms, deadline_at
      ),${place.with}
@@ -151,25 +172,7 @@ function created(task: NewTask, at: number, turn: Turn): SubmitResult {
 }
 
 function encodeTasks(tasks: readonly NewTask[], floor: number): unknown[] {
-  return [
-    floor,
-    tasks.length,
-    textArray(tasks.map((task) => task.namespace)),
-    uuidArray(tasks.map((task) => task.id)),
-    textArray(tasks.map((task) => task.kind)),
-    textArray(tasks.map((task) => task.name)),
-    textArray(tasks.map((task) => task.queue)),
-    int4Array(tasks.map((task) => task.priority)),
-    int8Array(tasks.map((task) => task.dueAt)),
-    int8Array(tasks.map((task) => task.attemptTimeoutMs)),
-    textArray(tasks.map((task) => task.idempotencyKey)),
-    textArray(tasks.map((task) => task.requestDigest)),
-    textArray(tasks.map((task) => task.parentKey)),
-    textArray(tasks.map((task) => task.options)),
-    textArray(tasks.map((task) => task.input)),
-    int8Array(tasks.map((task) => task.deadlineAt)),
-    int8Array(tasks.map((task) => task.timeoutMs)),
-  ];
+  return [floor, tasks.length, ...submitted.encode(tasks)];
 }
 
 function bySequence(a: NewTask, b: NewTask): number {
