@@ -254,7 +254,7 @@ const bodies: BadRequestCase[] = [
   ],
   [
     'a body where none is taken',
-    () => ({ path: `/v1/tasks/${aTaskId}/retry`, body: '{}' }),
+    () => ({ path: `/v1/tasks/${aTaskId}/retry`, body: '{"reason":"again"}' }),
     400,
     'invalid_argument',
     '',

@@ -60,12 +60,16 @@ function readBody(operation: Operation, request: FastifyRequest): unknown {
     if (operation.body?.required !== true) return undefined;
     throw invalidArgument([{ in: 'body', path: '', message: 'the body is missing' }]);
   }
-  if (operation.body === undefined) {
+  // Many clients send one with every POST.
+  if (operation.body === undefined && !isEmptyObject.test(bytes.toString('latin1', 0, 100))) {
     throw invalidArgument([{ in: 'body', path: '', message: 'this operation takes no body' }]);
   }
   checkMediaType(request);
-  return parseJsonBody(bytes);
+  const value = parseJsonBody(bytes);
+  return operation.body === undefined ? undefined : value;
 }
+
+const isEmptyObject = /^\s*\{\s*\}\s*$/;
 
 const jsonMediaType = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?;?$/i;
 

@@ -55,6 +55,13 @@ test('earlier clients find POST and GET at /api/v1/tasks, and their name of inje
   assert.deepEqual(await server.client.tasks.create({ ...request, injectMcpProxy: true }), task);
 });
 
+test('an empty object is as good as no body where none is taken', async () => {
+  await using server = await startServer();
+  const { id } = await server.client.tasks.create({ name: 'a', runAt });
+  const paused = await post(`${server.url}/v1/tasks/${id}/pause`, {});
+  assert.deepEqual([paused.status, ((await paused.json()) as Task).status], [200, 'paused']);
+});
+
 test('a batch answers in order, and a conflict fails its task alone', async () => {
   await using server = await startServer();
   const first = await server.client.tasks.create({ name: 'a', idempotencyKey: 'k', runAt });

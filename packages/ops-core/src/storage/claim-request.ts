@@ -11,6 +11,11 @@ export interface ClaimRequest {
   attemptTimeoutMs: number;
   /** Absent: no lane is ahead of another. */
   shares?: Shares;
+  /**
+   * `KIND NAME` of each definition that the worker has; tasks of others are passed over, which costs a look at each that
+   * stands before one of these. Absent: all are taken.
+   */
+  definitions?: readonly string[];
 }
 
 /**

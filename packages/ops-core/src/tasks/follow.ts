@@ -71,7 +71,7 @@ class News implements Disposable {
       this.#events = [];
       yield* events;
       if (this.#isChanged || performance.now() >= lookAt) break;
-      if (this.#events.length === 0) await this.#next(lookAt - performance.now());
+      if (this.#events.length === 0) await this.#next(Math.max(0, lookAt - performance.now()));
     }
     this.#isChanged = false;
   }

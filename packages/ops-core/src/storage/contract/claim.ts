@@ -4,7 +4,9 @@ import {
   attemptTimeoutMs,
   claim,
   claimOnly,
+  item,
   newWorker,
+  post,
   queue,
   readyIds,
   release,
@@ -95,6 +97,42 @@ export const claimCases: readonly StoreCase[] = [
         (await claim(store, workerId, { queues: ['a', 'b'], limit })).map((task) => task.taskId);
       assert.deepEqual(await ids(2), [b, a]);
       assert.deepEqual(await ids(2), [last]);
+    },
+  },
+  {
+    promise: 'a claim for some definitions passes over the tasks of others, however many stand before theirs',
+    async run({ store }) {
+      for (let place = 0; place < 30; place++) await submit(store, { name: 'foreign', priority: 1 });
+      const own = [await submit(store, { priority: 7 }), await submit(store, { priority: 9 })];
+      await submit(store, { kind: 'workflow', priority: 8 });
+      const workerId = await newWorker(store);
+      const names = async (limit: number) =>
+        (await claim(store, workerId, { limit, definitions: ['function noop', 'agent foreign'] })).map(
+          (task) => task.taskId,
+        );
+      assert.deepEqual(await names(1), own.slice(0, 1));
+      assert.deepEqual(await names(10), own.slice(1));
+      assert.deepEqual(await names(10), []);
+      assert.equal((await claim(store, workerId, { limit: 100 })).length, 31);
+    },
+  },
+  {
+    promise: 'so does one from several queues and namespaces, and one of tasks that were asked to end',
+    async run({ store }) {
+      const own: string[] = [];
+      for (const lane of ['a', 'b'].flatMap((name) =>
+        ['x', 'y'].map((namespace) => ({ queue: name, namespace })),
+      )) {
+        await submit(store, { ...lane, name: 'foreign', priority: 0 });
+        own.push(await submit(store, lane));
+      }
+      const later = { queue: 'a', dueAt: (await store.now()) + 60_000 };
+      const ending = await submit(store, later);
+      for (const taskId of [ending, await submit(store, { ...later, name: 'foreign' })])
+        await post(store, taskId, item('cancel'));
+      const workerId = await newWorker(store);
+      const claimed = await claim(store, workerId, { queues: ['a', 'b'], definitions: ['function noop'] });
+      assert.deepEqual(claimed.map((task) => task.taskId).sort(), [...own, ending].sort());
     },
   },
   {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { newId } from '../../domain/new-id.ts';
 import { readProcessStart } from '../../host.ts';
+import type { ClaimRequest } from '../claim-request.ts';
 import type {
   ClaimedTask,
   InboxItem,
@@ -58,9 +59,9 @@ export async function newWorker(store: Store, ttlMs = leaseTtlMs): Promise<strin
 export function claim(
   store: Store,
   workerId: string,
-  { limit = 100, queues = [queue] }: { limit?: number; queues?: readonly string[] } = {},
+  asked: Partial<Pick<ClaimRequest, 'limit' | 'queues' | 'definitions'>> = {},
 ): Promise<readonly ClaimedTask[]> {
-  return store.claim({ workerId, queues, limit, attemptTimeoutMs });
+  return store.claim({ workerId, queues: [queue], limit: 100, attemptTimeoutMs, ...asked });
 }
 
 /** Claims all that is ready, by a worker of its own, and expects it to be this one task. */

@@ -8,12 +8,12 @@ import { ClaimLoop } from './claim-loop.ts';
 const task = (index: number) => ({ taskId: String(index) }) as ClaimedTask;
 
 /** A loop over so many ready tasks and free slots. */
-function loopOver(ready: number, free: number, yieldMs = 0) {
+function loopOver(ready: number, free: number, restMs = 0) {
   const seen = { started: [] as string[], limits: [] as number[], empty: 0, errors: 0 };
   const state = { ready: Array.from({ length: ready }, (_, index) => task(index)), free, isBroken: false };
   const loop = new ClaimLoop({
     free: () => state.free,
-    yieldMs: () => yieldMs,
+    restMs: () => restMs,
     async claim(limit) {
       seen.limits.push(limit);
       if (state.isBroken) throw new Error('no store');

@@ -8,8 +8,8 @@ interface ClaimLoopOptions {
   start: (task: ClaimedTask) => void;
   /** The store could not be asked; the next wake-up tries again. */
   onError: (error: unknown) => void;
-  /** By how much others go first, in ms; mostly 0. */
-  yieldMs?: () => number;
+  /** For how long a claim is put off, in ms; mostly 0. */
+  restMs?: () => number;
   /** Called when a claim found nothing: the moment to look for what is due. */
   onEmpty: () => void;
 }
@@ -66,10 +66,6 @@ export class ClaimLoop {
     );
   }
 
-  #yieldMs(): number {
-    return this.#options.yieldMs?.() ?? 0;
-  }
-
   /** Slots freed within one turn are claimed for together. */
   slotFreed(): void {
     if (!this.#isWanted || this.#isScheduled || this.#isStopped || this.#claiming !== undefined) return;
@@ -78,8 +74,8 @@ export class ClaimLoop {
       this.#isScheduled = false;
       this.#claim();
     };
-    const yieldMs = this.#yieldMs();
-    if (yieldMs > 0) setTimeout(this.#outsideTasks, yieldMs, claim);
+    const restMs = this.#options.restMs?.() ?? 0;
+    if (restMs > 0) setTimeout(this.#outsideTasks, restMs, claim);
     else setImmediate(this.#outsideTasks, claim);
   }
 

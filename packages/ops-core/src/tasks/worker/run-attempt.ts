@@ -21,9 +21,6 @@ export interface AttemptEnvironment {
   wrapSteps: (steps: Steps, task: ClaimedTask) => Steps;
 }
 
-const firstGiveBackMs = 250;
-const lastGiveBackMs = 30_000;
-
 /** Runs an attempt to its end and writes what came of it. Never rejects: what cannot be written is logged. */
 export async function runAttempt(attempt: Attempt, environment: AttemptEnvironment): Promise<void> {
   const { registry, log } = environment;
@@ -43,11 +40,14 @@ export async function runAttempt(attempt: Attempt, environment: AttemptEnvironme
 
 async function settle(
   attempt: Attempt,
-  runnable: Runnable,
+  defined: Runnable,
   environment: AttemptEnvironment,
 ): Promise<UnownedWrite | undefined> {
   const options = parseTaskOptions(attempt.task.options);
-  const retry = options.retry === undefined ? runnable.retry : mergeRetry(runnable.retry, options.retry);
+  // What the task says counts for its steps as well, as what its definition says does.
+  const runnable =
+    options.retry === undefined ? defined : { ...defined, retry: mergeRetry(defined.retry, options.retry) };
+  const { retry } = runnable;
   try {
     const outcome = await perform(attempt, runnable, options, environment);
     logOutcome(attempt, outcome, environment.log);
@@ -125,16 +125,11 @@ async function giveBackHeld(
   }
 }
 
-/** The longer nobody here knows the definition, the less often it is looked at. */
+/** At once: from now on this worker passes such tasks over. */
 async function giveBackUnknown(attempt: Attempt, log: Log): Promise<void> {
   const { kind, name } = attempt.task;
-  const boundMs = Math.min(lastGiveBackMs, firstGiveBackMs * 2 ** Math.min(attempt.attempt, 20));
-  const delayMs = Math.ceil(boundMs * (0.5 + 0.5 * Math.random()));
-  log.warn(
-    { taskId: attempt.taskId, attempt: attempt.attempt, delayMs },
-    `this worker has no ${kind} "${name}"`,
-  );
-  await attempt.write(giveBack(attempt, delayMs));
+  log.info({ taskId: attempt.taskId, attempt: attempt.attempt }, `this worker has no ${kind} "${name}"`);
+  await attempt.write(giveBack(attempt, 0));
 }
 
 function logOutcome(attempt: Attempt, outcome: DurableOutcome, log: Log): void {

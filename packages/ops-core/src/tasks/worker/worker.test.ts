@@ -73,6 +73,23 @@ describe('retries', () => {
     assert.equal(task.attempt, 1);
   });
 
+  it('and counts for its steps that have none of their own', async (t) => {
+    let tries = 0;
+    const failing = defineFunction({
+      name: 'fail',
+      run: (ctx) =>
+        ctx.step('try', () => {
+          tries += 1;
+          throw new Error('no');
+        }),
+    });
+    const { engine } = await openOpspawn(t, { functions: [failing] });
+    await runTask(t, engine, { name: 'fail', retry: { maxAttempts: 1 } });
+    assert.equal(tries, 1);
+    await runTask(t, engine, { name: 'fail', retry: { maxAttempts: 2, maxDelayMs: 1 } });
+    assert.equal(tries, 3);
+  });
+
   it('a permanent error is never tried again', async (t) => {
     const { engine } = await openOpspawn(t, {
       functions: [
@@ -271,20 +288,31 @@ describe('claims', () => {
     await Promise.all(callers);
   });
 
-  it('a worker without the definition gives the task back without a failure, until one has it', async (t) => {
+  it('a worker without the definition gives the task back at once and without a failure, and takes no other', async (t) => {
     const folder = temporaryFolder(t);
     const greet = defineFunction({ name: 'greet', run: () => 'hello' });
+    const own = defineFunction({ name: 'own', run: () => 'mine' });
     const first = await openOpspawn(t, { functions: [greet] }, { folder });
     await first[Symbol.asyncDispose]();
-    const without = await openOpspawn(t, {}, { folder });
+    const without = await openOpspawn(t, { functions: [own] }, { folder });
     const { task } = await without.engine.submit(localPrincipal, { name: 'greet' });
     await untilAttempt(t, without.engine, task.id, 1);
+    const more = await without.engine.submitMany(
+      localPrincipal,
+      Array.from({ length: 50 }, () => ({ name: 'greet' })),
+    );
+    assert.equal((await runTask(t, without.engine, { name: 'own' })).task.output, 'mine');
     await openOpspawn(t, { functions: [greet] }, { folder });
     const end = await untilFinished(t, without.engine, task.id);
     assert.deepEqual(
-      [end.task.output, end.task.failures, typesOf(end.entries)],
-      ['hello', 0, ['task.completed']],
+      [end.task.output, end.task.attempt, end.task.failures, typesOf(end.entries)],
+      ['hello', 2, 0, ['task.completed']],
     );
+    for (const outcome of more) {
+      assert.ok(outcome.outcome === 'created');
+      const { task: other } = await untilFinished(t, without.engine, outcome.taskId);
+      assert.deepEqual([other.output, other.attempt], ['hello', 1]);
+    }
   });
 
   it('tasks of a session run one after the other and remember', async (t) => {

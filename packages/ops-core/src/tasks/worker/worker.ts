@@ -20,6 +20,7 @@ import { parseTaskOptions } from '../task-view.ts';
 import { Attempt, leaseLost, type StopCause } from './attempt.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { FairShare } from './fair-share.ts';
+import { Lacking } from './lacking.ts';
 import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
 import { Offers } from './offers.ts';
@@ -68,10 +69,6 @@ const defaultAttemptTimeoutMs = 3_600_000;
 /** How long attempts that were told to stop may take before they are left behind. */
 const stopMs = 2_000;
 
-/** A worker that had to give a task back lets others go first for so long, by so much: it would take the task again and again. */
-const lackingMs = 60_000;
-const headStartMs = 25;
-
 /** Registers the definitions and the worker, and begins to claim. Throws `unavailable`. */
 export async function createWorker(options: WorkerOptions): Promise<Worker> {
   const { store, registry, namespace } = options;
@@ -94,10 +91,9 @@ class TaskWorker implements Worker {
   #upkeep: Upkeep | undefined;
   #doorbell: Doorbell | undefined;
   readonly #time = new StoreTime();
+  readonly #lacking: Lacking;
   /** The answer to a claim was lost: what it took, nobody here knows. */
   #mayHoldOthers = false;
-  /** `performance.now()` when it last claimed a task whose definition it does not have. */
-  #lackedAt = Number.NEGATIVE_INFINITY;
   #draining: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -106,6 +102,7 @@ class TaskWorker implements Worker {
     this.#options = options;
     this.#queues = [...new Set([...options.queues, ...registry.queues()])];
     this.#catalog = new DefinitionCatalog(store);
+    this.#lacking = new Lacking(registry.names());
     this.#weights = new ShareWeights(store);
     this.#fairShare = new FairShare(this.#weights);
     this.#pulse = new Pulse({
@@ -114,7 +111,7 @@ class TaskWorker implements Worker {
     });
     this.#claims = new ClaimLoop({
       free: () => this.#free(),
-      yieldMs: () => this.#yieldMs(),
+      restMs: () => this.#lacking.restMs(performance.now()),
       claim: (limit) => this.#claim(limit),
       start: (task) => this.#start(task),
       onError: (err) => log.warn({ err }, 'tasks could not be claimed'),
@@ -221,14 +218,10 @@ class TaskWorker implements Worker {
     return this.#options.capacity - this.#pulse.size - this.#offers.pending;
   }
 
-  #yieldMs(): number {
-    return performance.now() - this.#lackedAt < lackingMs ? headStartMs : 0;
-  }
-
   /** While nothing else waits that it could take: a task that others should go before is claimed in its turn. */
   #offer({ kind, name, queue }: NewTask): Offer | undefined {
     const identity = this.#membership?.current;
-    const mayTake = this.#claims.spare > 0 && !this.#mayHoldOthers && this.#yieldMs() === 0;
+    const mayTake = this.#claims.spare > 0 && !this.#mayHoldOthers;
     if (!mayTake || identity?.holds() !== true || !this.#queues.includes(queue)) return undefined;
     return this.#options.registry.get(kind, name) === undefined ? undefined : this.#offers.make(identity.id);
   }
@@ -253,28 +246,32 @@ class TaskWorker implements Worker {
     }
     this.#mayHoldOthers = false;
     const askedAt = performance.now();
+    const definitions = this.#lacking.wanted(askedAt);
     const request = {
       workerId: identity.id,
       queues: this.#queues,
       limit,
       attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
       shares: this.#fairShare.shares(askedAt),
+      ...(definitions === undefined ? {} : { definitions }),
     };
     const tasks = await store.claim(request).catch((thrown: unknown) => {
       this.#mayHoldOthers = true;
       throw thrown;
     });
+    const answeredAt = performance.now();
+    if (definitions !== undefined) this.#lacking.looked(answeredAt - askedAt, answeredAt);
     if (tasks[0] !== undefined) this.#time.note(tasks[0].claimedAt, askedAt);
     // Claimed under an identity that was lost meanwhile: the sweep gives them to somebody.
     if (identity !== this.#membership?.current) return [];
-    this.#fairShare.started(tasks, performance.now());
+    this.#fairShare.started(tasks, answeredAt);
     return tasks;
   }
 
   #start(task: ClaimedTask): void {
     const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = this.#options;
     const identity = this.#membership?.current;
-    if (registry.get(task.kind, task.name) === undefined) this.#lackedAt = performance.now();
+    if (registry.get(task.kind, task.name) === undefined) this.#lacking.noticed(performance.now());
     const attempt = new Attempt({
       task,
       store,

@@ -3,8 +3,8 @@ import { type ClaimRequest, endingMs, evenShares } from '../../claim-request.ts'
 import { leaseLost, withColumns } from '../../rows/claimed-task.ts';
 import type { ClaimedTask } from '../../store.ts';
 import type { Turn } from '../../turn.ts';
-import { statement } from '../database/connections.ts';
-import { fairOrder, laneFacts } from './fair-order.ts';
+import { type Statement, statement } from '../database/connections.ts';
+import { fairOrder, laneFacts, ofAll, ofDefinitions } from './fair-order.ts';
 
 type Text = string | null;
 
@@ -55,14 +55,13 @@ const columns = `q.task_id, q.attempt, q.failures, q.priority, q.due_at, q.deadl
  * what it is claiming. Its epoch is that of the statement's snapshot: when a pause was committed since, nothing is taken.
  * `= any(array(…))` keeps one plan, whatever the tables hold.
  */
-export const claimStatement = statement<ClaimRow>(
-  'claim',
+const claimText = (which: string): string =>
   `with recursive clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      turn as (
        update workers set claim_no = $6 where id = $2 and lease_until_at > now_ms() and claim_no < $6
          and epoch = (select w.epoch from workers w where w.id = $2)
        returning id
-     ),${fairOrder},
+     ),${fairOrder(which)},
      claimed as (
        update queue q set state = 1, attempt = q.attempt + 1, worker_id = $2, claim_no = $6,
          deadline_at = least((select at from clock) + coalesce(t.attempt_timeout_ms, $5::bigint),
@@ -74,8 +73,14 @@ export const claimStatement = statement<ClaimRow>(
      )
      select (select at from clock), exists (select from workers where id = $2 and lease_until_at > now_ms()),
        exists (select from turn), ${laneFacts}, claimed.*
-     from (select) one left join claimed on true`,
-);
+     from (select) one left join claimed on true`;
+
+const claimAny = statement<ClaimRow>('claim', claimText(ofAll));
+const claimOwn = statement<ClaimRow>('claim_own', claimText(ofDefinitions));
+
+/** Two, so that a worker that has all definitions pays for none. */
+export const claimStatement = ({ definitions }: ClaimRequest): Statement<ClaimRow> =>
+  definitions === undefined ? claimAny : claimOwn;
 
 /** What a claim took whose answer was lost; without rows when it took nothing. */
 export const earlierClaim = statement<ClaimRow>(
@@ -102,6 +107,7 @@ export const encodeClaim = (request: ClaimRequest, { floor, claimNo, after }: Cl
   claimNo,
   JSON.stringify(request.shares ?? evenShares),
   after,
+  ...(request.definitions === undefined ? [] : [request.definitions]),
 ];
 
 /** Whether the claim of this number was made before, and its answer lost. */

@@ -78,7 +78,7 @@ export class Claims {
       const { floor } = clock;
       const claimNo = unanswered.shift() ?? ++this.#claimNo;
       try {
-        const rows = await run(claimStatement, encodeClaim(request, { floor, claimNo, after }));
+        const rows = await run(claimStatement(request), encodeClaim(request, { floor, claimNo, after }));
         if (!wasClaimedBefore(rows)) return rows;
         const earlier = await run(earlierClaim, [floor, request.workerId, claimNo]);
         if (earlier.length > 0) return earlier;

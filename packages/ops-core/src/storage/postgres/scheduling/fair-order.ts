@@ -1,14 +1,24 @@
 import { lanesPerClaim } from '../../claim-request.ts';
 
+/** All that stand in line. */
+export const ofAll = '';
+
+/**
+ * Only those of the definitions $9. Not a join, whose order a plan could turn round: the rows are looked up one by one as
+ * they stand in line, until there are enough.
+ */
+export const ofDefinitions = `and (
+  select k.kind || ' ' || k.name from tasks k where k.namespace = q.namespace and k.id = q.task_id) = any($9::text[])`;
+
 /**
  * What a claim takes, as CTEs: `candidate` has the ids, locked. $3: queues; $4: limit; $7: Shares; $8: the namespace
- * behind which to look.
+ * behind which to look. `which`: what is asked of each row q.
  *
  * The lanes are found by going from one namespace to the next along queue_ready, so that what a lane holds, or a paused
  * one holds back, costs nothing. A single lane, which is the common case, is read once, as it is locked. Of several,
  * tags are made first (claim-request.ts) from what each has at its front.
  */
-export const fairOrder = `
+export const fairOrder = (which: string): string => `
   lane (queue, namespace) as (
     select u.queue, (select q.namespace from queue q where q.queue = u.queue and q.state = 0 and q.namespace > $8
                      order by q.namespace limit 1)
@@ -21,7 +31,8 @@ export const fairOrder = `
   seen as materialized (select queue, namespace from lane limit ${lanesPerClaim}),
   ending as materialized (
     select e.task_id from unnest($3::text[]) as u (queue), lateral (
-      select q.task_id from queue q where q.queue = u.queue and q.state = 7 order by q.task_id limit $4 for update skip locked
+      select q.task_id from queue q where q.queue = u.queue and q.state = 7 ${which}
+      order by q.task_id limit $4 for update skip locked
     ) e limit $4
   ),
   wanted as materialized (select $4::int - (select count(*) from ending)::int as free),
@@ -47,9 +58,9 @@ export const fairOrder = `
             select $7::jsonb->'namespaces'->l.namespace as share, ($7::jsonb->>'step')::float8 as step
           ) n, lateral (
             select t.*, row_number() over () as place from (
-              select r.priority, r.due_at, r.task_id from queue r
-              where r.queue = l.queue and r.namespace = l.namespace and r.state = 0
-              order by r.priority, r.due_at, r.task_id limit (select depth from lanes)
+              select q.priority, q.due_at, q.task_id from queue q
+              where q.queue = l.queue and q.namespace = l.namespace and q.state = 0 ${which}
+              order by q.priority, q.due_at, q.task_id limit (select depth from lanes)
             ) t
           ) q
         ) c
@@ -60,7 +71,7 @@ export const fairOrder = `
     select task_id from ending
     union all
     select r.task_id from share s, lateral (
-      select q.task_id from queue q where q.queue = s.queue and q.namespace = s.namespace and q.state = 0
+      select q.task_id from queue q where q.queue = s.queue and q.namespace = s.namespace and q.state = 0 ${which}
       order by q.priority, q.due_at, q.task_id limit s.size for update skip locked
     ) r
   )`;

@@ -38,16 +38,16 @@ export function prepareClaim(
   database: DatabaseSync,
   holdsLease: HoldsLease,
 ): Operation<ClaimRequest, readonly ClaimedTask[]> {
-  const readyTasks = prepareFront<[string, string, number]>(
+  const readyTasks = prepareFront<[string, string, number, Text]>(
     database,
     'queue_ready',
-    `q.queue = ?1 and q.namespace = ?2 and q.state = ${queueState.ready}
+    `q.queue = ?1 and q.namespace = ?2 and q.state = ${queueState.ready} and ${isOwn('?4')}
      order by q.priority, q.due_at, q.task_id limit ?3`,
   );
-  const endingTasks = prepareFront<[string, number]>(
+  const endingTasks = prepareFront<[string, number, Text]>(
     database,
     'queue_ending',
-    `q.queue = ?1 and q.state = ${queueState.ending} order by q.task_id limit ?2`,
+    `q.queue = ?1 and q.state = ${queueState.ending} and ${isOwn('?3')} order by q.task_id limit ?2`,
   );
   const fairOrder = prepareFairOrder(database);
   const setRunning = prepare<[string, number, string, number]>(
@@ -58,6 +58,7 @@ export function prepareClaim(
 
   return (turn, request) => {
     const { workerId, limit, shares } = request;
+    const definitions = request.definitions === undefined ? null : JSON.stringify(request.definitions);
     if (!holdsLease(workerId)) throw leaseLost(workerId);
     if (limit <= 0) return [];
     const queues = [...new Set(request.queues)];
@@ -67,13 +68,13 @@ export function prepareClaim(
       return row;
     };
     const taken = queues
-      .flatMap((queue) => endingTasks.all(queue, limit))
+      .flatMap((queue) => endingTasks.all(queue, limit, definitions))
       .slice(0, limit)
       .map(take);
     while (taken.length < limit) {
-      const { sizes, isAll } = fairOrder(queues, limit - taken.length, shares);
+      const { sizes, isAll } = fairOrder(queues, limit - taken.length, { shares, definitions });
       for (const [{ queue, namespace }, size] of sizes)
-        taken.push(...readyTasks.all(queue, namespace, size).map(take));
+        taken.push(...readyTasks.all(queue, namespace, size, definitions).map(take));
       if (isAll || sizes.length === 0) break;
     }
     taken.sort((a, b) => byUrgency([a[3], a[4], a[0]], [b[3], b[4], b[0]]));
@@ -81,8 +82,12 @@ export function prepareClaim(
   };
 }
 
+/** Whether task t is of one of the definitions of that JSON array; all are when it is null. */
+const isOwn = (definitions: string): string =>
+  `(${definitions} is null or t.kind || ' ' || t.name in (select value from json_each(${definitions})))`;
+
 /** With all that a claim gives of them. */
-const prepareFront = <Parameters extends (string | number)[]>(
+const prepareFront = <Parameters extends (string | number | null)[]>(
   database: DatabaseSync,
   index: string,
   which: string,

@@ -10,6 +10,12 @@ export interface Lane {
 
 type Urgency = [priority: number, dueAt: number, taskId: string];
 
+interface Wanted {
+  readonly shares?: Shares | undefined;
+  /** JSON array of `KIND NAME`; null: all. */
+  readonly definitions: string | null;
+}
+
 export interface Portions {
   readonly sizes: readonly (readonly [lane: Lane, size: number])[];
   /** Whether these are all that there is, when they are fewer than was asked for. */
@@ -28,13 +34,19 @@ interface Candidate {
  */
 export function prepareFairOrder(database: DatabaseSync) {
   const openLanes = prepareOpenLanes(database);
-  const front = prepare<[string, string, number], Urgency>(
+  const front = prepare<[string, string, number, string | null], Urgency>(
     database,
-    `select priority, due_at, task_id from queue indexed by queue_ready
-     where queue = ?1 and namespace = ?2 and state = ${queueState.ready}
-     order by priority, due_at, task_id limit ?3`,
+    `select q.priority, q.due_at, q.task_id from queue q indexed by queue_ready
+     where q.queue = ?1 and q.namespace = ?2 and q.state = ${queueState.ready}
+       and (?4 is null or (select t.kind || ' ' || t.name from tasks t where t.namespace = q.namespace and t.id = q.task_id)
+         in (select value from json_each(?4)))
+     order by q.priority, q.due_at, q.task_id limit ?3`,
   );
-  return (queues: readonly string[], limit: number, shares: Shares = evenShares): Portions => {
+  return (
+    queues: readonly string[],
+    limit: number,
+    { shares = evenShares, definitions }: Wanted,
+  ): Portions => {
     const { lanes, isWhole } = openLanes(queues);
     const isAll = isWhole && lanes.length <= 4;
     const [only] = lanes;
@@ -44,7 +56,7 @@ export function prepareFairOrder(database: DatabaseSync) {
     const candidates = lanes.flatMap((lane) => {
       const { lag, step } = laneShare(shares, lane);
       return front
-        .all(lane.queue, lane.namespace, depth)
+        .all(lane.queue, lane.namespace, depth, definitions)
         .map((urgency, place): Candidate => ({ lane, tag: lag + place * step, urgency }));
     });
     const chosen = byNamespace(candidates, shares).slice(0, limit);
