@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Json } from '@opspawn/agentkit';
-import { createProcessPool } from '../../packages/agentkit/src/tool/process/process-pool.ts';
+import { createProcessPool } from '../../packages/agentkit/src/tool/process/create-process-pool.ts';
 import type { SandboxAccess } from '../../packages/agentkit/src/tool/sandbox/sandbox-access.ts';
 import { type Attempt, attempts, systemCalls } from './attempts.ts';
 import type { Controlled } from './control.ts';

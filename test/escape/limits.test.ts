@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimeoutError } from '@opspawn/agentkit';
-import { createProcessPool } from '../../packages/agentkit/src/tool/process/process-pool.ts';
+import { createProcessPool } from '../../packages/agentkit/src/tool/process/create-process-pool.ts';
 import type { SandboxAccess } from '../../packages/agentkit/src/tool/sandbox/sandbox-access.ts';
 import { isBubblewrapMissing } from './world.ts';
 

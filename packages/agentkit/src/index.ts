@@ -165,6 +165,7 @@ export {
   modelPricesDate,
 } from './model/prices.ts';
 export { createModelRegistry, defaultModelSpec, type ModelRegistryOptions } from './model/registry.ts';
+export { scriptedProvider } from './model/scripted/scripted-models.ts';
 export { moduleUrl } from './module-url.ts';
 export { direct } from './planner/direct.ts';
 export { type PlanExecuteOptions, planExecute } from './planner/plan-execute.ts';
@@ -240,7 +241,8 @@ export {
 } from './tool/input-required.ts';
 export { type IsolationFinding, isolationTiers } from './tool/isolation-tiers.ts';
 export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
-export { createProcessPool, type ProcessPool, type ProcessPoolOptions } from './tool/process/process-pool.ts';
+export { createProcessPool } from './tool/process/create-process-pool.ts';
+export type { ProcessPool, ProcessPoolOptions } from './tool/process/process-pool.ts';
 export type { SandboxAccess } from './tool/sandbox/sandbox-access.ts';
 export type { StandardSchemaV1 } from './tool/standard-schema.ts';
 export type {

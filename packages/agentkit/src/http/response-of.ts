@@ -1,17 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { nodeZlib } from './node-modules.ts';
 
 /** Statuses whose answers have no body (Fetch standard, 2.2.3). */
 const emptyStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /** Nothing is asked to be encoded; some servers do it all the same. */
 const decoders: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
+  gzip: () => nodeZlib().createGunzip(),
+  'x-gzip': () => nodeZlib().createGunzip(),
+  deflate: () => nodeZlib().createInflate(),
+  br: () => nodeZlib().createBrotliDecompress(),
+  zstd: () => nodeZlib().createZstdDecompress(),
 };
 
 /**

@@ -1,6 +1,6 @@
-import { type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { LookupFunction } from 'node:net';
+import { nodeHttp, nodeHttps } from './node-modules.ts';
 
 export interface SentRequest {
   readonly method?: string;
@@ -21,7 +21,7 @@ export function sendRequest(
 ): Promise<IncomingMessage> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+    const { request } = url.protocol === 'https:' ? nodeHttps() : nodeHttp();
     const asking = request(url, { method, headers, ...(at !== undefined && connectingTo(at)) }, resolve);
     const abort = () => asking.destroy();
     signal?.addEventListener('abort', abort, { once: true });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { nodeHttp } from '../http/node-modules.ts';
 import type { Json } from '../json.ts';
 import type { McpServerInput } from '../mcp/mcp-config.ts';
 import type { ToolAnnotations } from '../tool/tool.ts';
@@ -60,7 +61,7 @@ const protocolVersion = '2025-11-25';
 /** Starts one. It speaks the protocol 2025-11-25 over streamable HTTP, and goes through all of the host's own code. */
 export async function testMcpServer(options: TestMcpServerOptions = {}): Promise<TestMcpServer> {
   const state = new ServerState(options);
-  const listener = createServer((request, response) => {
+  const listener = nodeHttp().createServer((request, response) => {
     state.serve(request, response).catch(() => response.destroy());
   });
   listener.listen(0, '127.0.0.1');

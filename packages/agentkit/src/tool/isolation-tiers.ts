@@ -1,6 +1,7 @@
 import { toOpspawnError } from '../errors.ts';
 import { moduleUrl } from '../module-url.ts';
-import { createProcessPool, type PooledCall } from './process/process-pool.ts';
+import { createProcessPool } from './process/create-process-pool.ts';
+import type { PooledCall } from './process/process-pool.ts';
 import type { IsolationTier } from './tool.ts';
 
 export interface IsolationFinding {

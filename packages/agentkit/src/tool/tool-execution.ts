@@ -4,6 +4,7 @@ import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
 import { InputRequired } from './input-required.ts';
 import { checkByStandardSchema, checkOutputBy } from './json-schema.ts';
+import { sharedProcessPool } from './process/create-process-pool.ts';
 import type { ProcessPool } from './process/process-pool.ts';
 import type {
   ProcessTool,
@@ -97,7 +98,6 @@ async function runInProcess(
       },
     );
   }
-  const { sharedProcessPool } = await import('./process/process-pool.ts');
   return await (processes ?? sharedProcessPool()).run({
     tool,
     module,

@@ -1,5 +1,5 @@
 /** Starts a call in the tier that is named, prints its process group's id when it says something or ends, and ends. */
-import { createProcessPool } from '../../src/tool/process/process-pool.ts';
+import { createProcessPool } from '../../src/tool/process/create-process-pool.ts';
 
 const pool = createProcessPool();
 const [way = '', tier = 'process'] = process.argv.slice(2);

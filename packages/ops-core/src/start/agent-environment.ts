@@ -10,8 +10,8 @@ import {
   memoryProviderBudget,
   OpspawnError,
   type ProviderBudget,
+  scriptedProvider,
 } from '@opspawn/agentkit';
-import { scriptedProvider } from '@opspawn/agentkit/testing';
 import type { AgentEnvironment } from '../agents/agent-run.ts';
 import { storeMemory } from '../agents/store-memory.ts';
 import { StoreProviderBudget } from '../agents/store-provider-budget.ts';

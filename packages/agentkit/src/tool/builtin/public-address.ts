@@ -22,9 +22,23 @@ const notPublic4 = [
 const public6 = ['2000::/3'];
 const notPublic6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'];
 
-const blocked4 = rangesOf(notPublic4);
-const allowed6 = rangesOf(public6);
-const blocked6 = rangesOf(notPublic6);
+interface Tables {
+  blocked4: BlockList;
+  allowed6: BlockList;
+  blocked6: BlockList;
+}
+
+let made: Tables | undefined;
+
+/** Made when the first address is asked about: that takes some 15 ms. */
+function tables(): Tables {
+  made ??= {
+    blocked4: rangesOf(notPublic4),
+    allowed6: rangesOf(public6),
+    blocked6: rangesOf(notPublic6),
+  };
+  return made;
+}
 
 /** Ranges in CIDR notation (`10.1.0.0/16`, `fd00::/8`). Throws `config_invalid` for anything else. */
 export function rangesOf(ranges: readonly string[]): BlockList {
@@ -47,9 +61,9 @@ export function rangesOf(ranges: readonly string[]): BlockList {
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
     case 4:
-      return !blocked4.check(address, 'ipv4');
+      return !tables().blocked4.check(address, 'ipv4');
     case 6:
-      return allowed6.check(address, 'ipv6') && !blocked6.check(address, 'ipv6');
+      return tables().allowed6.check(address, 'ipv6') && !tables().blocked6.check(address, 'ipv6');
     default:
       return false;
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { Json } from '../../json.ts';
-import { createProcessPool } from '../process/process-pool.ts';
+import { createProcessPool } from '../process/create-process-pool.ts';
 import type { Tools } from '../tool.ts';
 import { createToolManager } from '../tool-manager.ts';
 import { type RunCodeOptions, runJavascript, runShell } from './run-code.ts';

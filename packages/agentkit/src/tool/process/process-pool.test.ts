@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { groupMembers, leftOf, processTree, until } from '../../../test/mcp/processes.ts';
 import { OpspawnError, TimeoutError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
-import { createProcessPool, type PooledCall, type ProcessPool } from './process-pool.ts';
+import { createProcessPool } from './create-process-pool.ts';
+import type { PooledCall, ProcessPool } from './process-pool.ts';
 
 const module = new URL('../../../test/process/behave.ts', import.meta.url);
 
@@ -47,6 +48,8 @@ const failed =
     return true;
   };
 
+/** What runs the processes is loaded at a pool's first call. */
+const untilStarted = (pool: ProcessPool): Promise<void> => until(() => pool.processes().length > 0);
 const pidOf = async (pool: ProcessPool): Promise<number> =>
   ((await ask(pool, 'identity')) as { pid: number }).pid;
 const tiers = [
@@ -221,6 +224,7 @@ suite('an abort', () => {
     const endless = new URL('data:text/javascript,await new Promise(() => setInterval(() => {}, 1000))');
     const controller = new AbortController();
     const loading = ask(pool, 'echo', { module: endless, signal: controller.signal });
+    await untilStarted(pool);
     controller.abort(new TimeoutError('it'));
     await assert.rejects(loading, failed(/not loaded in time/));
     assert.equal(await ask(pool, 'echo', { value: 1 }), 1);
@@ -256,6 +260,7 @@ suite('a pool', () => {
     const pool = createProcessPool({ maxProcesses: 1 });
     const busy = new AbortController();
     const holding = ask(pool, 'waitForAbort', { signal: busy.signal });
+    await untilStarted(pool);
     const waiting = new AbortController();
     const waited = ask(pool, 'echo', { signal: waiting.signal });
     const reason = new OpspawnError('cancelled', 'no longer');
@@ -271,6 +276,7 @@ suite('a pool', () => {
     await using pool = createProcessPool();
     const state = () => pool.processes().at(-1)?.state;
     const first = ask(pool, 'echo', { reuse: 'call' });
+    await untilStarted(pool);
     assert.equal(state(), 'busy');
     await first;
     await until(() => state() === 'starting');
@@ -312,11 +318,23 @@ suite('a pool', () => {
     const pool = createProcessPool({ maxProcesses: 1 });
     const running = assert.rejects(ask(pool, 'loop'), failed(/its pool was closed/));
     const waiting = assert.rejects(ask(pool, 'echo'), failed(/closed/, 'unavailable'));
+    await untilStarted(pool);
     const group = pool.processes()[0]?.pid ?? 0;
     await pool[Symbol.asyncDispose]();
     await Promise.all([running, waiting]);
     assert.deepEqual(groupMembers(group), []);
     await assert.rejects(ask(pool, 'echo'), failed(/closed/, 'unavailable'));
+  });
+
+  test('may be closed before its first process runs', async () => {
+    for (const isAsked of [false, true]) {
+      const pool = createProcessPool();
+      const asked = isAsked && assert.rejects(ask(pool, 'loop'), failed(/its pool was closed/));
+      await pool[Symbol.asyncDispose]();
+      await asked;
+      assert.deepEqual(pool.processes(), []);
+      await assert.rejects(ask(pool, 'echo'), failed(/closed/, 'unavailable'));
+    }
   });
 });
 

@@ -54,18 +54,6 @@ export interface ProcessPool extends AsyncDisposable {
   processes(): readonly PooledProcess[];
 }
 
-export function createProcessPool(options: ProcessPoolOptions = {}): ProcessPool {
-  return new WarmPool(options);
-}
-
-let shared: ProcessPool | undefined;
-
-/** The pool of whoever brings none: one for this process, as the processors that it shares out are. */
-export function sharedProcessPool(): ProcessPool {
-  shared ??= createProcessPool();
-  return shared;
-}
-
 interface Member {
   key: string;
   module: string;
@@ -103,7 +91,7 @@ async function untilReady(process: ToolProcess, { context: { signal } }: PooledC
   }
 }
 
-class WarmPool implements ProcessPool {
+export class WarmPool implements ProcessPool {
   /** Those idle for longest first. */
   readonly #members = new Set<Member>();
   readonly #waiting = new Set<Waiting>();
