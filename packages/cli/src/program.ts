@@ -207,4 +207,10 @@ function addDatabase(program: Command): void {
   onDatabase(command(key, 'create', 'Make a key, by working on the database itself'))
     .requiredOption('--name <name>', 'whose it is')
     .action(async (options) => (await import('./commands/key.ts')).create(options));
+  onDatabase(command(key, 'list', 'Whose keys there are')).action(async (options) =>
+    (await import('./commands/key.ts')).list(options),
+  );
+  onDatabase(command(key, 'delete <id>', 'Take a key away: servers refuse it within seconds')).action(
+    async (id, options) => (await import('./commands/key.ts')).remove(id, options),
+  );
 }

@@ -14,6 +14,7 @@ describe('settings', () => {
       brokerUrl: undefined,
       host: '127.0.0.1',
       port: 7070,
+      allowedHosts: [],
       logLevel: 'info',
       configPath: undefined,
       capacity: 100,

@@ -14,6 +14,8 @@ export interface Settings {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Under which names others call the server, beside those that it knows itself. `.NAME`: all below it; `*`: any. */
+  readonly allowedHosts: readonly string[];
   readonly logLevel: LogLevelName;
   /** Of `opspawn.config.ts`; absent: searched for upwards from the working directory. */
   readonly configPath: string | undefined;
@@ -80,6 +82,16 @@ const environmentSchema = z.object({
     .optional(),
   OPSPAWN_HOST: z.string().default('127.0.0.1'),
   OPSPAWN_PORT: wholeNumber(0, 65_535, 7070),
+  OPSPAWN_ALLOWED_HOSTS: z
+    .string()
+    .toLowerCase()
+    .transform((names) => names.split(',').flatMap((name) => name.trim() || []))
+    .pipe(
+      z.array(
+        z.string().regex(/^(?:\*|\.?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)$/, 'must be names of hosts, with commas'),
+      ),
+    )
+    .default([]),
   OPSPAWN_LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   OPSPAWN_CONFIG: z.string().optional(),
   OPSPAWN_CAPACITY: wholeNumber(1, 10_000, 100),
@@ -123,6 +135,7 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
     brokerUrl: variables.OPSPAWN_BROKER_URL,
     host: variables.OPSPAWN_HOST,
     port: variables.OPSPAWN_PORT,
+    allowedHosts: variables.OPSPAWN_ALLOWED_HOSTS,
     logLevel: variables.OPSPAWN_LOG_LEVEL,
     configPath: variables.OPSPAWN_CONFIG,
     capacity: variables.OPSPAWN_CAPACITY,

@@ -12,7 +12,13 @@ export { configuredMcpServers, mcpCredentials } from './mcp/configured-servers.t
 export { createLog, type Log } from './observe/log.ts';
 export { openAgentParts } from './start/agent-environment.ts';
 export { checkBroker } from './start/check-broker.ts';
-export { addApiKey, migrateDatabase, readDatabaseStatus } from './start/database.ts';
+export {
+  addApiKey,
+  listApiKeys,
+  migrateDatabase,
+  readDatabaseStatus,
+  removeApiKey,
+} from './start/database.ts';
 export { backUpDatabase, type MoveOptions, moveDatabase } from './start/move-database.ts';
 export { type NodeOptions, type OpspawnNode, openNode } from './start/node.ts';
 export {

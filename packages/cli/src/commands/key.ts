@@ -1,6 +1,6 @@
-import { addApiKey } from '@opspawn/ops-core';
+import { addApiKey, listApiKeys, removeApiKey } from '@opspawn/ops-core';
 import { type DatabaseOptions, settingsFrom } from '../embedded.ts';
-import { createOutput } from '../output.ts';
+import { type Column, createOutput } from '../output.ts';
 
 interface KeyOptions extends DatabaseOptions {
   json?: boolean;
@@ -13,4 +13,32 @@ export async function create({ json, name, ...options }: KeyOptions): Promise<vo
   const apiKey = await addApiKey(settingsFrom(options).database, name);
   output.talk('The key is shown only now:');
   output.record({ name, apiKey }, () => apiKey);
+}
+
+interface KeyFacts {
+  id: string;
+  name: string;
+  createdAt: string;
+}
+
+const columns: readonly Column<KeyFacts>[] = [
+  { header: 'ID', value: ({ id }) => id },
+  { header: 'NAME', value: ({ name }) => name, shrinks: true },
+  { header: 'CREATED', value: ({ createdAt }) => createdAt },
+];
+
+/** The id is the middle part of the key itself. */
+export async function list({ json, ...options }: Omit<KeyOptions, 'name'>): Promise<void> {
+  const keys = await listApiKeys(settingsFrom(options).database);
+  const shown = keys.map(({ id, name, createdAt }) => ({
+    id,
+    name,
+    createdAt: new Date(createdAt).toISOString(),
+  }));
+  createOutput({ json: json === true }).records(shown, columns, 'There are no keys.');
+}
+
+export async function remove(id: string, { json, ...options }: Omit<KeyOptions, 'name'>): Promise<void> {
+  await removeApiKey(settingsFrom(options).database, id);
+  createOutput({ json: json === true }).record({ id }, () => `${id} is deleted`);
 }

@@ -73,7 +73,7 @@ export class KeyGate implements Gate {
   async #needsKey(): Promise<boolean> {
     const now = performance.now();
     if (this.#isKeyed || now - this.#lookedAt < freshMs) return this.#isKeyed;
-    this.#isKeyed = await this.#store.hasApiKeys();
+    this.#isKeyed = (await this.#store.apiKeys()).length > 0;
     this.#lookedAt = now;
     return this.#isKeyed;
   }

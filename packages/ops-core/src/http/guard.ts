@@ -3,12 +3,33 @@ import type { FastifyRequest } from 'fastify';
 
 const loopbackHost = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
 
+export interface Guarded {
+  isKeyed: boolean;
+  /** Under which names others call it, in lower case. `.NAME`: all below it; `*`: any. */
+  hosts: readonly string[];
+}
+
+/** An address, or a name without a dot, as those of services and containers: no page of a site has such a name. */
+const localHost =
+  /^(?:\[[0-9a-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}|[a-z0-9_-]+|[a-z0-9_.-]+\.svc(?:\.cluster\.local)?)$/;
+
+function isKnownHost(host: string, known: readonly string[]): boolean {
+  const name = host
+    .toLowerCase()
+    .replace(/:\d{1,5}$/, '')
+    .replace(/\.$/, '');
+  return (
+    localHost.test(name) ||
+    known.some((each) => each === '*' || each === name || (each.startsWith('.') && name.endsWith(each)))
+  );
+}
+
 /**
  * A page of somebody else's in a browser may not ask: one that sends from elsewhere shows in `Origin`, one that had its
- * name resolved to 127.0.0.1 in `Host`. Without keys only programs of this host may ask, under its own names; with keys
- * a page is refused by what it does not know. Throws `permission_denied`.
+ * name resolved to this server's address in `Host`. Without keys only programs of this host may ask, under its own names;
+ * with keys others may, under names that are known. Throws `permission_denied`.
  */
-export function checkSource({ raw, headers }: FastifyRequest, { isKeyed }: { isKeyed: boolean }): void {
+export function checkSource({ raw, headers }: FastifyRequest, { isKeyed, hosts: known }: Guarded): void {
   const { host, origin } = headers;
   const hosts = raw.rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
   if (hosts.length > 1 || host === undefined)
@@ -17,6 +38,12 @@ export function checkSource({ raw, headers }: FastifyRequest, { isKeyed }: { isK
     throw new OpspawnError(
       'permission_denied',
       'Host must be localhost, 127.0.0.1 or [::1]: keys are needed for others',
+    );
+  }
+  if (isKeyed && !isKnownHost(host, known)) {
+    throw new OpspawnError(
+      'permission_denied',
+      'Host is no name of this server that it knows: OPSPAWN_ALLOWED_HOSTS says under which names it is called',
     );
   }
   if (origin === undefined || isSameOrigin(origin, host, isKeyed)) return;

@@ -14,6 +14,8 @@ export interface HttpServerOptions {
   engine: Engine;
   /** Who may ask. Default: everybody who can reach it, which is right on loopback only. */
   gate?: Gate;
+  /** Under which names others may call it, beside addresses and names without a dot; see `Guarded`. Default: none. */
+  hosts?: readonly string[];
   /** Gets the errors that are ours. Default: nobody. */
   log?: FastifyBaseLogger;
   /** How long an event stream is quiet before a comment is sent. Default 15,000. */
@@ -33,7 +35,7 @@ export interface HttpServerOptions {
  * it ends event streams and waits for the answers that are being made.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { gate = openGate } = options;
+  const { gate = openGate, hosts = [] } = options;
   const closing = new AbortController();
   // One listener per open event stream.
   setMaxListeners(0, closing.signal);
@@ -41,7 +43,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.addHook('preClose', async () => closing.abort());
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...securityHeaders, 'x-request-id': request.id });
-    checkSource(request, gate);
+    checkSource(request, { isKeyed: gate.isKeyed, hosts });
     if (!closing.signal.aborted) return;
     reply.header('connection', 'close');
     throw new OpspawnError('unavailable', 'The server shuts down');

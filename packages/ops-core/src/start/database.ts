@@ -1,7 +1,9 @@
 /** What can be done with a database beside running on it. */
+import { OpspawnError } from '@opspawn/agentkit';
 import { createApiKey } from '../auth/api-key.ts';
 import { defaultNamespace } from '../auth/principal.ts';
 import type { DatabaseSetting } from '../config.ts';
+import type { ApiKeyRow } from '../storage/parts/api-keys.ts';
 import type { DatabaseStatus } from '../storage/status.ts';
 import { openStore } from './node.ts';
 
@@ -19,6 +21,19 @@ export async function readDatabaseStatus(database: DatabaseSetting): Promise<Dat
 export async function migrateDatabase(database: DatabaseSetting): Promise<DatabaseStatus> {
   await (await openStore(database))[Symbol.asyncDispose]();
   return await readDatabaseStatus(database);
+}
+
+/** The keys of the API; what is secret in them nobody knows. */
+export async function listApiKeys(database: DatabaseSetting): Promise<readonly Omit<ApiKeyRow, 'digest'>[]> {
+  await using store = await openStore(database);
+  return (await store.apiKeys()).map(({ digest: _, ...key }) => key);
+}
+
+/** Servers take it no more, within seconds. Throws `not_found`. */
+export async function removeApiKey(database: DatabaseSetting, id: string): Promise<void> {
+  await using store = await openStore(database);
+  if (await store.removeApiKey(id)) return;
+  throw new OpspawnError('not_found', `There is no key ${id}`, { details: { id } });
 }
 
 /** Adds a key of the API, and gives its text, which nobody can find again. */

@@ -1,19 +1,40 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createClient } from '@opspawn/sdk';
 import { temporaryFolder, testSettings } from '../../test/opspawn.ts';
 import { createApiKey } from '../auth/api-key.ts';
+import type { Settings } from '../config.ts';
+import { addApiKey, listApiKeys, removeApiKey } from './database.ts';
 import { type RunningServer, type ServerStartOptions, startServer } from './start.ts';
 
 /** Nobody else reaches it either, but it is none of the names that are believed to be loopback. */
 const otherHost = '::ffff:127.0.0.1';
 
+/** Unlike fetch it sends the `Host` that it is told. */
+async function statusOf(url: string, headers: Record<string, string>): Promise<number | undefined> {
+  const sent = request(url, { headers }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode;
+}
+
+interface StartOptions extends Partial<ServerStartOptions> {
+  host?: string;
+  allowedHosts?: readonly string[];
+  database?: Settings['database'];
+}
+
 async function start(
   t: TestContext,
   folder: string,
-  { host = '127.0.0.1', ...options }: Partial<ServerStartOptions> & { host?: string } = {},
+  { host = '127.0.0.1', allowedHosts = [], database, ...options }: StartOptions = {},
 ): Promise<RunningServer & { at: string }> {
-  const running = await startServer({ ...options, settings: testSettings(folder, { host }) });
+  const settings = testSettings(folder, { host, allowedHosts, ...(database && { database }) });
+  const running = await startServer({ ...options, settings });
   t.after(() => running[Symbol.asyncDispose]());
   return { ...running, at: `http://127.0.0.1:${new URL(running.url).port}` };
 }
@@ -44,12 +65,28 @@ describe('a server that others reach', () => {
     assert.ok(response === undefined || response.status === 401);
   });
 
-  it('takes any name for itself, and no page of another site', async (t) => {
-    const { at, firstKey } = await start(t, temporaryFolder(t), { host: otherHost });
-    const status = async (headers: Record<string, string>) => {
-      const authorization = `Bearer ${firstKey}`;
-      return (await fetch(`${at}/v1/tasks`, { headers: { authorization, ...headers } })).status;
-    };
+  it('answers to addresses, plain names and those that it is told, and to no page of another site', async (t) => {
+    const allowedHosts = ['agents.example.com', '.trusted.example'];
+    const { at, firstKey } = await start(t, temporaryFolder(t), { host: otherHost, allowedHosts });
+    const status = (headers: Record<string, string>) =>
+      statusOf(`${at}/v1/tasks`, { authorization: `Bearer ${firstKey}`, ...headers });
+    const known = [
+      '10.0.0.7:7070',
+      '[fd00::7]:7070',
+      'opspawn:7070',
+      'opspawn.team.svc.cluster.local',
+      hostname(),
+    ];
+    for (const host of [...known, 'Agents.Example.com:443', 'eu.trusted.example'])
+      assert.equal(await status({ host }), 200, host);
+    const foreign = [
+      'evil.example',
+      'example.com',
+      'xagents.example.com',
+      'trusted.example',
+      '10.0.0.7.evil.example',
+    ];
+    for (const host of foreign) assert.equal(await status({ host }), 403, host);
     const own = new URL(at).host;
     assert.equal(await status({}), 200);
     for (const origin of [`http://${own}`, `https://${own}`]) assert.equal(await status({ origin }), 200);
@@ -66,6 +103,22 @@ describe('a server on loopback', () => {
     assert.equal((await fetch(`${at}/v1/tasks`)).status, 401);
     const client = createClient({ baseUrl: at, apiKey: firstKey ?? assert.fail() });
     assert.deepEqual((await client.tasks.list()).items, []);
+  });
+
+  it('refuses a key that was taken away, and takes the one that came in its place', async (t) => {
+    const folder = temporaryFolder(t);
+    const database = { kind: 'sqlite', path: join(folder, 'opspawn.db') } as const;
+    const { at } = await start(t, folder, { database });
+    const old = await addApiKey(database, 'ci');
+    const [{ id, name } = assert.fail()] = await listApiKeys(database);
+    const apiKey = await addApiKey(database, 'ci');
+    assert.deepEqual([name, old.includes(id)], ['ci', true]);
+    await removeApiKey(database, id);
+    await assert.rejects(removeApiKey(database, id), { code: 'not_found' });
+    await assert.rejects(createClient({ baseUrl: at, apiKey: old }).tasks.list(), {
+      code: 'unauthenticated',
+    });
+    assert.deepEqual((await createClient({ baseUrl: at, apiKey }).tasks.list()).items, []);
   });
 
   it('that one process started for itself takes only its key', async (t) => {

@@ -1,5 +1,6 @@
 /** Makes whole processes of the parts. The only place that constructs adapters. */
 
+import { hostname } from 'node:os';
 import { moduleUrl, type Steps } from '@opspawn/agentkit';
 import { defaultNamespace } from '../auth/principal.ts';
 import { readProcessStart } from '../host.ts';
@@ -97,7 +98,8 @@ async function serve(
   const { createHttpServer, listen } = await import('../http/server.ts');
   const { createGate } = await import('../http/gate.ts');
   const gate = createGate({ store, host: settings.host, ownKey });
-  const server = createHttpServer({ engine, log, gate });
+  const hosts = [settings.host, hostname(), ...settings.allowedHosts].map((name) => name.toLowerCase());
+  const server = createHttpServer({ engine, log, gate, hosts });
   stack.defer(() => server.close());
   const url = await listen(server, { ...settings, gate });
   // Once it surely serves: a key that nobody is told of would lock everybody out.

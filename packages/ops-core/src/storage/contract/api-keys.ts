@@ -7,7 +7,7 @@ export const apiKeyCases: readonly StoreCase[] = [
   {
     promise: 'a key is found by its id, and nothing of it is changed by adding it again',
     async run({ store }) {
-      assert.equal(await store.hasApiKeys(), false);
+      assert.deepEqual(await store.apiKeys(), []);
       assert.equal(await store.addApiKey(key, { onlyFirst: false }), true);
       assert.equal(await store.addApiKey(key, { onlyFirst: false }), true);
       assert.equal(await store.addApiKey({ ...key, digest: 'other' }, { onlyFirst: false }), false);
@@ -15,7 +15,23 @@ export const apiKeyCases: readonly StoreCase[] = [
       assert.deepEqual(found, key);
       assert.ok(createdAt > 0);
       assert.equal(await store.apiKey('k2'), undefined);
-      assert.equal(await store.hasApiKeys(), true);
+      assert.deepEqual(await store.apiKeys(), [{ ...key, createdAt }]);
+    },
+  },
+  {
+    promise: 'a key that is removed is gone, once, and the others stay',
+    async run({ store }) {
+      await store.addApiKey(key, { onlyFirst: true });
+      await store.addApiKey({ ...key, id: 'k2' }, { onlyFirst: false });
+      assert.deepEqual([await store.removeApiKey('k1'), await store.removeApiKey('k1')], [true, false]);
+      assert.equal(await store.apiKey('k1'), undefined);
+      assert.deepEqual(
+        (await store.apiKeys()).map(({ id }) => id),
+        ['k2'],
+      );
+      assert.equal(await store.addApiKey(key, { onlyFirst: true }), false, 'there is one');
+      await store.removeApiKey('k2');
+      assert.equal(await store.addApiKey(key, { onlyFirst: true }), true);
     },
   },
   {

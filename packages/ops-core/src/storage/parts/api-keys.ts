@@ -18,5 +18,8 @@ export interface ApiKeyStore {
    */
   addApiKey(key: Omit<ApiKeyRow, 'createdAt'>, options: { onlyFirst: boolean }): Promise<boolean>;
   apiKey(id: string): Promise<ApiKeyRow | undefined>;
-  hasApiKeys(): Promise<boolean>;
+  /** All of them, the oldest first. */
+  apiKeys(): Promise<readonly ApiKeyRow[]>;
+  /** Whether there was one of this id. */
+  removeApiKey(id: string): Promise<boolean>;
 }

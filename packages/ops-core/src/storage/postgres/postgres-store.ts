@@ -37,7 +37,7 @@ import { type Connections, type Run, type Statement, statement } from './databas
 import { databaseClosed, refusalOf } from './database/failure.ts';
 import { isUuid, nilUuid, toText, uuidAt } from './database/text.ts';
 import { Vacuum } from './database/vacuum.ts';
-import { addApiKey, anyApiKey, apiKeyById, toApiKey } from './parts/api-keys.ts';
+import { addApiKey, allApiKeys, apiKeyById, removeApiKey, toApiKey } from './parts/api-keys.ts';
 import { definitionsOf, encodeDefinitions, registerDefinitions, toDefinition } from './parts/definitions.ts';
 import {
   encodeLimit,
@@ -198,10 +198,8 @@ export class PostgresStore implements Store {
     return (await this.#run('reads', lastDecisionOf, [taskId, toText(key)])).map(toDecision)[0];
   }
 
-  async addApiKey(
-    { id, namespace, name, digest }: Omit<ApiKeyRow, 'createdAt'>,
-    { onlyFirst }: { onlyFirst: boolean },
-  ): Promise<boolean> {
+  async addApiKey(...[key, { onlyFirst }]: Parameters<Store['addApiKey']>): Promise<boolean> {
+    const { id, namespace, name, digest } = key;
     const rows = await this.#run('writes', addApiKey, [id, namespace, toText(name), digest, onlyFirst]);
     return rows.length === 1;
   }
@@ -210,8 +208,12 @@ export class PostgresStore implements Store {
     return (await this.#run('reads', apiKeyById, [id])).map(toApiKey)[0];
   }
 
-  async hasApiKeys(): Promise<boolean> {
-    return (await this.#run('reads', anyApiKey, [])).length > 0;
+  async apiKeys(): Promise<readonly ApiKeyRow[]> {
+    return (await this.#run('reads', allApiKeys, [])).map(toApiKey);
+  }
+
+  async removeApiKey(id: string): Promise<boolean> {
+    return (await this.#run('writes', removeApiKey, [id])).length === 1;
   }
 
   async registerWorker(worker: WorkerInfo, leaseTtlMs: number): Promise<void> {

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { NewTask, Offer, SubmitResult, Write, WriteResults } from '../store.ts';
 import type { Turn } from '../turn.ts';
 import { prepareBlobs } from './database/blobs.ts';
-import { prepareAddApiKey } from './parts/api-keys.ts';
+import { prepareAddApiKey, prepareRemoveApiKey } from './parts/api-keys.ts';
 import { prepareRegisterDefinitions } from './parts/definitions.ts';
 import { prepareLimitSettings } from './parts/limit-settings.ts';
 import { prepareSetNamespaceSettings } from './parts/namespaces.ts';
@@ -82,6 +82,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     promoteDue: preparePromoteDue(database, { delivery, transitions, limits }),
     ...prepareLimitSettings(database, limits),
     addApiKey: prepareAddApiKey(database),
+    removeApiKey: prepareRemoveApiKey(database),
     registerWorker: prepareRegisterWorker(database, clock),
     renewLease: renew,
     removeWorker: prepareRemoveWorker(database, { delivery, transitions }),

@@ -203,8 +203,12 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#views.apiKey(id));
   }
 
-  hasApiKeys(): Promise<boolean> {
-    return this.#read(() => this.#views.hasApiKeys());
+  apiKeys(): Promise<readonly ApiKeyRow[]> {
+    return this.#read(() => this.#views.apiKeys());
+  }
+
+  removeApiKey(id: string): Promise<boolean> {
+    return this.#commit.add(this.#operations.removeApiKey, id);
   }
 
   registerWorker(worker: WorkerInfo, leaseTtlMs: number): Promise<void> {

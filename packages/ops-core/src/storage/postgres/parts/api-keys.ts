@@ -18,7 +18,15 @@ export const apiKeyById = statement<Row>(
   'select id, namespace, name, digest, created_at from api_keys where id = $1',
 );
 
-export const anyApiKey = statement<[id: string]>('any_api_key', 'select id from api_keys limit 1');
+export const allApiKeys = statement<Row>(
+  'api_keys',
+  'select id, namespace, name, digest, created_at from api_keys order by created_at, id',
+);
+
+export const removeApiKey = statement<[id: string]>(
+  'remove_api_key',
+  'delete from api_keys where id = $1 returning id',
+);
 
 export const toApiKey = ([id, namespace, name, digest, createdAt]: Row): ApiKeyRow => ({
   id,

@@ -27,19 +27,34 @@ export function prepareAddApiKey(database: DatabaseSync): Operation<AddApiKey, b
   };
 }
 
+/** Whether there was one. */
+export function prepareRemoveApiKey(database: DatabaseSync): Operation<string, boolean> {
+  const remove = prepare<[string]>(database, 'delete from api_keys where id = ?1');
+  return (_turn, id) => remove.run(id).changes === 1;
+}
+
 export function prepareApiKeys(database: DatabaseSync) {
   const find = prepare<[string], Row>(
     database,
     'select id, namespace, name, digest, created_at from api_keys where id = ?1',
   );
-  const findAny = prepare<[], [number]>(database, 'select 1 from api_keys limit 1');
+  const all = prepare<[], Row>(
+    database,
+    'select id, namespace, name, digest, created_at from api_keys order by created_at, id',
+  );
   return {
     apiKey: (keyId: string): ApiKeyRow | undefined => {
       const row = find.get(keyId);
-      if (row === undefined) return undefined;
-      const [id, namespace, name, digest, createdAt] = row;
-      return { id, namespace, name, digest, createdAt };
+      return row === undefined ? undefined : toApiKey(row);
     },
-    hasApiKeys: (): boolean => findAny.get() !== undefined,
+    apiKeys: (): readonly ApiKeyRow[] => all.all().map(toApiKey),
   };
 }
+
+const toApiKey = ([id, namespace, name, digest, createdAt]: Row): ApiKeyRow => ({
+  id,
+  namespace,
+  name,
+  digest,
+  createdAt,
+});
