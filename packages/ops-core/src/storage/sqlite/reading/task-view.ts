@@ -1,10 +1,14 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { queueState } from '../../../domain/task-state.ts';
 import { taskOf, type ViewRow } from '../../rows/task.ts';
+import { listQuery } from '../../rows/task-list.ts';
 import type { StoredWait, TaskFilter, TaskPage, TaskRow } from '../../store.ts';
 import { textOf } from '../database/blobs.ts';
 import { prepare, type Statement } from '../database/statement.ts';
-import { listQuery } from './task-list.ts';
+import { listDialect } from './task-list.ts';
+
+/** Prepared, of the many that filters make. */
+const maxLists = 200;
 
 type Text = string | null;
 type Int = number | null;
@@ -44,8 +48,9 @@ export function prepareTaskView(database: DatabaseSync): TaskView {
   );
   const lists = new Map<string, Statement<SQLInputValue[], unknown>>();
   const listed = (columns: string | undefined, filter: TaskFilter, page: TaskPage): unknown[] => {
-    const { sql, parameters } = listQuery(columns, filter, page);
+    const { sql, parameters } = listQuery(columns, filter, page, listDialect);
     const list = lists.get(sql) ?? prepare<SQLInputValue[], unknown>(database, sql);
+    if (lists.size === maxLists) lists.clear();
     lists.set(sql, list);
     return list.all(...parameters);
   };
