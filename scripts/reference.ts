@@ -6,9 +6,9 @@ import { errorsOf, type Operation, operations } from '../packages/sdk/src/index.
 
 const generated = '<!-- Written by scripts/reference.ts; change the code instead. -->';
 
-export const referencePages = (): Record<string, string> => ({
+export const referencePages = async (): Promise<Record<string, string>> => ({
   'rest.md': restPage(),
-  'cli.md': cliPage(),
+  'cli.md': await cliPage(),
 });
 
 function restPage(): string {
@@ -49,13 +49,13 @@ function operationSection(id: string, operation: Operation): string {
 const fieldRows = (where: string, schema: { shape: object } | undefined): string[] =>
   schema === undefined ? [] : Object.keys(schema.shape).map((name) => `\`${name}\` (${where})`);
 
-function cliPage(): string {
-  const program = buildProgram({ json: false });
+async function cliPage(): Promise<string> {
+  const program = await buildProgram({ json: false });
   program.configureHelp({ helpWidth: 110 });
   return `${['# The command line', generated, block(helpOf(program)), ...commandSections(program, 'opspawn')].join('\n\n')}\n`;
 }
 
-type Program = ReturnType<typeof buildProgram>;
+type Program = Awaited<ReturnType<typeof buildProgram>>;
 
 function commandSections(command: Program, path: string): string[] {
   return command.commands.flatMap((child) => {
@@ -76,7 +76,7 @@ function helpOf(command: Program): string {
 const block = (text: string): string => `\`\`\`text\n${text}\n\`\`\``;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, text] of Object.entries(referencePages())) {
+  for (const [name, text] of Object.entries(await referencePages())) {
     await writeFile(new URL(`../ops-docs/reference/${name}`, import.meta.url), text);
   }
 }

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { buildProgram } from '../../packages/cli/src/program.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const program = buildProgram({ json: false });
+const program = await buildProgram({ json: false });
 
 /** Of other programs that the pages tell of. */
 const foreign = ['--permission', '--die-with-parent', '--as-pid-1'];

@@ -30,9 +30,8 @@ export const timed = (to: Command): Command =>
     .option('--rate-key <key>', 'tasks with this key start at the pace of --rate')
     .addOption(new Option('--rate <rate>', 'how many in how long, like 100/1m').argParser(rate));
 
-export function addFlow(program: Command): void {
+export function addLimit(limit: Command): void {
   const load = () => import('./commands/limit.ts');
-  const limit = program.command('limit').description('How many tasks may run, or start, under a key');
   connecting(command(limit, 'list', 'The limits that are set, and how they stand')).action(async (options) =>
     (await load()).list(options),
   );
@@ -62,11 +61,8 @@ Examples:
   );
 }
 
-export function addProvider(program: Command): void {
+export function addProvider(provider: Command): void {
   const load = () => import('./commands/provider.ts');
-  const provider = program
-    .command('provider')
-    .description('What the keys of model providers may send, for all workers together');
   connecting(command(provider, 'list', 'The keys that are bounded, and how much of it is used')).action(
     async (options) => (await load()).list(options),
   );
@@ -93,9 +89,8 @@ Examples:
   ).action(async (name, options) => (await load()).remove(name, options));
 }
 
-export function addQueues(program: Command): void {
+export function addQueue(queue: Command): void {
   const load = () => import('./commands/queue.ts');
-  const queue = program.command('queue').description('Pause queues, and share workers between them');
   connecting(command(queue, 'list', 'Queues with what is in them')).action(async (options) =>
     (await load()).list(options),
   );

@@ -1,6 +1,6 @@
 /**
- * The command line. Loads commander and the list of commands; the code of a command is loaded when it runs, so that
- * help is answered before anything else of ours.
+ * The command line. Loads commander and the list of commands; the options of a command are loaded when it is named, and its
+ * code when it runs, so that help is answered before anything else of ours.
  */
 import { enableCompileCache } from 'node:module';
 import { CommanderError } from 'commander';
@@ -18,7 +18,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 const json = process.argv.includes('--json');
 try {
-  await buildProgram({ json }).parseAsync();
+  const program = await buildProgram({ json, words: process.argv.slice(2) });
+  await program.parseAsync();
 } catch (thrown) {
   const helped = thrown instanceof CommanderError && thrown.exitCode === 0;
   if (!helped) {

@@ -7,14 +7,17 @@ const limited = (to: Command): Command =>
     new Option('--limit <n>', 'how many, the newest first (default: 100)').argParser(wholeNumber(1, 1_000)),
   );
 
-export function addSessions(program: Command): void {
-  const load = () => import('./commands/session.ts');
-  limited(connecting(command(program, 'spending', 'What agents have cost, by day, agent or session')))
+const load = () => import('./commands/session.ts');
+
+export function addSpending(spending: Command): void {
+  limited(connecting(spending))
     .addOption(
       new Option('--by <what>', 'what is added up').choices(['day', 'agent', 'session']).default('day'),
     )
     .action(async (options) => (await load()).spending(options));
-  const session = program.command('session').description('Conversations, and what they have cost');
+}
+
+export function addSession(session: Command): void {
   limited(connecting(command(session, 'list', 'Sessions and what they have cost, the newest first'))).action(
     async (options) => (await load()).list(options),
   );

@@ -3,8 +3,7 @@ import { type Command, Option } from 'commander';
 import { command, connecting, wholeNumber } from './command-options.ts';
 import type { BulkVerb } from './commands/bulk.ts';
 
-export function addTask(program: Command): void {
-  const task = program.command('task').description('Look at tasks and act on them');
+export function addTask(task: Command): void {
   const load = () => import('./commands/task.ts');
   connecting(command(task, 'list', 'The newest tasks first'))
     .option('--status <status...>', 'pending, running, waiting, paused, completed, failed, cancelled')

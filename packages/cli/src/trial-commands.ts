@@ -1,13 +1,9 @@
 /** Commands that try something out: the user's code, a deployment, this machine. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { command, configOption, onDatabase, wholeNumber } from './command-options.ts';
+import { configOption, onDatabase, wholeNumber } from './command-options.ts';
 
-export function addCrashTest(program: Command): void {
-  command(
-    program,
-    'crash-test <name> [input]',
-    'Kill your agent at every journal boundary and see what holds',
-  )
+export function addCrashTest(crashTest: Command): void {
+  crashTest
     .option('--input <json>', 'the input as JSON, as @FILE, or as - for stdin')
     .addOption(configOption())
     .addOption(
@@ -37,8 +33,8 @@ Examples:
     );
 }
 
-export function addEval(program: Command): void {
-  command(program, 'eval <agent>', 'Run an agent over a dataset and score what comes of it')
+export function addEval(evaluate: Command): void {
+  evaluate
     .requiredOption('--data <file>', 'a case as JSON on each line: {"input": …, "expected": …}')
     .addOption(configOption())
     .option(
@@ -64,9 +60,8 @@ Examples:
     .action(async (name, options) => (await import('./commands/eval.ts')).evaluate(name, options));
 }
 
-export function addVerify(program: Command): void {
-  const about = 'Kill, stop and cut off workers of its own on your deployment, and see what holds';
-  onDatabase(command(program, 'verify', about))
+export function addVerify(verify: Command): void {
+  onDatabase(verify)
     .option('--only <fault...>', 'only these')
     .addOption(
       new Option('--scale <share>', 'of the whole suite, which takes hours: 0.01 is a minute or two')
@@ -95,8 +90,8 @@ function share(text: string): number {
   throw new InvalidArgumentError('It must be above 0 and at most 1.');
 }
 
-export function addDoctor(program: Command): void {
-  onDatabase(command(program, 'doctor', 'Check that everything is here that Opspawn needs'))
+export function addDoctor(doctor: Command): void {
+  onDatabase(doctor)
     .addOption(configOption())
     .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
 }
