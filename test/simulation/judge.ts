@@ -160,7 +160,10 @@ export class Judge {
 
   #cancel(taskId: string): void {
     const known = this.#known.get(taskId);
-    if (known !== undefined) known.isCancelled = true;
+    if (known === undefined) return;
+    known.isCancelled = true;
+    // No attempt has begun, so that none writes the end.
+    if (known.attempt === 0 && !known.isFinished) this.#finished(known);
   }
 
   /** It goes to the end of its session. */

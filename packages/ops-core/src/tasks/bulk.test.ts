@@ -7,7 +7,7 @@ import {
   type TestDatabase,
 } from '../../test/postgres/test-database.ts';
 import { localPrincipal } from '../auth/principal.ts';
-import { claim, finish, newTask, newWorker, submit } from '../storage/contract/scenario.ts';
+import { claim, finish, newTask, newWorker, release, submit } from '../storage/contract/scenario.ts';
 import { openPostgresStore } from '../storage/postgres/database/open-store.ts';
 import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import type { NewTask, Store } from '../storage/store.ts';
@@ -91,6 +91,8 @@ const cases: readonly Case[] = [
     async run(store) {
       const tasks = many(3);
       await store.submitMany(tasks);
+      const owners = await claim(store, await newWorker(store));
+      await Promise.all(owners.map((owner) => release(store, owner, 60_000)));
       const filter = {};
       const { token = '' } = await ask(store, 'cancel', { filter, dryRun: true });
       const first = await ask(store, 'cancel', { filter, token, reason: 'moved' });
@@ -100,6 +102,22 @@ const cases: readonly Case[] = [
           (await store.inbox(id)).map(({ kind, data }) => [kind, data]),
           [['cancel', '{"reason":"moved"}']],
         );
+    },
+  },
+  {
+    promise:
+      'tasks that no attempt has begun end with the call, without a worker; what ended is not counted again',
+    async run(store) {
+      await store.submitMany(many(700, { queue: 'nobody' }));
+      const filter = { queue: 'nobody' };
+      const { token = '' } = await ask(store, 'cancel', { filter, dryRun: true });
+      assert.deepEqual(await ask(store, 'cancel', { filter, token }), {
+        matched: 700,
+        done: 700,
+        skipped: 0,
+      });
+      assert.equal((await store.taskIds({ namespace, status: ['cancelled'] }, { limit: 999 })).length, 700);
+      assert.deepEqual(await ask(store, 'cancel', { filter, token }), { matched: 700, done: 0, skipped: 0 });
     },
   },
   {

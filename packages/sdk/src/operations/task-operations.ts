@@ -111,8 +111,8 @@ export const taskOperations = {
     scope: 'tasks:write',
     summary: 'Cancel a task and its children',
     description:
-      'Asks for the end: the running attempt is aborted and writes it. Cancelling a cancelled task gives the task ' +
-      'again; a task that ended otherwise is `wrong_state`.',
+      'A task that no attempt has begun ends at once; any other is asked to, and its attempt is aborted and writes the ' +
+      'end. Cancelling a cancelled task gives the task again; a task that ended otherwise is `wrong_state`.',
     params,
     body: { schema: cancelTaskSchema, required: false, limitBytes: mebibyte },
     success: task,

@@ -47,8 +47,8 @@ export const entrySchema = z
   .object({
     seq: z.int().positive(),
     type: entryTypeSchema,
-    /** Number of the attempt that wrote it. */
-    attempt: z.int().positive(),
+    /** Number of the attempt that wrote it; 0 for the end of a task that was cancelled before any had begun. */
+    attempt: z.int().nonnegative(),
     /** Unix time in ms, by the database's clock. */
     at: z.int(),
     /** Step identity; absent for entries that belong to no step. */

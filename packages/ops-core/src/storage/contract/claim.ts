@@ -13,6 +13,9 @@ import {
   type StoreCase,
   status,
   submit,
+  submitAndClaim,
+  suspend,
+  wait,
 } from './scenario.ts';
 
 export const claimCases: readonly StoreCase[] = [
@@ -126,13 +129,17 @@ export const claimCases: readonly StoreCase[] = [
         await submit(store, { ...lane, name: 'foreign', priority: 0 });
         own.push(await submit(store, lane));
       }
-      const later = { queue: 'a', dueAt: (await store.now()) + 60_000 };
-      const ending = await submit(store, later);
-      for (const taskId of [ending, await submit(store, { ...later, name: 'foreign' })])
-        await post(store, taskId, item('cancel'));
+      const begun = [await submitAndClaim(store), await submitAndClaim(store, { name: 'foreign' })] as const;
+      for (const owner of begun) {
+        await suspend(store, owner, [wait()]);
+        await post(store, owner.taskId, item('cancel'));
+      }
       const workerId = await newWorker(store);
-      const claimed = await claim(store, workerId, { queues: ['a', 'b'], definitions: ['function noop'] });
-      assert.deepEqual(claimed.map((task) => task.taskId).sort(), [...own, ending].sort());
+      const claimed = await claim(store, workerId, {
+        queues: ['a', 'b', queue],
+        definitions: ['function noop'],
+      });
+      assert.deepEqual(claimed.map((task) => task.taskId).sort(), [...own, begun[0].taskId].sort());
     },
   },
   {

@@ -24,20 +24,58 @@ const reopen = (taskId: string, itemId = newId(), space = namespace) =>
 export const controlCases: readonly StoreCase[] = [
   {
     promise:
-      'a cancel wakes a task that waits, is due later, or is paused, so that an attempt writes the end',
+      'a cancel wakes a task that has begun and waits, is due later, or is paused, so that an attempt writes the end',
     async run({ store }) {
       const waiting = await submitAndClaim(store);
       await suspend(store, waiting, [wait({ key: 'signal:x' })]);
-      const later = await submit(store, { dueAt: (await store.now()) + 60_000 });
+      const later = await submitAndClaim(store);
+      await release(store, later, 60_000);
       const paused = await submitAndClaim(store);
       await store.write({ op: 'pause', owner: paused, entries: [], reason: 'budget' });
-      for (const taskId of [waiting.taskId, later, paused.taskId]) {
+      for (const { taskId } of [waiting, later, paused]) {
         assert.deepEqual(await post(store, taskId, item('cancel')), { ok: true });
         const owner = await claimOnly(store, taskId);
         assert.equal(owner.hasInbox, true);
         assert.ok((await finish(store, owner, 'cancelled', owner.lastSeq + 1)).ok);
         assert.equal(await status(store, taskId), 'cancelled');
       }
+    },
+  },
+  {
+    promise:
+      'a cancel ends a task that no attempt has begun at once, whatever holds it back, and needs no worker for it',
+    async run({ store }) {
+      const later = { dueAt: (await store.now()) + 60_000 };
+      const [one] = [[{ key: 'one', maxRunning: 1 }]];
+      const first = await submitAndClaim(store, { limits: one, sessionId: 's' });
+      const paused = await submit(store);
+      await post(store, paused, item('pause'));
+      const behind = await submit(store, { sessionId: 's' });
+      const last = await submit(store, { sessionId: 's' });
+      const ids = [
+        await submit(store),
+        await submit(store, later),
+        await submit(store, { limits: one }),
+        paused,
+        behind,
+      ];
+      for (const taskId of ids) {
+        const cancel = item('cancel', { data: '{"reason":"no \\u0000 \\"more\\""}' });
+        assert.deepEqual(await post(store, taskId, cancel), { ok: true });
+        assert.deepEqual(await post(store, taskId, cancel), { ok: true }, 'told again');
+        const row = await task(store, taskId);
+        assert.deepEqual([row.status, row.attempt, row.lastSeq, row.failures], ['cancelled', 0, 1, 0]);
+        const [end] = await store.journal(taskId, 0, 10);
+        assert.deepEqual(
+          [end?.type, JSON.parse(end?.data ?? '')],
+          ['task.cancelled', { reason: 'no \0 "more"' }],
+        );
+        assert.deepEqual(await store.inbox(taskId), []);
+      }
+      assert.deepEqual(await readyIds(store), []);
+      await finish(store, first);
+      assert.deepEqual(await readyIds(store), [last], 'the session goes on, and the key is free');
+      assert.deepEqual((await store.limit(namespace, 'one')).waiting, 0);
     },
   },
   {

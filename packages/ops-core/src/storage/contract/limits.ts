@@ -143,10 +143,12 @@ export const limitCases: readonly StoreCase[] = [
   {
     promise: 'a cancelled task ends without a place, and a task behind it keeps its own',
     async run({ store }) {
+      const cancelled = await submitAndClaim(store, { limits: one });
+      await suspend(store, cancelled, [wait()]);
       const first = await submitAndClaim(store, { limits: one });
-      const [cancelled, last] = await submitMany(store, 2, one);
-      await post(store, cancelled ?? '', item('cancel'));
-      await finish(store, await claimOnly(store, cancelled ?? ''), 'cancelled');
+      const last = await submit(store, { limits: one });
+      await post(store, cancelled.taskId, item('cancel'));
+      await finish(store, await claimOnly(store, cancelled.taskId), 'cancelled');
       assert.deepEqual(await readyIds(store), []);
       await finish(store, first);
       assert.deepEqual(await readyIds(store), [last]);

@@ -87,14 +87,15 @@ export const queueCases: readonly StoreCase[] = [
     async run({ store }) {
       const waiting = await submitAndClaim(store);
       await suspend(store, waiting, [wait({ key: 'signal:go' })]);
-      const taskId = await submit(store);
+      const ready = await submitAndClaim(store);
+      await release(store, ready, 0);
       await pause(store);
-      await post(store, taskId, item('cancel'));
-      const owner = await claimOnly(store, taskId);
-      assert.equal(owner.hasInbox, true);
-      assert.ok((await finish(store, owner, 'cancelled')).ok);
-      await post(store, waiting.taskId, item('cancel'));
-      await claimOnly(store, waiting.taskId);
+      for (const { taskId } of [ready, waiting]) {
+        await post(store, taskId, item('cancel'));
+        const owner = await claimOnly(store, taskId);
+        assert.equal(owner.hasInbox, true);
+        assert.ok((await finish(store, owner, 'cancelled')).ok);
+      }
     },
   },
   {

@@ -25,7 +25,8 @@ import {
   prepareSweep,
 } from './scheduling/workers.ts';
 import { prepareAppend, prepareEffects, prepareFindOwned } from './writing/append.ts';
-import { prepareDelivery } from './writing/delivery.ts';
+import { prepareCancelUnbegun } from './writing/cancel-unbegun.ts';
+import { type Delivery, prepareDelivery } from './writing/delivery.ts';
 import { prepareFinish } from './writing/finish.ts';
 import { preparePause, prepareRelease, prepareSuspend } from './writing/give-up.ts';
 import { prepareInbox } from './writing/inbox.ts';
@@ -44,7 +45,12 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
   const transitions = prepareTransitions(database, limits);
   const enqueue = prepareEnqueue(database, limits);
   const inbox = prepareInbox(database, blobs);
-  const delivery = prepareDelivery(database, { inbox, transitions });
+  const delivery: Delivery = prepareDelivery(database, {
+    inbox,
+    transitions,
+    cancelUnbegun: (turn, taskId, itemId) => cancelUnbegun(turn, taskId, itemId),
+  });
+  const cancelUnbegun = prepareCancelUnbegun(database, { inbox, delivery, transitions, limits });
   const holdsLease = prepareHoldsLease(database, clock);
   const submit = prepareSubmit(database, { blobs, enqueue, begin: prepareBegin(database, holdsLease) });
   const findOwned = prepareFindOwned(database);

@@ -34,19 +34,38 @@ create function take_items(p_at bigint, p_task uuid, p_items jsonb) returns void
   where id in (select item::uuid from jsonb_array_elements_text(p_items) item) and task_id = p_task and taken_at is null
 $$;
 
+-- Ends a task that no attempt has begun: none has anything to clean up, so that none is needed for the end either. It is
+-- the end of attempt 0.
+create function cancel_unbegun(inout told text[], p_at bigint, p_task uuid, p_item uuid) language plpgsql as $$
+declare
+  v_task queue;
+  v_data text;
+begin
+  -- It says the reason, as the end does.
+  update inbox set taken_at = p_at where id = p_item returning coalesce(data, '{"reason":"cancelled"}') into v_data;
+  delete from queue where task_id = p_task returning * into v_task;
+  told := leave_slots(told, v_task.namespace, p_task, v_task.limits);
+  insert into outcomes (task_id, namespace, status, failures, seq, attempt, at, data)
+  values (p_task, v_task.namespace, 'cancelled', v_task.failures, 1, 0, p_at, v_data);
+  told := follow_end(told, p_at, v_task, json_build_object('taskId', p_task, 'status', 'cancelled')::text);
+end $$;
+
 -- Moves a task without an owner as the item asks.
 create function move_task(inout told text[], p_at bigint, p_task uuid, p_item uuid, p_kind text, p_key text)
 language plpgsql as $$
 declare
   v_state integer;
+  v_attempt integer;
 begin
-  select state into v_state from queue where task_id = p_task;
+  select state, attempt into v_state, v_attempt from queue where task_id = p_task;
   case
     when p_kind = 'pause' then
       if v_state <> 5 then told := make_idle(told, p_task, 5, null, 'operator'); end if;
       update inbox set taken_at = p_at where id = p_item;
+    when p_kind = 'cancel' and v_attempt = 0 then
+      told := cancel_unbegun(told, p_at, p_task, p_item);
     when p_kind = 'cancel' then
-      -- Its attempt has only to write the end: it waits for nobody.
+      -- It may have something to clean up: its attempt writes the end, and waits for nobody.
       if v_state <> 7 then told := make_ready(told, p_task, p_at, true); end if;
     when p_kind = 'reopen' then
       if v_state not in (0, 7) then told := make_ready(told, p_task, p_at); end if;

@@ -49,7 +49,7 @@ export function encodeWrites(writes: readonly Write[], floor: number): unknown[]
   return [
     floor,
     uuidArray(writes.flatMap(namedTasks)),
-    uuidArray(writes.flatMap((write) => (write.op === 'finish' ? [write.owner.taskId] : []))),
+    uuidArray(writes.flatMap(endingTasks)),
     toJsonText(writes.map(checked)),
   ];
 }
@@ -66,6 +66,14 @@ function namedTasks(write: Write): (string | undefined)[] {
   if (write.op === 'submit') return write.task.parentId === undefined ? [] : [write.task.parentId];
   if (write.op === 'post' || write.op === 'reopen') return [write.taskId];
   return [write.owner.taskId, ...(write.posts ?? []).map(({ taskId }) => taskId)];
+}
+
+/** Those that a write ends, or may end as it cancels what no attempt has begun. */
+function endingTasks(write: Write): string[] {
+  if (write.op === 'submit' || write.op === 'reopen') return [];
+  const posts = write.op === 'post' ? [write] : (write.posts ?? []);
+  const cancelled = posts.filter(({ item }) => item.kind === 'cancel').map(({ taskId }) => taskId);
+  return write.op === 'finish' ? [write.owner.taskId, ...cancelled] : cancelled;
 }
 
 /** Takes over what the functions told, in their words: functions/transitions.sql. */

@@ -18,20 +18,24 @@ interface Addressee {
   readonly taskId: string;
   readonly namespace: string;
   readonly state: QueueState;
+  readonly attempt: number;
 }
 
 export interface DeliveryParts {
   inbox: Inbox;
   transitions: Transitions;
+  /** Ends a task that no attempt has begun. */
+  cancelUnbegun: (turn: Turn, taskId: string, itemId: string) => void;
 }
 
 /** Brings items to unfinished tasks and moves those that nobody runs. An owner hears of its items by itself. */
-export function prepareDelivery(database: DatabaseSync, { inbox, transitions }: DeliveryParts) {
-  const stateOf = prepare<[string], [QueueState, namespace: string]>(
+export function prepareDelivery(database: DatabaseSync, parts: DeliveryParts) {
+  const { inbox } = parts;
+  const stateOf = prepare<[string], [QueueState, namespace: string, attempt: number]>(
     database,
-    'select state, namespace from queue where task_id = ?1',
+    'select state, namespace, attempt from queue where task_id = ?1',
   );
-  const move = prepareMove(database, { inbox, transitions });
+  const move = prepareMove(database, parts);
   const openRequest = prepare<[string, string], [number]>(
     database,
     `select 1 from waits w where w.task_id = ?1 and w.key = ?2 and not exists (
@@ -40,7 +44,7 @@ export function prepareDelivery(database: DatabaseSync, { inbox, transitions }: 
 
   const find = (taskId: string): Addressee | undefined => {
     const row = stateOf.get(taskId);
-    return row === undefined ? undefined : { taskId, state: row[0], namespace: row[1] };
+    return row === undefined ? undefined : { taskId, state: row[0], namespace: row[1], attempt: row[2] };
   };
 
   return {
@@ -66,7 +70,7 @@ export function prepareDelivery(database: DatabaseSync, { inbox, transitions }: 
 export type Delivery = ReturnType<typeof prepareDelivery>;
 
 /** Moves a task without an owner as the item asks. */
-function prepareMove(database: DatabaseSync, { inbox, transitions }: DeliveryParts) {
+function prepareMove(database: DatabaseSync, { inbox, transitions, cancelUnbegun }: DeliveryParts) {
   const hasWait = prepare<[string, string], [number]>(
     database,
     `select 1 from waits
@@ -77,7 +81,7 @@ function prepareMove(database: DatabaseSync, { inbox, transitions }: DeliveryPar
     'select due_at from tasks where namespace = ?1 and id = ?2',
   );
 
-  return (turn: Turn, { taskId, namespace, state }: Addressee, item: InboxItem): void => {
+  return (turn: Turn, { taskId, namespace, state, attempt }: Addressee, item: InboxItem): void => {
     const isWaiting = state === queueState.waiting;
     switch (item.kind) {
       case 'pause':
@@ -85,8 +89,9 @@ function prepareMove(database: DatabaseSync, { inbox, transitions }: DeliveryPar
         inbox.take(turn, taskId, [item.id]);
         break;
       case 'cancel':
-        // Its attempt has only to write the end: it waits for nobody.
-        if (state !== queueState.ending) transitions.ready(turn, taskId, turn.at, true);
+        // What has begun may have something to clean up: its attempt writes the end, and waits for nobody.
+        if (attempt === 0) cancelUnbegun(turn, taskId, item.id);
+        else if (state !== queueState.ending) transitions.ready(turn, taskId, turn.at, true);
         break;
       case 'reopen':
         if (state !== queueState.ready && state !== queueState.ending)
