@@ -7,7 +7,8 @@
  * Milliseconds per model step, alone (one run after the other), with 50 runs at once, and alone in runs of 200 steps;
  * then what a run of 20 and of 200 steps keeps on disk. Nothing streams. Each loop has a process and a file of its own,
  * which are warmed up and then measured in turns, one loop after the other, so that what slows the machine down for a
- * while slows all of them. Each figure is a median over the turns; so is each ratio, which is to the AI SDK's
+ * while slows all of them. `no requests` is agentkit with a model in its own process: its column of 200 steps says
+ * whether the loop itself grows with the history, as requests do. Each figure is a median over the turns; so is each ratio, which is to the AI SDK's
  * `ToolLoopAgent` of the same turn, which records nothing.
  */
 
@@ -32,6 +33,7 @@ const loops: Readonly<Record<string, () => Promise<OpenAgentLoop>>> = {
     return ((await import(module)) as { aiSdk: OpenAgentLoop }).aiSdk;
   },
   agentkit: async () => (await import('./agent-loop/agentkit.ts')).agentkit,
+  'no requests': async () => (await import('./agent-loop/agentkit.ts')).agentkitInProcess,
   opspawn: async () => (await import('./agent-loop/opspawn.ts')).opspawn,
   'opspawn-postgres': async () => (await import('./agent-loop/opspawn.ts')).opspawn,
   'opspawn-once': async () => (await import('./agent-loop/opspawn.ts')).opspawnOnce,

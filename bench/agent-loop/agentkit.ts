@@ -3,10 +3,20 @@ import {
   createModelRegistry,
   defineAgent,
   defineTool,
+  type Model,
+  type ModelRegistry,
   type ToolAnnotations,
 } from '@opspawn/agentkit';
 import { z } from 'zod';
-import { instructions, type OpenAgentLoop, prompt, toolDescription, weatherAt } from './agent-loop.ts';
+import {
+  type AgentLoop,
+  instructions,
+  lastAnswer,
+  type OpenAgentLoop,
+  prompt,
+  toolDescription,
+  weatherAt,
+} from './agent-loop.ts';
 
 /** The agent of W3 for runs of so many steps. */
 export function weatherAgent(steps: number, annotations: ToolAnnotations): Agent<string> {
@@ -26,8 +36,47 @@ export function weatherAgent(steps: number, annotations: ToolAnnotations): Agent
 }
 
 /** agentkit alone: nothing is kept. */
-export const agentkit: OpenAgentLoop = async ({ modelUrl }) => {
-  const models = createModelRegistry({ environment: { AGENTKIT_LLM_BASE_URL: modelUrl } });
+export const agentkit: OpenAgentLoop = async ({ modelUrl }) =>
+  runWith(createModelRegistry({ environment: { AGENTKIT_LLM_BASE_URL: modelUrl } }));
+
+/** The same without requests, which grow with the history: what the loop itself costs. */
+export const agentkitInProcess: OpenAgentLoop = async () =>
+  runWith(createModelRegistry({ providers: { compatible: stationsModel } }));
+
+/** Answers as the model server does. */
+function stationsModel(name: string): Model {
+  const steps = Number(name.replace('steps-', ''));
+  return {
+    id: `compatible/${name}`,
+    async call({ messages }) {
+      const station = messages.filter(({ role }) => role === 'tool').length + 1;
+      const isLast = station >= steps;
+      const call = {
+        type: 'tool-call',
+        callId: `call_${station}`,
+        tool: 'weather',
+        input: { station },
+      } as const;
+      return {
+        message: {
+          role: 'assistant',
+          content: [isLast ? { type: 'text', text: lastAnswer(steps) } : call],
+        },
+        usage: {
+          inputTokens: 400,
+          cachedInputTokens: 0,
+          outputTokens: 20,
+          reasoningTokens: 0,
+          costMicroUsd: 0,
+        },
+        finishReason: isLast ? 'stop' : 'tool-calls',
+        model: `compatible/${name}`,
+      };
+    },
+  };
+}
+
+function runWith(models: ModelRegistry): AgentLoop {
   const agents = new Map<number, Agent<string>>();
   return {
     async run(steps) {
@@ -37,4 +86,4 @@ export const agentkit: OpenAgentLoop = async ({ modelUrl }) => {
     },
     async [Symbol.asyncDispose]() {},
   };
-};
+}
