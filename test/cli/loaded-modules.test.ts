@@ -4,11 +4,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  createEmptyDatabase,
+  skipWithoutPostgres,
+} from '../../packages/ops-core/test/postgres/test-database.ts';
 import { opspawn, startOpspawn } from './opspawn-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'opspawn-modules-'));
 after(() => rmSync(folder, { recursive: true }));
 
+const config = fileURLToPath(new URL('modules.config.ts', import.meta.url));
 const file = join(folder, 'modules.json');
 const env = {
   NODE_OPTIONS: `--import ${new URL('list-modules.ts', import.meta.url)}`,
@@ -35,7 +41,6 @@ it('help is answered before the engine or the options or code of a command are l
 });
 
 it('serving and working on SQLite loads what that needs, and nothing of other databases, brokers, tools or tests', async () => {
-  const config = new URL('modules.config.ts', import.meta.url).pathname;
   await (await startOpspawn(['start', '--port', '0', '--data', folder, '--config', config], { env }))[
     Symbol.asyncDispose
   ]();
@@ -56,4 +61,20 @@ it('serving and working on SQLite loads what that needs, and nothing of other da
     [],
     'tools',
   );
+});
+
+it('a server alone loads nothing that runs tasks', async () => {
+  await (await startOpspawn(['server', '--port', '0', '--data', folder], { env }))[Symbol.asyncDispose]();
+  const modules = loaded();
+  assert.equal(found(modules, /\/tasks\/engine\.ts$/).length, 1);
+  assert.deepEqual(found(modules, /\/tasks\/(?:worker\/|durable\/(?:pump|run-durable))/), []);
+});
+
+it('on PostgreSQL nothing of the store on SQLite is loaded', { skip: skipWithoutPostgres }, async () => {
+  await using database = await createEmptyDatabase();
+  const args = ['worker', '--config', config, '--database', database.url];
+  await (await startOpspawn(args, { env }))[Symbol.asyncDispose]();
+  const modules = loaded();
+  assert.equal(found(modules, /\/storage\/postgres\/postgres-store\.ts$/).length, 1);
+  assert.deepEqual(found(modules, /\/storage\/sqlite\/|\/broker\/socket\/|\/fastify\//), []);
 });

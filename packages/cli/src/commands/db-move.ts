@@ -60,7 +60,7 @@ interface BackupOptions {
 /** Writes the database to a new file, while it is in use. */
 export async function backup(file: string, options: BackupOptions): Promise<void> {
   const { database } = settingsFrom(options);
-  backUpDatabase(database, resolve(file));
+  await backUpDatabase(database, resolve(file));
   const bytes = statSync(file).size;
   createOutput({ json: options.json === true }).record(
     { database: describeDatabase(database), file: resolve(file), bytes },

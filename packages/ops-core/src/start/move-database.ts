@@ -1,8 +1,7 @@
 /** What is done with a whole database: moved to another place, or written to a file. */
 import { OpspawnError } from '@opspawn/agentkit';
 import { type DatabaseSetting, describeDatabase } from '../config.ts';
-import { type CopyEnd, copyStore } from '../storage/copy.ts';
-import { backUpSqlite } from '../storage/sqlite/database/backup.ts';
+import type { CopyEnd } from '../storage/copy.ts';
 
 export interface MoveOptions {
   /** The source goes on as it was, beside its copy. Default: it takes nothing more. */
@@ -24,6 +23,7 @@ export async function moveDatabase(
     throw new OpspawnError('invalid_argument', 'Source and target are the same database');
   await using source = await openEnd(from, 'source');
   await using target = await openEnd(to, 'target');
+  const { copyStore } = await import('../storage/copy.ts');
   return await copyStore(source, target, {
     ...(keepSource ? {} : { movedTo: describeDatabase(to) }),
     ...(onTable === undefined ? {} : { onTable }),
@@ -45,11 +45,12 @@ async function openEnd(database: DatabaseSetting, role: 'source' | 'target'): Pr
  * Writes a SQLite database to a new file while others use it: see `backUpSqlite`. Throws `invalid_argument` for
  * PostgreSQL, which has tools of its own.
  */
-export function backUpDatabase(database: DatabaseSetting, file: string): void {
+export async function backUpDatabase(database: DatabaseSetting, file: string): Promise<void> {
   if (database.kind === 'postgres')
     throw new OpspawnError(
       'invalid_argument',
       'Back PostgreSQL up by its own means: pg_dump, or base backups and its log (PITR)',
     );
+  const { backUpSqlite } = await import('../storage/sqlite/database/backup.ts');
   backUpSqlite(database.path, file);
 }

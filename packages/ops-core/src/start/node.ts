@@ -2,10 +2,8 @@ import { dirname } from 'node:path';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
-import { openSocketBus } from '../broker/socket/bus.ts';
 import type { DatabaseSetting, Settings } from '../config.ts';
 import { createLog, type Log } from '../observe/log.ts';
-import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
 import type { Store } from '../storage/store.ts';
 import { createEngine } from '../tasks/engine.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
@@ -66,6 +64,7 @@ export async function openStore(database: DatabaseSetting): Promise<Store> {
     return await openPostgresStore({ url: database.url });
   }
   if (database.path !== ':memory:') makeFolder(dirname(database.path));
+  const { openSqliteStore } = await import('../storage/sqlite/database/open-store.ts');
   return await openSqliteStore({ path: database.path });
 }
 
@@ -79,7 +78,9 @@ async function openBus({ database, brokerUrl }: Settings, log: Log): Promise<Bus
     const { openPostgresBus } = await import('../broker/postgres/bus.ts');
     return openPostgresBus({ url: database.url, log });
   }
-  return database.path === ':memory:' ? openMemoryBus() : openSocketBus({ folder: dirname(database.path) });
+  if (database.path === ':memory:') return openMemoryBus();
+  const { openSocketBus } = await import('../broker/socket/bus.ts');
+  return openSocketBus({ folder: dirname(database.path) });
 }
 
 /** What this process commits, workers and watchers hear of, here and elsewhere. */

@@ -6,9 +6,8 @@ import { defaultNamespace } from '../auth/principal.ts';
 import { readProcessStart } from '../host.ts';
 import type { ClaimedTask } from '../storage/store.ts';
 import { type LoadedConfig, loadConfig } from '../tasks/definitions/load-config.ts';
-import { Registry } from '../tasks/definitions/registry.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
-import { createWorker, type Worker, type WorkerOptions } from '../tasks/worker/worker.ts';
+import type { Worker, WorkerOptions } from '../tasks/worker/worker.ts';
 import { openAgentEnvironment } from './agent-environment.ts';
 import { makeFirstKey } from './first-key.ts';
 import { type NodeOptions, type OpspawnNode, openNode } from './node.ts';
@@ -113,6 +112,8 @@ async function work(
   options: WorkerStartOptions & { loaded: LoadedConfig },
   stack: AsyncDisposableStack,
 ): Promise<Worker> {
+  const { Registry } = await import('../tasks/definitions/registry.ts');
+  const { createWorker } = await import('../tasks/worker/worker.ts');
   const { settings, log, store, bus } = node;
   const environment = await openAgentEnvironment(node, options.loaded, stack);
   const registry = new Registry(options.loaded.config, environment);
