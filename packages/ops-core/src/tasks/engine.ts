@@ -21,7 +21,7 @@ import { newId } from '../domain/new-id.ts';
 import { throwUnderPath } from '../domain/under-path.ts';
 import { storePins } from '../mcp/store-pins.ts';
 import { decideMcpTools, listMcpTools, type McpToolQuery } from '../mcp/tool-decisions.ts';
-import type { LimitSetting } from '../storage/parts/flow-control.ts';
+import type { LimitSetting, Standing } from '../storage/parts/flow-control.ts';
 import type { InboxItem, NewTask, Store, SubmitResult, TaskRow } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';
@@ -128,6 +128,7 @@ class StoreEngine implements Engine {
     const { providers, budgets } = this.#store;
     const isRunning = row.status === 'running';
     return explainTask({
+      furtherKeys: await this.#furtherKeys(row, standing),
       row,
       standing,
       calls: isRunning ? await providers.waitingCalls(taskId) : [],
@@ -136,6 +137,19 @@ class StoreEngine implements Engine {
         : undefined,
       now: await this.#store.now(),
     });
+  }
+
+  /** A child goes on under its parent's keys, whatever it names. */
+  async #furtherKeys({ namespace, parentId, limits }: TaskRow, standing: Standing | undefined) {
+    const isHeld = standing !== undefined && ['limited', 'held', 'later'].includes(standing.state);
+    if (!isHeld || parentId !== undefined) return [];
+    const further = limits.filter(({ key }) => key !== standing.limit?.key);
+    return await Promise.all(
+      further.map(async (limit) => {
+        const state = await this.#store.limit(namespace, limit.key);
+        return { ...state, inForce: state.setting ?? limit };
+      }),
+    );
   }
 
   async limits({ namespace }: Principal): Promise<Limit[]> {

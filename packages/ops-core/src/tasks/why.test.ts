@@ -110,6 +110,26 @@ describe('why', () => {
     await untilStatus(t, engine, held, 'running');
   });
 
+  it('names every key that is used up, also behind a session', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    await engine.setLimit(localPrincipal, { key: 'bank', maxRunning: 0 });
+    await engine.setLimit(localPrincipal, { key: 'crm', rate: { count: 1, intervalMs: 3_600_000 } });
+    await untilFinished(t, engine, await submit({ name: 'slow', ...slowly }));
+    const keys = { concurrencyKey: 'bank', ...slowly };
+    const first = await submit({ name: 'work', sessionId: 's', ...keys });
+    const next = await submit({ name: 'work', sessionId: 's', ...keys });
+    const named = async (id: string) => (await why(id)).map(({ code, limit }) => [code, limit?.key]);
+    assert.deepEqual(await named(first), [
+      ['limit', 'bank'],
+      ['rate', 'crm'],
+    ]);
+    assert.deepEqual(await named(next), [
+      ['session', undefined],
+      ['limit', 'bank'],
+      ['rate', 'crm'],
+    ]);
+  });
+
   it('names the pause of the queue, who made it and why, until it is resumed', async (t) => {
     const { engine, submit, why } = await opened(t);
     const waiting = await submit({ name: 'wait' });
@@ -187,7 +207,7 @@ describe('why', () => {
     const nobodys = await submit({ name: 'wait', queue: 'nobodys' });
     assert.deepEqual(
       (await why(nobodys)).map(({ code }) => code),
-      ['ready', 'no_worker'],
+      ['no_worker'],
     );
     await engine.pause(localPrincipal, nobodys);
     assert.deepEqual(
@@ -208,6 +228,8 @@ describe('why', () => {
     await assert.rejects(engine.why({ namespace: 'other', name: 'x' }, id), { code: 'not_found' });
   });
 });
+
+const slowly = { rateKey: 'crm', rateLimit: { count: 1, intervalMs: 3_600_000 } };
 
 describe('limits', () => {
   it('need their key, and a time excludes a delay', async (t) => {

@@ -13,22 +13,29 @@ interface Facts {
   calls: readonly WaitingCall[];
   /** Of one that runs. */
   budget: BudgetStanding | undefined;
+  /** Keys that it has to pass beside the one in whose line it stands. */
+  furtherKeys: readonly KeyStanding[];
   /** Unix ms by the store's clock. */
   now: number;
 }
 
+/** A key as it stands, and what is in force there for this task. */
+type KeyStanding = NonNullable<Standing['limit']>;
+
 const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
 
 /** The nearest reason first. It is a look: what was read may have changed a moment later. */
-export function explainTask({ row, standing, calls, budget, now }: Facts): Why {
+export function explainTask({ row, standing, calls, budget, furtherKeys, now }: Facts): Why {
   const { id: taskId, status } = row;
   if (standing === undefined || isFinished(status)) return { taskId, status, reasons: [finished(row)] };
+  const noWorker = workerReasons(row, standing);
   const reasons = [
     ...calls.map(waitsForBudget),
     ...familyReasons(taskId, budget),
-    ...stateReasons(row, standing, now),
+    ...(noWorker.length === 0 || !isReady(standing) ? stateReasons(row, standing, now) : []),
+    ...furtherKeys.flatMap((key) => usedUp(key, now, ', and it needs a place there too') ?? []),
     ...queueReasons(row, standing),
-    ...workerReasons(row, standing),
+    ...noWorker,
     ...asked(standing),
     ...deadline(row),
   ];
@@ -39,6 +46,9 @@ const waitsForBudget = ({ key, provider, ahead, since }: WaitingCall): WhyReason
   code: 'budget',
   message: `Since ${isoTime(since)} a model call of its waits for the budget of ${provider} (key ${key}), behind ${ahead} others; \`opspawn provider list\` says what it may send`,
 });
+
+/** Nothing but a worker is missing. */
+const isReady = ({ state }: Standing): boolean => state === 'ready' || state === 'ending';
 
 const maxTaskIds = 10;
 
@@ -140,7 +150,18 @@ const session = ({ sessionId }: TaskRow, { behindTaskId }: Standing): WhyReason 
 
 function limited({ limit }: Standing, now: number): WhyReason {
   if (limit === undefined) return { code: 'limit', message: 'It stands in the line of a key' };
-  const { key, inForce, running: count, waiting: line, holders, nextStartAt = 0 } = limit;
+  const { key, inForce, running: count, waiting: line } = limit;
+  const others = line === 1 ? ', and this one waits' : `, and ${line} wait`;
+  const message = `Its turn under the key "${key}" is about to come`;
+  return usedUp(limit, now, others) ?? { code: 'limit', message, limit: { ...inForce, key }, running: count };
+}
+
+/** What the key holds back; undefined when it lets the next one start. */
+function usedUp(
+  { key, inForce, running: count, holders, nextStartAt = 0 }: KeyStanding,
+  now: number,
+  others: string,
+): WhyReason | undefined {
   const { maxRunning, rate } = inForce;
   const shown = {
     key,
@@ -149,8 +170,7 @@ function limited({ limit }: Standing, now: number): WhyReason {
   };
   const facts = { limit: shown, running: count };
   if (maxRunning !== undefined && count >= maxRunning) {
-    const others = `${line === 1 ? 'this one waits' : `${line} wait`}`;
-    const message = `${count} of ${maxRunning} tasks run under the key "${key}", and ${others}`;
+    const message = `${count} of ${maxRunning} tasks run under the key "${key}"${others}`;
     return { code: 'limit', message, ...facts, taskIds: [...holders] };
   }
   if (rate !== undefined && nextStartAt > now) {
@@ -158,7 +178,7 @@ function limited({ limit }: Standing, now: number): WhyReason {
     const message = `The key "${key}" lets ${rate.count} tasks start in ${rate.intervalMs} ms, and the next one at ${until}`;
     return { code: 'rate', message, until, ...facts };
   }
-  return { code: 'limit', message: `Its turn under the key "${key}" is about to come`, ...facts };
+  return undefined;
 }
 
 const waitsFor = {
