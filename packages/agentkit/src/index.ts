@@ -145,8 +145,9 @@ export type {
   ToldBound,
   ToldBounds,
 } from './model/budget/provider-budget.ts';
+export type { CassetteMode, CassetteOptions } from './model/cassette/cassette-options.ts';
 export { type CassetteProviderOptions, cassetteProvider } from './model/cassette/cassette-provider.ts';
-export { type CassetteMode, type CassetteOptions, openCassette } from './model/cassette/open-cassette.ts';
+export { openCassette } from './model/cassette/open-cassette.ts';
 export { fallbackModel } from './model/fallback-model.ts';
 export type {
   Model,

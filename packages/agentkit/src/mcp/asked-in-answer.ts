@@ -2,7 +2,7 @@ import { UrlElicitationRequiredError } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import { OpspawnError } from '../errors.ts';
 import { Asked } from './asked.ts';
-import { parseElicitation } from './elicitation.ts';
+import { parseElicitation } from './parse-elicitation.ts';
 
 /** It is recorded by those who keep a journal. */
 const maxStateChars = 256 * 1024;

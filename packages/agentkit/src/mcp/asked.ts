@@ -3,8 +3,9 @@ import type { CallToolResult } from '@modelcontextprotocol/client';
 import { z } from 'zod';
 import type { Json } from '../json.ts';
 import { InputRequired, type ResumedCall } from '../tool/input-required.ts';
-import { asInputRequest, type Elicitation, replyOf } from './elicitation.ts';
+import { asInputRequest, replyOf } from './elicitation.ts';
 import type { Answered, OpenCall } from './open-call.ts';
+import type { Elicitation } from './parse-elicitation.ts';
 
 /**
  * What a server wants to know before it answers a request, and how the request goes on then. `rounds`: it is made again,

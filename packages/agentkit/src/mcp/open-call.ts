@@ -1,5 +1,6 @@
 import { canonicalJson, type Json } from '../json.ts';
-import type { Elicitation, ElicitReply } from './elicitation.ts';
+import type { ElicitReply } from './elicitation.ts';
+import type { Elicitation } from './parse-elicitation.ts';
 
 /** What a server of the older era asks while it answers a call. */
 export interface Question {

@@ -1,6 +1,7 @@
 import { OpspawnError } from '../errors.ts';
-import { type ElicitReply, parseElicitation } from './elicitation.ts';
+import type { ElicitReply } from './elicitation.ts';
 import type { OpenCall, Question } from './open-call.ts';
+import { parseElicitation } from './parse-elicitation.ts';
 
 /** A call that is under way or about to be. */
 type Place = Pick<OpenCall<unknown>, 'owner' | 'isAsking'>;

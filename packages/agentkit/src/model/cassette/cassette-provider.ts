@@ -3,7 +3,8 @@ import { OpspawnError } from '../../errors.ts';
 import { createRedactor } from '../../security/redactor.ts';
 import type { Model, ModelProvider } from '../model.ts';
 import type { Environment } from '../providers.ts';
-import { type CassetteMode, openCassette } from './open-cassette.ts';
+import type { CassetteMode } from './cassette-options.ts';
+import { openCassette } from './open-cassette.ts';
 
 export interface CassetteProviderOptions {
   /** The model to record. */

@@ -12,7 +12,8 @@ import { createSecurityManager } from '../../security/security-rules.ts';
 import { callTool, collectEvents, memoryEnvironment, scriptedModel } from '../../testing.ts';
 import type { Model, ModelRequest } from '../model.ts';
 import { createModelRegistry } from '../registry.ts';
-import { type CassetteMode, openCassette } from './open-cassette.ts';
+import type { CassetteMode } from './cassette-options.ts';
+import { openCassette } from './open-cassette.ts';
 
 const apiKey = 'sk-live-0123456789';
 const mock = new LLMock({ port: 0 });
