@@ -1,12 +1,13 @@
-import type {
-  ChildRequest,
-  Decision,
-  Json,
-  Jsonify,
-  LogLevel,
-  StepContext,
-  StepOptions,
-  Steps,
+import {
+  type ChildRequest,
+  type Decision,
+  type Json,
+  type Jsonify,
+  type LogLevel,
+  OpspawnError,
+  type StepContext,
+  type StepOptions,
+  type Steps,
 } from '@opspawn/agentkit';
 
 type Branches = readonly (() => unknown)[];
@@ -143,14 +144,17 @@ class StepsContext implements Context {
   }
 
   async sleep(ms: number): Promise<void> {
+    checkDuration(ms);
     await this.#steps.wait({ kind: 'sleep', ms });
   }
 
   signal<T extends Json | undefined>(name: string, options: SignalOptions = {}): Promise<T> {
+    checkDuration(options.timeoutMs ?? 0);
     return this.#steps.wait({ kind: 'signal', name, ...options }) as Promise<T>;
   }
 
   async approval(name: string, options: ApprovalOptions = {}): Promise<Decision> {
+    checkDuration(options.timeoutMs ?? 0);
     return (await this.#steps.wait({ kind: 'approval', name, ...options })) as unknown as Decision;
   }
 
@@ -198,4 +202,10 @@ class StepsContext implements Context {
       throw thrown;
     }
   }
+}
+
+/** Code without types passes what it likes, and a time that is none would be no end or an end at once. */
+function checkDuration(ms: number): void {
+  if (typeof ms === 'number' && !Number.isNaN(ms)) return;
+  throw new OpspawnError('invalid_argument', `A time to wait is a number of ms, not ${String(ms)}`);
 }

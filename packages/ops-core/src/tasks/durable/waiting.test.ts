@@ -148,6 +148,32 @@ describe('a wait', () => {
     assert.deepEqual(keys, ['decision:HASH', 'decision:HASH', 'signal:go', undefined]);
   });
 
+  it('may be of a fraction of a millisecond, and of any length, and is due at a time that has a name', async () => {
+    for (const [ms, dueAfterMs] of [
+      [1_500.2, 1_501],
+      [Math.PI, 4],
+    ] as const) {
+      const task = quietTask();
+      const waits = watchWaits(task);
+      await attempt(task, (ctx) => ctx.all([() => ctx.sleep(ms), () => ctx.signal('go', { timeoutMs: ms })]));
+      const { clock } = task;
+      assert.deepEqual(new Set(waits.last.map(({ dueAt = 0 }) => dueAt - clock)), new Set([dueAfterMs]));
+    }
+    for (const ms of [9e15, 1e300, Number.POSITIVE_INFINITY]) {
+      const task = quietTask();
+      const waits = watchWaits(task);
+      await attempt(task, (ctx) => ctx.sleep(ms));
+      assert.equal(new Date(waits.last[0]?.dueAt ?? 0).toISOString(), '9999-12-31T23:59:59.999Z');
+    }
+  });
+
+  it('of a time that is none fails its call', async () => {
+    for (const ms of [Number.NaN, '5' as never, null as never]) {
+      const outcome = await attempt(quietTask(), (ctx) => ctx.sleep(ms));
+      assert.ok(outcome.kind === 'failed' && outcome.error.code === 'invalid_argument', String(ms));
+    }
+  });
+
   it('for an approval gives the decision and who made it', async () => {
     const task = quietTask();
     const waits = watchWaits(task);

@@ -43,7 +43,7 @@ export function openChild(run: DurableRun, request: Request, work: Extract<Work,
 function wanted(request: Request, asked: WaitRequest, now: number): WaitOpened {
   switch (asked.kind) {
     case 'sleep':
-      return { kind: 'sleep', dueAt: now + asked.ms };
+      return { kind: 'sleep', dueAt: timeAfter(now, asked.ms) };
     case 'signal':
       return { kind: 'signal', key: `signal:${asked.name}`, ...dueAfter(now, asked.timeoutMs) };
     case 'approval':
@@ -62,7 +62,13 @@ function wanted(request: Request, asked: WaitRequest, now: number): WaitOpened {
 }
 
 const dueAfter = (now: number, timeoutMs: number | undefined): { dueAt?: number } =>
-  timeoutMs === undefined ? {} : { dueAt: now + timeoutMs };
+  timeoutMs === undefined ? {} : { dueAt: timeAfter(now, timeoutMs) };
+
+/** The end of the year 9999: what is later has no name in ISO 8601. */
+const lastTime = 253_402_300_799_999;
+
+/** Whole Unix ms, not earlier than that: callers reckon with fractions, and with `Infinity`. */
+const timeAfter = (now: number, ms: number): number => Math.min(Math.ceil(now + ms), lastTime);
 
 function openWaitOf(request: Request, opened: WaitOpened, startedAt: number): OpenWait {
   const { kind, key, dueAt, childTaskId } = opened;
