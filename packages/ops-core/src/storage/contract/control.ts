@@ -79,6 +79,16 @@ export const controlCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'a task that is cancelled before it began gives its place under a key to the next',
+    async run({ store }) {
+      const limits = [{ key: 'one', maxRunning: 1 }];
+      const first = await submit(store, { limits });
+      const next = await submit(store, { limits });
+      await post(store, first, item('cancel'));
+      assert.deepEqual(await readyIds(store), [next]);
+    },
+  },
+  {
     promise: 'a cancel that the owner did not take is heeded when it gives the task back for later',
     async run({ store }) {
       const owner = await submitAndClaim(store);
