@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { verifyDeployment } from '../packages/cli/src/commands/verify.ts';
+import { reportFailure } from '../packages/cli/src/failure.ts';
 import type { OwnBroker, OwnDatabase, SmallDisk as OwnDisk } from '../packages/cli/src/verify/deployment.ts';
 import { readSettings } from '../packages/ops-core/src/config.ts';
 import { openFakeClock } from './services/fake-clock.ts';
@@ -45,21 +46,25 @@ const settings = readSettings({
   OPSPAWN_BROKER_URL: broker.url,
   OPSPAWN_LOG_LEVEL: 'error',
 });
-const { passed, failed } = await verifyDeployment(
-  {
-    settings,
-    // What runs in a container is not killed from here.
-    ...(server instanceof PostgresServer ? { database: ownDatabase(server) } : {}),
-    ...(canMount() ? { openSmallDisk } : {}),
-    ...(broker instanceof RabbitServer ? { broker: ownBroker(broker) } : {}),
-  },
-  {
-    scale: Number(values.scale),
-    ...(values.only === undefined ? {} : { only: values.only }),
-    ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
-  },
-);
-process.stdout.write(`${passed} passed, ${failed} failed\n`);
+try {
+  const { passed, failed } = await verifyDeployment(
+    {
+      settings,
+      // What runs in a container is not killed from here.
+      ...(server instanceof PostgresServer ? { database: ownDatabase(server) } : {}),
+      ...(canMount() ? { openSmallDisk } : {}),
+      ...(broker instanceof RabbitServer ? { broker: ownBroker(broker) } : {}),
+    },
+    {
+      scale: Number(values.scale),
+      ...(values.only === undefined ? {} : { only: values.only }),
+      ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
+    },
+  );
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+} catch (thrown) {
+  process.exitCode = reportFailure(thrown, { json: false });
+}
 
 function ownDatabase(server: PostgresServer): OwnDatabase {
   return {

@@ -30,8 +30,9 @@ export async function verifyDeployment(
 ): Promise<{ passed: number; failed: number }> {
   const output = createOutput({ json: options.json === true });
   const stopping = new AbortController();
-  process.once('SIGINT', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by Ctrl-C')));
-  process.once('SIGTERM', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by SIGTERM')));
+  // Not once: npm passes on what the terminal sent to all, and the second one would leave servers behind.
+  process.on('SIGINT', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by Ctrl-C')));
+  process.on('SIGTERM', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by SIGTERM')));
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
   output.talk(`Seed ${seed}; ${options.scale} of the whole suite. Only workers of its own are killed.`);
   const random = seededRandom(seed);
