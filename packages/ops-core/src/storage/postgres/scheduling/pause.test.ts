@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import pg from 'pg';
 import { createTestDatabase, skipWithoutPostgres } from '../../../../test/postgres/test-database.ts';
+import { untilBlocked } from '../../../../test/postgres/until-blocked.ts';
 import { claim, newWorker, offering, queue, status, submit } from '../../contract/scenario.ts';
 import type { Store } from '../../store.ts';
 import { openPostgresStore, prepareDatabase } from '../database/open-store.ts';
@@ -12,18 +13,16 @@ const skip = skipWithoutPostgres;
 async function acrossPause<Result>(url: string, act: () => Promise<Result>): Promise<Result> {
   const searchPath = await prepareDatabase(url);
   const pausing = new pg.Client({ connectionString: url });
-  const watching = new pg.Client({ connectionString: url });
-  await Promise.all([pausing.connect(), watching.connect()]);
+  await pausing.connect();
   try {
     await pausing.query(`set search_path = ${searchPath}; begin`);
     await pausing.query(`select change_queue(0, 'default', $1, null, '{"by":"ada"}')`, [queue]);
     const acting = act();
-    const isWaiting = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
-    while ((await watching.query(isWaiting)).rowCount === 0);
+    await untilBlocked(url);
     await pausing.query('commit');
     return await acting;
   } finally {
-    await Promise.all([pausing.end(), watching.end()]);
+    await pausing.end();
   }
 }
 
