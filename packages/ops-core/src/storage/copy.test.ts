@@ -236,9 +236,18 @@ async function closesTheSource(from: Place, to: Place): Promise<void> {
   await suspend(open, waiting, [wait({ key: 'signal:go' })]);
   await open.removeWorker(waiting.workerId);
   await copy(from, to, 'postgres://there');
-  await assert.rejects(submit(open));
-  await assert.rejects(post(open, waiting.taskId, item('signal', { key: 'signal:go' })));
-  await assert.rejects(newWorker(open));
+  const writes = {
+    submit: () => submit(open),
+    post: () => post(open, waiting.taskId, item('signal', { key: 'signal:go' })),
+    registerWorker: () => newWorker(open),
+    pauseQueue: () => open.changeQueue(namespace, 'mail', { pause: { by: 'ada' } }),
+    setLimit: () => open.setLimit(namespace, { key: 'key', maxRunning: 0 }),
+    setNamespaceSettings: () => open.setNamespaceSettings(namespace, '{}'),
+    setProviderLimit: () => open.providers.setLimit({ provider: 'openai', requestsPerMinute: 5 }),
+    appendSession: () => open.appendSession(namespace, 's', { runId: 'r', messages: '[]' }),
+  };
+  for (const [name, write] of Object.entries(writes))
+    await assert.rejects(write(), { code: 'unavailable', message: /moved to another/ }, name);
   await assert.rejects(from.store(), { code: 'config_invalid', message: /moved to postgres:\/\/there/ });
   await using store = await to.store();
   await post(store, waiting.taskId, item('signal', { key: 'signal:go' }));

@@ -2,17 +2,20 @@ import type { ClientBase } from 'pg';
 import { movedAway, movedWhileOpen } from '../../refusals.ts';
 import { sqlStates } from './failure.ts';
 
-/** What a process would begin with that is connected still. */
-const writes = ['insert on tasks', 'insert on inbox', 'insert on workers', 'update on queue'];
-
-/** Has every later write of anybody refused, and every later opening. Within the caller's transaction. */
+/**
+ * Has every later write to any table refused, of processes that are connected too, and every later opening. Within the
+ * caller's transaction.
+ */
 export async function retireDatabase(client: ClientBase, movedTo: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `select relname as name from pg_class where relnamespace = 'opspawn'::regnamespace and relkind = 'r'`,
+  );
   await client.query(`create table opspawn.moved (at bigint not null, moved_to text not null);
     create function opspawn.refuse_moved() returns trigger language plpgsql
       as $$ begin raise exception '${movedWhileOpen}' using errcode = '${sqlStates.moved}'; end $$`);
   await client.query('insert into opspawn.moved (at, moved_to) values ($1, $2)', [Date.now(), movedTo]);
-  for (const write of writes)
-    await client.query(`create trigger moved before ${write.replace(' on ', ' on opspawn.')}
+  for (const { name } of rows)
+    await client.query(`create trigger moved before insert or update or delete or truncate on opspawn.${name}
       for each statement execute function opspawn.refuse_moved()`);
 }
 

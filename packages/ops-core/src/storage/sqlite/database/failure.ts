@@ -48,12 +48,13 @@ const isOneOf = (thrown: unknown, codes: readonly number[]): boolean => {
 export const isBusy = (thrown: unknown): boolean => isOneOf(thrown, lockedOut);
 /** A full disk, a failing one, a read-only file: nothing can be written now, by anybody. */
 export const isBroken = (thrown: unknown): boolean => isOneOf(thrown, broken);
-/** A row with this key is there already. */
-export const isDuplicate = (thrown: unknown): boolean => isOneOf(thrown, [resultCodes.constraint]);
-
 /** The data was moved to another database (moved.ts). */
 const isMoved = (thrown: unknown): boolean =>
   thrown instanceof Error && 'errcode' in thrown && thrown.errcode === constraintTrigger;
+
+/** A row with this key is there already. */
+export const isDuplicate = (thrown: unknown): boolean =>
+  isOneOf(thrown, [resultCodes.constraint]) && !isMoved(thrown);
 
 const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
 

@@ -2,19 +2,30 @@ import type { DatabaseSync } from 'node:sqlite';
 import { movedAway, movedWhileOpen } from '../../refusals.ts';
 import { prepare } from './statement.ts';
 
-/** What a process would begin with that has the file open still. */
-const writes = ['insert on tasks', 'insert on inbox', 'insert on workers', 'update on queue'];
+/** Triggers are not for the tables that belong to a virtual one; the time of the last write is nobody's data. */
+const withoutTriggers = ['clock', 'memory_words'];
 
-/** Has every later write of anybody refused, and every later opening. Within the caller's transaction. */
+/**
+ * Has every later write to any table refused, of processes that have the file open too, and every later opening. Within
+ * the caller's transaction.
+ */
 export function retireDatabase(database: DatabaseSync, movedTo: string): void {
+  const tables = prepare<[], [string]>(
+    database,
+    `select name from sqlite_schema where type = 'table' and name not like 'sqlite%'`,
+  )
+    .all()
+    .map(([name]) => name)
+    .filter((name) => !withoutTriggers.some((other) => name.startsWith(other)));
   database.exec('create table moved (at integer not null, moved_to text not null)');
   prepare<[number, string]>(database, 'insert into moved (at, moved_to) values (?1, ?2)').get(
     Date.now(),
     movedTo,
   );
-  for (const [index, write] of writes.entries())
-    database.exec(`create trigger moved_${index} before ${write}
-      begin select raise(abort, '${movedWhileOpen}'); end`);
+  for (const table of tables)
+    for (const write of ['insert', 'update', 'delete'])
+      database.exec(`create trigger moved_${table}_${write} before ${write} on ${table}
+        begin select raise(abort, '${movedWhileOpen}'); end`);
 }
 
 /** Throws `config_invalid` for a database whose data went elsewhere. */

@@ -62,7 +62,7 @@ describe('opening a store', () => {
 
   it('refuses files of other programs', async () => {
     using database = temporaryDatabase();
-    using other = new DatabaseSync(database.path);
+    using other = new DatabaseSync(database.path, { returnArrays: true });
     other.exec('create table mine (a)');
     await assert.rejects(openSqliteStore({ path: database.path }), { code: 'config_invalid' });
     const text = `${database.path}.txt`;
@@ -159,7 +159,7 @@ describe('a file that another process has locked', () => {
   it('makes writers wait without blocking the event loop, and then they are done', async () => {
     using database = temporaryDatabase();
     await using store = await openSqliteStore({ path: database.path });
-    using other = new DatabaseSync(database.path);
+    using other = new DatabaseSync(database.path, { returnArrays: true });
     other.exec('begin immediate');
     let isDone = false;
     const submitted = submit(store).finally(() => {
@@ -174,7 +174,7 @@ describe('a file that another process has locked', () => {
   it('makes writers give up as unavailable when it stays locked, with nothing written', async () => {
     using database = temporaryDatabase();
     await using store = await openSqliteStore({ path: database.path, giveUpAfterMs: 30 });
-    using other = new DatabaseSync(database.path);
+    using other = new DatabaseSync(database.path, { returnArrays: true });
     other.exec('begin immediate');
     await assert.rejects(submit(store), { code: 'unavailable' });
     assert.deepEqual(await store.tasks({ namespace: 'default' }, { limit: 10 }), []);
@@ -235,7 +235,7 @@ describe('a database whose files are taken away while it is open', () => {
   it('and whose data was moved to another says so to who has it open still', async () => {
     using database = temporaryDatabase();
     await using store = await openSqliteStore({ path: database.path });
-    using other = new DatabaseSync(database.path);
+    using other = new DatabaseSync(database.path, { returnArrays: true });
     retireDatabase(other, 'postgres://there');
     await assert.rejects(submit(store), { code: 'unavailable', message: /was moved to another: start/ });
     await assert.rejects(openSqliteStore({ path: database.path }), {
