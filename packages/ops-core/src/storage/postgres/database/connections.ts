@@ -38,8 +38,8 @@ export interface ConnectionsOptions {
 const poolSizes = { writes: 6, claims: 1, reads: 4 } as const;
 type Purpose = keyof typeof poolSizes;
 
-/** After that long without an answer the connection counts as broken, in ms. */
-const queryTimeoutMs = 20_000;
+/** For a database that is there and slow, however soon callers give up, in ms. */
+const leastQueryTimeoutMs = 2_000;
 const connectTimeoutMs = 5_000;
 const backoffMs = { first: 20, last: 1_000 } as const;
 
@@ -81,7 +81,8 @@ export class Connections implements AsyncDisposable {
     const pool = new pg.Pool({
       ...clientOptions(this.#options.url),
       max: poolSizes[purpose],
-      query_timeout: queryTimeoutMs,
+      // After that long without an answer the connection counts as broken, as that of a server that hangs.
+      query_timeout: Math.max(this.#options.giveUpAfterMs, leastQueryTimeoutMs),
       idleTimeoutMillis: 60_000,
       // Awaited by the pool, whatever its types say.
       onConnect: (async (client: pg.ClientBase) => {
@@ -105,12 +106,13 @@ export class Connections implements AsyncDisposable {
     const query = { name, text, values: [...values], rowMode: 'array' as const };
     for (let delayMs: number = backoffMs.first; ; delayMs = Math.min(2 * delayMs, backoffMs.last)) {
       if (this.#isClosed) throw databaseClosed();
+      const sentAt = performance.now();
       try {
         const { rows } = await this.#pools[purpose].query(query);
         this.#awaySince = undefined;
         return rows as Row[];
       } catch (thrown) {
-        if (!isPassing(thrown)) this.#noteFailure(thrown);
+        if (!isPassing(thrown)) this.#noteFailure(thrown, sentAt);
         await sleep(delayMs * (0.5 + Math.random() / 2));
       }
     }
@@ -122,11 +124,11 @@ export class Connections implements AsyncDisposable {
     return rows as unknown[][];
   }
 
-  /** Throws when it is not worth trying again. */
-  #noteFailure(thrown: unknown): void {
+  /** Throws when it is not worth trying again. Who had no answer to what was `sentAt` has waited since then. */
+  #noteFailure(thrown: unknown, sentAt: number): void {
     if (this.#isClosed) throw databaseClosed();
     if (!isAway(thrown)) throw thrown;
-    this.#awaySince ??= performance.now();
+    this.#awaySince ??= sentAt;
     if (performance.now() - this.#awaySince > this.#options.giveUpAfterMs) throw databaseUnavailable(thrown);
   }
 

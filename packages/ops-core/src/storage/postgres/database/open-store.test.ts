@@ -144,6 +144,18 @@ describe('a PostgreSQL database that is taken away while it is open', { skip: sk
     assert.equal((await store.tasks({ namespace: 'default' }, { limit: 10 })).length, 2);
   });
 
+  it('is unavailable while it does not answer, as soon as when it refuses', { timeout: 15_000 }, async () => {
+    await using database = await createTestDatabase();
+    await using admin = await connect(database.url);
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 50 });
+    await submit(store);
+    await admin.client.query('begin; lock table opspawn.tasks in access exclusive mode');
+    await assert.rejects(submit(store), gone);
+    await assert.rejects(store.tasks({ namespace: 'default' }, { limit: 10 }), gone);
+    await admin.client.query('rollback');
+    await submit(store);
+  });
+
   it('says so to who has it open still when its data was moved to another', async () => {
     await using database = await createTestDatabase();
     await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 50 });
