@@ -96,6 +96,10 @@ describe('settings', () => {
     ],
     'a database without a file': ['OPSPAWN_DATABASE_URL=sqlite:', /must be like sqlite:/],
     'a broker that is none': ['OPSPAWN_BROKER_URL=redis://h', /must be like amqp:/],
+    'a broker whose password is not escaped': [
+      'OPSPAWN_BROKER_URL=amqp://u:p%w@h',
+      /^OPSPAWN_BROKER_URL=amqp:\/\/u:\*\*\*@h has a % that must be written as %25$/,
+    ],
     'an unknown log level': ['OPSPAWN_LOG_LEVEL=loud', /must be one of trace, debug/],
   };
   for (const [what, [assignment, message]] of Object.entries(refused)) {

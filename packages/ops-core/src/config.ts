@@ -62,6 +62,16 @@ const databaseExamples = 'sqlite:./opspawn.db or postgres://USER:PASSWORD@HOST:5
 const isUrlOf = (text: string, protocols: readonly string[]): boolean =>
   URL.canParse(text) && protocols.includes(new URL(text).protocol);
 
+/** A password with a % that nothing follows would end the client of the broker. */
+const isDecodable = (url: string): boolean => {
+  const { username, password, pathname } = new URL(url);
+  try {
+    return decodeURIComponent(username + password + pathname) !== undefined;
+  } catch {
+    return false;
+  }
+};
+
 /** undefined for what is no URL of a database that we know. */
 function databaseOf(url: string): DatabaseSetting | undefined {
   if (isUrlOf(url, ['postgres:', 'postgresql:'])) return { kind: 'postgres', url };
@@ -78,7 +88,11 @@ const environmentSchema = z.object({
     .optional(),
   OPSPAWN_BROKER_URL: z
     .string()
-    .refine((url) => isUrlOf(url, ['amqp:', 'amqps:']), 'must be like amqp://USER:PASSWORD@HOST:5672')
+    .refine((url) => isUrlOf(url, ['amqp:', 'amqps:']), {
+      message: 'must be like amqp://USER:PASSWORD@HOST:5672',
+      abort: true,
+    })
+    .refine(isDecodable, 'has a % that must be written as %25')
     .optional(),
   OPSPAWN_HOST: z.string().default('127.0.0.1'),
   OPSPAWN_PORT: wholeNumber(0, 65_535, 7070),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import type { OpspawnError } from '@opspawn/agentkit';
 import { runTask, temporaryFolder, testSettings } from '../../test/opspawn.ts';
 import { createTestDatabase, skipWithoutPostgres } from '../../test/postgres/test-database.ts';
 import { readSettings, type Settings } from '../config.ts';
@@ -47,5 +48,14 @@ describe('a server and a worker that share a RabbitMQ', { skip, timeout: 300_000
     const settings = testSettings(temporaryFolder(t), { brokerUrl: url });
     await assert.rejects(startServer({ settings }), { code: 'config_invalid' });
     await assert.rejects(startWorker({ settings, loaded }), { code: 'config_invalid' });
+  });
+
+  it('say in one line that a broker does not speak TLS', async (t) => {
+    const url = (brokerUrl ?? '').replace('amqp:', 'amqps:');
+    await assert.rejects(
+      startServer({ settings: testSettings(temporaryFolder(t), { brokerUrl: url }) }),
+      ({ code, message }: OpspawnError) =>
+        code === 'config_invalid' && /refuses: TLS failed, [\w ]+\. Check OPSPAWN_BROKER_URL$/.test(message),
+    );
   });
 });
