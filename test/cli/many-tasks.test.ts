@@ -136,6 +136,8 @@ describe('opspawn task failures', () => {
 describe('opspawn settings', () => {
   it('changes what is named, and leaves the rest', async () => {
     await run(['settings', 'set', '--keep-completed', '7', '--max-pending', '100000']);
+    const { code, stderr } = await run(['settings', 'set', '--keep-failed', '0']);
+    assert.deepEqual([code, /at least 1 day; say "forever"/.test(stderr)], [2, true], stderr);
     const changed = ['--keep-failed', 'forever', '--max-pending', 'none'];
     const [settings] = await json('settings', 'set', ...changed);
     assert.deepEqual(settings, { retention: { completedMs: 604_800_000, failedMs: null }, quotas: {} });

@@ -59,6 +59,12 @@ function changed<Key extends string, Value>(
 function kept(option: string, text: string | undefined): Change<number | null> {
   if (text === undefined) return undefined;
   if (text === 'default') return removed;
+  // For ever in the variables OPSPAWN_KEEP_…, and here it would delete everything.
+  if (/^0+$/.test(text))
+    throw new OpspawnError(
+      'invalid_argument',
+      `${option} must be at least 1 day; say "forever" to delete nothing`,
+    );
   return text === 'forever' ? null : Math.round(number(option, text, 'days, "forever" or "default"') * dayMs);
 }
 
