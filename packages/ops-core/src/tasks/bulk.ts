@@ -107,6 +107,8 @@ async function act(bulk: Bulk, given: Token): Promise<BulkResult> {
     if (last !== undefined) token.last = last;
     isLast = ids.length < batchSize;
   }
+  // What matches no more is not found any more, and would be missing in the sum.
+  if (isLast) token.skipped = token.matched - token.done;
   const { matched, done, skipped } = token;
   return { matched, done, skipped, ...(isLast ? {} : { token: writeToken(token) }) };
 }

@@ -22,7 +22,10 @@ export const bulkResultSchema = z
   .object({
     matched: z.int().nonnegative().describe('How many matched when they were counted'),
     done: z.int().nonnegative().describe('How many were told so far'),
-    skipped: z.int().nonnegative().describe('How many were in another state by then'),
+    skipped: z
+      .int()
+      .nonnegative()
+      .describe('How many were in another state by then, or gone; in the last answer all that were not told'),
     token: z.string().optional().describe('For the next call; absent when there is nothing left to do'),
   })
   .meta({ id: 'BulkResult' });
