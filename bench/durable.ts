@@ -19,6 +19,7 @@ function memoryPort(journal: EntryRow[]): TaskPort {
     createdAt: 0,
     lastSeq: journal.length,
     signal,
+    isStopped: false,
     async append(entries) {
       for (const entry of entries) journal.push({ ...entry, attempt: 1, at: journal.length });
       return journal.length;

@@ -65,12 +65,13 @@ function soonest(failures: readonly unknown[]): unknown {
 function watchDeltas(request: ModelRequest): { any: boolean } {
   const said = { any: false };
   const { onDelta, signal } = request;
-  if (onDelta !== undefined)
-    request.onDelta = (delta) => {
-      if (signal.aborted) return;
-      said.any = true;
-      onDelta(delta);
-    };
+  if (onDelta === undefined) return said;
+  const passOn: typeof onDelta = (delta) => {
+    if (signal.aborted) return;
+    said.any = true;
+    onDelta(delta);
+  };
+  request.onDelta = passOn;
   return said;
 }
 

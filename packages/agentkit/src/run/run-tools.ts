@@ -241,10 +241,12 @@ function execute(
     timeoutMs: Math.min(timeoutMs, run.limits.remainingMs()),
     onUnknown,
     intent: { tool, input: security.redact(input) },
+    ...(reconcile === undefined
+      ? {}
+      : { reconcile: (context: StepContext) => reconcile(executionOf(context)) }),
   };
   const assertInTime = run.limits.watchWallTime();
   if (retry !== undefined) options.retry = retry;
-  if (reconcile !== undefined) options.reconcile = (context) => reconcile(executionOf(context));
   return callInRounds(run, step, prepared, (resumed) => {
     const runOnce = async (context: StepContext): Promise<Json | undefined> => {
       assertInTime();

@@ -22,10 +22,11 @@ export class Bell {
         this.#wake = undefined;
         resolve(false);
       }, timeoutMs);
-      this.#wake = (isRung) => {
+      const wake = (isRung: boolean): void => {
         clearTimeout(timer);
         resolve(isRung);
       };
+      this.#wake = wake;
     });
   }
 }

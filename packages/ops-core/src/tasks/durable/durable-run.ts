@@ -70,7 +70,7 @@ export class DurableRun {
   readonly #open = new Map<string, Request>();
   readonly #history: Handout[] = [];
   /** Of errors that were handed out: seq of the entry. */
-  readonly #failures = new WeakMap<object, number>();
+  #failures: WeakMap<object, number> | undefined;
   /** Whether the code that runs now was set off by what was handed out, and not by I/O of its own. */
   #isInTurn = true;
   #controller: AbortController | undefined;
@@ -223,7 +223,7 @@ export class DurableRun {
 
   /** Seq of the recorded failure that an error of this run stands for. */
   failureOf(thrown: unknown): number | undefined {
-    return typeof thrown === 'object' && thrown !== null ? this.#failures.get(thrown) : undefined;
+    return typeof thrown === 'object' && thrown !== null ? this.#failures?.get(thrown) : undefined;
   }
 
   /** The request to pause, when it counts: once the cancel is under way the task is to end. */
@@ -317,6 +317,7 @@ export class DurableRun {
     }
     const label = identityLabel(request.identity);
     const error = errorOfFailure(request.kind, label, toRecordedError(result.error), handout.thrown);
+    this.#failures ??= new WeakMap();
     this.#failures.set(error, handout.entry.seq);
     request.settle.reject(error);
   }

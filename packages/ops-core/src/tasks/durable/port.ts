@@ -54,6 +54,8 @@ export interface TaskPort {
   postEvidence(item: InboxItem): void;
   /** Fires when the attempt must stop: lost lease, deadline, shutdown. Its reason is an OpspawnError. */
   readonly signal: AbortSignal;
+  /** Whether it has fired. */
+  readonly isStopped: boolean;
 }
 
 /**

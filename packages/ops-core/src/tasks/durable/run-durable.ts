@@ -26,7 +26,7 @@ export async function runDurable(
   body: DurableBody,
   options: DurableOptions,
 ): Promise<DurableOutcome> {
-  if (port.signal.aborted) return stopped(port);
+  if (port.isStopped) return stopped(port);
   const inbox = port.inbox();
   const cancel = journal.length === 0 ? inbox.find((row) => row.kind === 'cancel') : undefined;
   if (cancel !== undefined) return cancelledBeforeStart(port, cancel);
@@ -41,12 +41,6 @@ export async function runDurable(
 }
 
 async function attempt(run: DurableRun, body: DurableBody): Promise<DurableOutcome> {
-  const { port } = run;
-  const onAbort = (): void => {
-    // What is done is kept, for the attempt that goes on.
-    run.writer.flush();
-    run.end(stopped(port));
-  };
   try {
     if (run.cancelReason !== undefined)
       return await outcomeOf(run, { kind: 'cancelled', reason: run.cancelReason });
@@ -54,13 +48,27 @@ async function attempt(run: DurableRun, body: DurableBody): Promise<DurableOutco
     startBody(run, body);
     await settlesAtOnce(run);
     if (askedForNothing(run)) return await outcomeOf(run, settledEnding(run) as Ending);
-    port.signal.addEventListener('abort', onAbort, { once: true });
-    if (port.signal.aborted) onAbort();
-    port.onInbox(() => run.bell.ring());
-    return await outcomeOf(run, await pump(run));
+    return await outcomeOf(run, await untilEnd(run));
   } finally {
-    port.signal.removeEventListener('abort', onAbort);
     run.dispose();
+  }
+}
+
+/** Until nothing is left to do in this attempt. */
+async function untilEnd(run: DurableRun): Promise<Ending> {
+  const { signal } = run.port;
+  const onAbort = (): void => {
+    // What is done is kept, for the attempt that goes on.
+    run.writer.flush();
+    run.end(stopped(run.port));
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    if (signal.aborted) onAbort();
+    run.port.onInbox(() => run.bell.ring());
+    return await pump(run);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -46,17 +46,17 @@ const lastRetryMs = 2_000;
 /** One claim of a task by this worker: what its durable function reads and writes through. */
 export class Attempt implements TaskPort {
   readonly task: ClaimedTask;
-  readonly holdsLease: () => boolean;
   readonly now: () => number;
   /** While its function runs. */
   steps: Steps | undefined;
   readonly #store: Store;
   readonly #live: LiveChannel;
+  readonly #holdsLease: () => boolean;
   readonly #owner: Owner;
   readonly #childTask: AttemptOptions['childTask'];
-  readonly #stopping = new AbortController();
+  #stopping: AbortController | undefined;
   readonly #inboxListeners: (() => void)[] = [];
-  readonly #taken = new Set<string>();
+  #taken: Set<string> | undefined;
   readonly #usage = new UsageSum();
   #inbox: readonly InboxRow[] = [];
   /** Numbers of reads: of the last that began, and of the one that `#inbox` comes from. */
@@ -65,15 +65,16 @@ export class Attempt implements TaskPort {
   #lastSeq: number;
   #writing: Promise<unknown> = Promise.resolve();
   #stopCause: StopCause | undefined;
+  #stopError: OpspawnError | undefined;
   /** By the store's clock, which was set: whoever sweeps may give the task to another attempt by now. */
   #isOverdue = false;
 
   constructor({ task, store, live, holdsLease, now, childTask }: AttemptOptions) {
     this.task = task;
-    this.holdsLease = () => !this.#isOverdue && holdsLease();
     this.now = now;
     this.#store = store;
     this.#live = live;
+    this.#holdsLease = holdsLease;
     this.#childTask = childTask;
     this.#owner = { taskId: task.taskId, attempt: task.attempt, workerId: task.workerId };
     this.#lastSeq = task.lastSeq;
@@ -98,18 +99,33 @@ export class Attempt implements TaskPort {
   get lastSeq(): number {
     return this.#lastSeq;
   }
+  /** Costs something, so it is made when it is first asked for. */
   get signal(): AbortSignal {
+    if (this.#stopping === undefined) {
+      this.#stopping = new AbortController();
+      if (this.isStopped) this.#stopping.abort(this.#stopError);
+    }
     return this.#stopping.signal;
+  }
+  get isStopped(): boolean {
+    return this.#stopCause !== undefined;
   }
   get stopCause(): StopCause | undefined {
     return this.#stopCause;
+  }
+
+  // As a method: a function that is assigned to a property is allocated among the old objects by V8, and keeps all that it
+  // refers to from being collected with the young ones. That doubled what a task costs.
+  holdsLease(): boolean {
+    return !this.#isOverdue && this.#holdsLease();
   }
 
   /** The first cause stays. */
   stop(cause: StopCause, error: OpspawnError): void {
     if (this.#stopCause !== undefined) return;
     this.#stopCause = cause;
-    this.#stopping.abort(error);
+    this.#stopError = error;
+    this.#stopping?.abort(error);
   }
 
   async append(entries: readonly NewEntry[], effects: Effects = {}): Promise<number> {
@@ -203,7 +219,7 @@ export class Attempt implements TaskPort {
     if (asked < this.#inboxRead) return;
     this.#inboxRead = asked;
     // Read before a take of ours was committed, a row may still be there.
-    this.#inbox = this.#taken.size === 0 ? rows : rows.filter((row) => !this.#taken.has(row.id));
+    this.#inbox = this.#untaken(rows);
     for (const listener of this.#inboxListeners) listener();
   }
 
@@ -264,8 +280,14 @@ export class Attempt implements TaskPort {
     const last = entries.at(-1);
     if (last !== undefined) this.#lastSeq = last.seq;
     if (takes === undefined || takes.length === 0) return;
+    this.#taken ??= new Set();
     for (const id of takes) this.#taken.add(id);
-    this.#inbox = this.#inbox.filter((row) => !this.#taken.has(row.id));
+    this.#inbox = this.#untaken(this.#inbox);
+  }
+
+  #untaken(rows: readonly InboxRow[]): readonly InboxRow[] {
+    const taken = this.#taken;
+    return taken === undefined ? rows : rows.filter((row) => !taken.has(row.id));
   }
 }
 

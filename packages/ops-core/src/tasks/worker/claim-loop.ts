@@ -1,11 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ClaimedTask } from '../../storage/store.ts';
 
-interface ClaimLoopOptions {
+interface ClaimLoopOptions<Claimed> {
   /** Slots that are free now. */
   free: () => number;
-  claim: (limit: number) => Promise<readonly ClaimedTask[]>;
-  start: (task: ClaimedTask) => void;
+  claim: (limit: number) => Promise<readonly Claimed[]>;
+  start: (claimed: Claimed) => void;
   /** The store could not be asked; the next wake-up tries again. */
   onError: (error: unknown) => void;
   /** For how long a claim is put off, in ms; mostly 0. */
@@ -21,8 +20,8 @@ const maxClaim = 200;
  * Claims tasks whenever it was woken and slots are free, one claim at a time. While claims come back full it goes on
  * as slots are freed; after one that was not full it sleeps until the next wake-up. Never polls.
  */
-export class ClaimLoop {
-  readonly #options: ClaimLoopOptions;
+export class ClaimLoop<Claimed> {
+  readonly #options: ClaimLoopOptions<Claimed>;
   /**
    * A claim is set off by what a task did last. In that task's context the tasks that it brings would count as begun by
    * that one, and a chain of tasks would hold each other in memory.
@@ -39,7 +38,7 @@ export class ClaimLoop {
   /** Of the claim in flight. */
   #limit = 0;
 
-  constructor(options: ClaimLoopOptions) {
+  constructor(options: ClaimLoopOptions<Claimed>) {
     this.#options = options;
   }
 

@@ -3,7 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { attemptTimeoutMs, finish, newTask, newWorker } from '../../storage/contract/scenario.ts';
 import { openSqliteStore } from '../../storage/sqlite/database/open-store.ts';
 import type { ClaimedTask } from '../../storage/store.ts';
-import { FairShare, type Weights } from './fair-share.ts';
+import { type Charge, FairShare, type Weights } from './fair-share.ts';
 
 interface Crowd {
   namespace: string;
@@ -36,7 +36,7 @@ async function runWorker(t: TestContext, { capacity, crowds, weights = {}, forMs
   const fairShare = new FairShare(weightsFrom(weights));
   const queues = [...new Set(crowds.map(({ queue = 'default' }) => queue))];
   const waiting = [...crowds].sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0));
-  const running: { task: ClaimedTask; endsAt: number }[] = [];
+  const running: { task: ClaimedTask; charge: Charge; endsAt: number }[] = [];
   const slotMs = new Map<string, number>();
   const ended: { lane: string; at: number }[] = [];
   const laneOf = ({ namespace, queue = 'default' }: { namespace: string; queue?: string }) =>
@@ -50,8 +50,9 @@ async function runWorker(t: TestContext, { capacity, crowds, weights = {}, forMs
     const limit = capacity - running.length;
     const request = { workerId, queues, limit, attemptTimeoutMs, shares: fairShare.shares(now) };
     const tasks = limit === 0 ? [] : await store.claim(request);
-    fairShare.started(tasks, now);
-    for (const task of tasks) running.push({ task, endsAt: now + (taskMs.get(laneOf(task)) ?? 0) });
+    const charges = fairShare.startedTogether(tasks, now);
+    for (const [index, task] of tasks.entries())
+      running.push({ task, charge: charges[index] as Charge, endsAt: now + (taskMs.get(laneOf(task)) ?? 0) });
     const next = Math.min(
       ...running.map(({ endsAt }) => endsAt),
       waiting[0]?.atMs ?? Number.POSITIVE_INFINITY,
@@ -65,7 +66,7 @@ async function runWorker(t: TestContext, { capacity, crowds, weights = {}, forMs
     now = until;
     for (const done of running.filter(({ endsAt }) => endsAt <= now)) {
       running.splice(running.indexOf(done), 1);
-      fairShare.ended(done.task, now);
+      fairShare.ended(done.task, done.charge, now);
       await finish(store, done.task);
       ended.push({ lane: laneOf(done.task), at: now });
     }

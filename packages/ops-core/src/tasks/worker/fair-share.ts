@@ -7,7 +7,6 @@
  */
 import type { Share, Shares } from '../../storage/claim-request.ts';
 import type { ClaimedTask } from '../../storage/store.ts';
-import { SlotMap } from './slot-map.ts';
 
 export interface Weights {
   namespace(namespace: string): number;
@@ -70,30 +69,26 @@ class Level {
     return { lag, step: (account?.expectedMs ?? this.expectedMs) / weight };
   }
 
-  /** Charges `counts` of starts at once. Gives what each start of a name was charged. */
-  start(counts: ReadonlyMap<string, number>, now: number): Map<string, number> {
-    const before = this.#now;
-    const charges = new Map<string, number>();
-    for (const [name, count] of counts) {
-      const account = this.#account(name);
-      const weight = this.#weightOf(name);
-      const reached = account.reached(now, weight);
-      const from = Math.max(reached, before);
-      const step = account.expectedMs / weight;
-      account.servedTo += from - reached + count * step;
-      account.running += count;
-      account.startedAt += count * now;
-      account.chargedMs += count * account.expectedMs;
-      this.#now = Math.max(this.#now, from + (count - 1) * step);
-      charges.set(name, account.expectedMs);
-    }
-    return charges;
+  /** Where the latest start was. */
+  get servedTo(): number {
+    return this.#now;
   }
 
-  end(
-    name: string,
-    { startedAt, chargedMs, tookMs }: { startedAt: number; chargedMs: number; tookMs: number },
-  ) {
+  /** Gives what the start was charged. `before`: `servedTo` when it was chosen. */
+  start(name: string, now: number, before: number): number {
+    const account = this.#account(name);
+    const weight = this.#weightOf(name);
+    const reached = account.reached(now, weight);
+    const from = Math.max(reached, before);
+    account.servedTo += from - reached + account.expectedMs / weight;
+    account.running += 1;
+    account.startedAt += now;
+    account.chargedMs += account.expectedMs;
+    this.#now = Math.max(this.#now, from);
+    return account.expectedMs;
+  }
+
+  end(name: string, startedAt: number, chargedMs: number, tookMs: number): void {
     const account = this.#account(name);
     account.running -= 1;
     // Sums of many fractions drift.
@@ -119,19 +114,19 @@ class Level {
   }
 }
 
-interface Charge {
+/** What an attempt was charged at its start, to be set right at its end. */
+export interface Charge {
   readonly startedAt: number;
   readonly ofNamespaceMs: number;
   readonly ofQueueMs: number;
 }
 
-type Started = Pick<ClaimedTask, 'taskId' | 'attempt' | 'namespace' | 'queue'>;
+type Started = Pick<ClaimedTask, 'namespace' | 'queue'>;
 
 export class FairShare {
   readonly #weights: Weights;
   readonly #namespaces: Level;
   readonly #queues = new Map<string, Level>();
-  readonly #charges = new SlotMap<Charge>();
 
   constructor(weights: Weights) {
     this.#weights = weights;
@@ -154,30 +149,35 @@ export class FairShare {
     return { step: this.#namespaces.expectedMs, namespaces: Object.fromEntries(namespaces) };
   }
 
-  /** A claim brought these. */
-  started(tasks: readonly Started[], now: number): void {
-    const byNamespace = Map.groupBy(tasks, ({ namespace }) => namespace);
-    const charges = this.#namespaces.start(countsOf(byNamespace), now);
-    for (const [namespace, its] of byNamespace) {
-      const ofNamespaceMs = charges.get(namespace) ?? 0;
-      const byQueue = Map.groupBy(its, ({ queue }) => queue);
-      const ofQueues = this.#level(namespace).start(countsOf(byQueue), now);
-      for (const task of its) {
-        const ofQueueMs = ofQueues.get(task.queue) ?? 0;
-        this.#charges.set(keyOf(task), { startedAt: now, ofNamespaceMs, ofQueueMs });
-      }
-    }
+  started({ namespace, queue }: Started, now: number): Charge {
+    const level = this.#level(namespace);
+    return {
+      startedAt: now,
+      ofNamespaceMs: this.#namespaces.start(namespace, now, this.#namespaces.servedTo),
+      ofQueueMs: level.start(queue, now, level.servedTo),
+    };
+  }
+
+  /** One claim brought these: they come by urgency, and none is behind because of another that came with it. */
+  startedTogether(tasks: readonly Started[], now: number): Charge[] {
+    const before = new Map<Level, number>([[this.#namespaces, this.#namespaces.servedTo]]);
+    const start = (level: Level, name: string): number => {
+      const from = before.get(level) ?? level.servedTo;
+      before.set(level, from);
+      return level.start(name, now, from);
+    };
+    return tasks.map(({ namespace, queue }) => ({
+      startedAt: now,
+      ofNamespaceMs: start(this.#namespaces, namespace),
+      ofQueueMs: start(this.#level(namespace), queue),
+    }));
   }
 
   /** It gives its slot back. */
-  ended(task: Started, now: number): void {
-    const charge = this.#charges.get(keyOf(task));
-    if (charge === undefined) return;
-    this.#charges.delete(keyOf(task));
-    const { startedAt, ofNamespaceMs, ofQueueMs } = charge;
+  ended({ namespace, queue }: Started, { startedAt, ofNamespaceMs, ofQueueMs }: Charge, now: number): void {
     const tookMs = Math.max(leastMs, now - startedAt);
-    this.#namespaces.end(task.namespace, { startedAt, chargedMs: ofNamespaceMs, tookMs });
-    this.#level(task.namespace).end(task.queue, { startedAt, chargedMs: ofQueueMs, tookMs });
+    this.#namespaces.end(namespace, startedAt, ofNamespaceMs, tookMs);
+    this.#level(namespace).end(queue, startedAt, ofQueueMs, tookMs);
   }
 
   #queuesOf(namespace: string, said: ReadonlyMap<string, readonly string[]>): Set<string> {
@@ -194,8 +194,3 @@ export class FairShare {
     return level;
   }
 }
-
-const keyOf = ({ taskId, attempt }: Started): string => `${taskId} ${attempt}`;
-
-const countsOf = (groups: ReadonlyMap<string, readonly Started[]>): Map<string, number> =>
-  new Map([...groups].map(([name, { length }]) => [name, length]));

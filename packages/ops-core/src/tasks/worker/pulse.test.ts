@@ -41,7 +41,7 @@ it('says of an inbox that cannot be read only while its attempt goes on', async 
   const running = (taskId: string): Attempt =>
     ({ taskId, task: { claimedAt: 0 }, reloadInbox: () => Promise.reject(new Error(taskId)) }) as Attempt;
   const [over, going] = [running('over'), running('going')];
-  for (const attempt of [over, going]) pulse.add(attempt, 60_000);
+  for (const attempt of [over, going]) pulse.add(attempt, 60_000, performance.now());
   pulse.posted(['over', 'going']);
   pulse.remove(over);
   await sleep(1);
@@ -58,7 +58,7 @@ it('reads no inbox of an attempt that lives for a moment only', async (t) => {
   const reloadInbox = async (): Promise<void> => {
     reads += 1;
   };
-  pulse.add({ taskId: 'new', task: { claimedAt: 0 }, reloadInbox } as unknown as Attempt, 60_000);
+  pulse.add({ taskId: 'new', task: { claimedAt: 0 }, reloadInbox } as unknown as Attempt, 60_000, 0);
   t.mock.timers.tick(100);
   assert.equal(reads, 0);
   now = 110;

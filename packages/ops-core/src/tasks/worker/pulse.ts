@@ -42,8 +42,8 @@ export class Pulse implements Disposable {
     return this.#running.size;
   }
 
-  add(attempt: Attempt, timeoutMs: number): void {
-    const now = performance.now();
+  /** `now`: of `performance.now()`. */
+  add(attempt: Attempt, timeoutMs: number, now: number): void {
     const deadlineAt = now + timeoutMs;
     this.#running.set(attempt.taskId, {
       attempt,

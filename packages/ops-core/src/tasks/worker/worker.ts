@@ -19,7 +19,7 @@ import { limitsOf } from '../task-limits.ts';
 import { parseTaskOptions } from '../task-view.ts';
 import { Attempt, leaseLost, type StopCause } from './attempt.ts';
 import { ClaimLoop } from './claim-loop.ts';
-import { FairShare } from './fair-share.ts';
+import { type Charge, FairShare } from './fair-share.ts';
 import { Lacking } from './lacking.ts';
 import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
@@ -65,6 +65,12 @@ export interface Worker extends AsyncDisposable {
   drain(options: { graceMs: number }): Promise<void>;
 }
 
+/** A task that this worker has claimed. */
+interface Taken {
+  readonly task: ClaimedTask;
+  readonly charge: Charge;
+}
+
 const defaultAttemptTimeoutMs = 3_600_000;
 /** How long attempts that were told to stop may take before they are left behind. */
 const stopMs = 2_000;
@@ -82,7 +88,7 @@ class TaskWorker implements Worker {
   readonly #options: WorkerOptions;
   readonly #queues: readonly string[];
   readonly #catalog: DefinitionCatalog;
-  readonly #claims: ClaimLoop;
+  readonly #claims: ClaimLoop<Taken>;
   readonly #offers: Offers;
   readonly #weights: ShareWeights;
   readonly #fairShare: FairShare;
@@ -113,7 +119,7 @@ class TaskWorker implements Worker {
       free: () => this.#free(),
       restMs: () => this.#lacking.restMs(performance.now()),
       claim: (limit) => this.#claim(limit),
-      start: (task) => this.#start(task),
+      start: (taken) => this.#start(taken),
       onError: (err) => log.warn({ err }, 'tasks could not be claimed'),
       onEmpty: () => this.#upkeep?.promote(),
     });
@@ -229,11 +235,10 @@ class TaskWorker implements Worker {
   #begin(task: ClaimedTask): void {
     // As in a claim.
     if (task.workerId !== this.#membership?.current?.id) return;
-    this.#fairShare.started([task], performance.now());
-    this.#start(task);
+    this.#start({ task, charge: this.#fairShare.started(task, performance.now()) });
   }
 
-  async #claim(limit: number): Promise<readonly ClaimedTask[]> {
+  async #claim(limit: number): Promise<readonly Taken[]> {
     const { store } = this.#options;
     const identity = this.#membership?.current;
     if (identity === undefined) return [];
@@ -264,11 +269,11 @@ class TaskWorker implements Worker {
     if (tasks[0] !== undefined) this.#time.note(tasks[0].claimedAt, askedAt);
     // Claimed under an identity that was lost meanwhile: the sweep gives them to somebody.
     if (identity !== this.#membership?.current) return [];
-    this.#fairShare.started(tasks, answeredAt);
-    return tasks;
+    const charges = this.#fairShare.startedTogether(tasks, answeredAt);
+    return tasks.map((task, index) => ({ task, charge: charges[index] as Charge }));
   }
 
-  #start(task: ClaimedTask): void {
+  #start({ task, charge }: Taken): void {
     const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = this.#options;
     const identity = this.#membership?.current;
     if (registry.get(task.kind, task.name) === undefined) this.#lacking.noticed(performance.now());
@@ -280,18 +285,18 @@ class TaskWorker implements Worker {
       now: () => this.#time.now(),
       childTask: (parent, request) => this.#childTask(parent, request),
     });
-    this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs);
+    this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs, charge.startedAt);
     if (timeLeftMs(task) <= 0) attempt.stop('task_deadline', deadlineExceeded(task.taskDeadlineAt ?? 0, []));
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
     void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).finally(() =>
-      this.#end(attempt),
+      this.#end(attempt, charge),
     );
   }
 
-  #end(attempt: Attempt): void {
+  #end(attempt: Attempt, charge: Charge): void {
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(true);
     this.#pulse.remove(attempt);
-    this.#fairShare.ended(attempt.task, performance.now());
+    this.#fairShare.ended(attempt.task, charge, performance.now());
     this.#claims.slotFreed();
     if (this.#pulse.size === 0) this.#onIdle?.();
   }

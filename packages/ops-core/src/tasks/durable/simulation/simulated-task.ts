@@ -184,6 +184,10 @@ class SimulatedPort implements TaskPort {
     return this.#stopping.signal;
   }
 
+  get isStopped(): boolean {
+    return this.signal.aborted;
+  }
+
   append(entries: readonly NewEntry[], effects?: Effects): Promise<number> {
     return this.#task.append(this.attempt, entries, effects);
   }
