@@ -4,8 +4,11 @@ import { command, connecting } from './command-options.ts';
 
 export function addSettings(settings: Command): void {
   const load = () => import('./commands/settings.ts');
-  connecting(command(settings, 'get', 'Show them')).action(async (options) => (await load()).get(options));
+  connecting(command(settings, 'get', 'Show them'))
+    .option('--namespace <name>', 'of this one (default: that of the key)')
+    .action(async (options) => (await load()).get(options));
   connecting(command(settings, 'set', 'Change some of them; the others stay as they are'))
+    .option('--namespace <name>', 'of this one (default: that of the key)')
     .option('--keep-completed <days>', 'how long completed tasks are kept: days, "forever" or "default"')
     .option('--keep-failed <days>', 'how long failed tasks are kept')
     .option('--keep-cancelled <days>', 'how long cancelled tasks are kept')

@@ -5,34 +5,38 @@ import { type Column, createOutput } from '../output.ts';
 interface KeyOptions extends DatabaseOptions {
   json?: boolean;
   name: string;
+  namespace?: string;
 }
 
 /** Works on the database itself: whoever can open that needs no key to make one. */
-export async function create({ json, name, ...options }: KeyOptions): Promise<void> {
+export async function create({ json, name, namespace, ...options }: KeyOptions): Promise<void> {
   const output = createOutput({ json: json === true });
-  const apiKey = await addApiKey(settingsFrom(options).database, name);
+  const apiKey = await addApiKey(settingsFrom(options).database, name, namespace);
   output.talk('The key is shown only now:');
-  output.record({ name, apiKey }, () => apiKey);
+  output.record({ name, namespace, apiKey }, () => apiKey);
 }
 
 interface KeyFacts {
   id: string;
   name: string;
+  namespace: string;
   createdAt: string;
 }
 
 const columns: readonly Column<KeyFacts>[] = [
   { header: 'ID', value: ({ id }) => id },
   { header: 'NAME', value: ({ name }) => name, shrinks: true },
+  { header: 'NAMESPACE', value: ({ namespace }) => namespace },
   { header: 'CREATED', value: ({ createdAt }) => createdAt },
 ];
 
 /** The id is the middle part of the key itself. */
 export async function list({ json, ...options }: Omit<KeyOptions, 'name'>): Promise<void> {
   const keys = await listApiKeys(settingsFrom(options).database);
-  const shown = keys.map(({ id, name, createdAt }) => ({
+  const shown = keys.map(({ id, name, namespace, createdAt }) => ({
     id,
     name,
+    namespace,
     createdAt: new Date(createdAt).toISOString(),
   }));
   createOutput({ json: json === true }).records(shown, columns, 'There are no keys.');

@@ -1,11 +1,16 @@
-import { type NamespaceSettings, OpspawnError } from '@opspawn/sdk';
+import { type Client, type NamespaceSettings, OpspawnError } from '@opspawn/sdk';
 import { createOutput } from '../output.ts';
 import { withClient } from '../with-client.ts';
 import { type CommandOptions, withoutUndefined } from './task.ts';
 
 const dayMs = 24 * 3_600_000;
 
-interface SetOptions extends CommandOptions {
+interface GetOptions extends CommandOptions {
+  /** Absent: that of the key. */
+  namespace?: string;
+}
+
+interface SetOptions extends GetOptions {
   keepCompleted?: string;
   keepFailed?: string;
   keepCancelled?: string;
@@ -15,9 +20,17 @@ interface SetOptions extends CommandOptions {
   weight?: string;
 }
 
-export async function get(options: CommandOptions): Promise<void> {
-  show(await withClient(options, (client) => client.settings.get()), options);
+export async function get(options: GetOptions): Promise<void> {
+  show(await withClient(options, (client) => settingsOf(client, options.namespace).get()), options);
 }
+
+const settingsOf = (client: Client, namespace: string | undefined) =>
+  namespace === undefined
+    ? client.settings
+    : {
+        get: () => client.namespaces.getSettings(namespace),
+        set: (settings: NamespaceSettings) => client.namespaces.setSettings(namespace, settings),
+      };
 
 /** Only what is named changes. */
 export async function set(options: SetOptions): Promise<void> {
@@ -34,8 +47,9 @@ export async function set(options: SetOptions): Promise<void> {
     payloadBytes: quota('--max-payload-bytes', maxPayloadBytes),
   };
   const settings = await withClient(options, async (client) => {
-    const known = await client.settings.get();
-    return await client.settings.set({
+    const ofNamespace = settingsOf(client, options.namespace);
+    const known = await ofNamespace.get();
+    return await ofNamespace.set({
       ...changed({ weight: known.weight }, { weight: quota('--weight', weight) }),
       retention: changed(known.retention, retention),
       quotas: changed(known.quotas, quotas),

@@ -1,3 +1,6 @@
+import { OpspawnError } from '@opspawn/agentkit/schema';
+
+/** Of those who operate the deployment. */
 export const defaultNamespace = 'default';
 
 /** Who asks. Every operation checks `namespace`; there is no principal without one. */
@@ -9,3 +12,13 @@ export interface Principal {
 
 /** The caller where no keys exist: loopback only. */
 export const localPrincipal: Principal = { namespace: defaultNamespace, name: 'local' };
+
+/** Throws `permission_denied` for who works in a namespace and does not operate the deployment. `what` begins a sentence. */
+export function checkOperator({ namespace }: Principal, what: string): void {
+  if (namespace === defaultNamespace) return;
+  throw new OpspawnError(
+    'permission_denied',
+    `${what} by keys of the namespace ${defaultNamespace} alone, and this one is of ${namespace}`,
+    { details: { namespace } },
+  );
+}

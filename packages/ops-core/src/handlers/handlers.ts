@@ -28,6 +28,12 @@ export const handlers: HandlersOf<OperationId> = {
   'settings.set': async ({ engine, principal }, { body }) => ({
     body: await engine.setSettings(principal, body),
   }),
+  'namespaces.getSettings': async ({ engine, principal }, { params }) => ({
+    body: await engine.settings(principal, params.namespace),
+  }),
+  'namespaces.setSettings': async ({ engine, principal }, { params, body }) => ({
+    body: await engine.setSettings(principal, body, params.namespace),
+  }),
   'service.health': async () => ({ body: { status: 'ok' } }),
   'service.ready': async ({ engine }) => ({ body: await engine.ready() }),
 };

@@ -1,5 +1,6 @@
 /** What can be done with a database beside running on it. */
 import { OpspawnError } from '@opspawn/agentkit';
+import { nameSchema } from '@opspawn/sdk';
 import { createApiKey } from '../auth/api-key.ts';
 import { defaultNamespace } from '../auth/principal.ts';
 import type { DatabaseSetting } from '../config.ts';
@@ -36,10 +37,19 @@ export async function removeApiKey(database: DatabaseSetting, id: string): Promi
   throw new OpspawnError('not_found', `There is no key ${id}`, { details: { id } });
 }
 
-/** Adds a key of the API, and gives its text, which nobody can find again. */
-export async function addApiKey(database: DatabaseSetting, name: string): Promise<string> {
+/**
+ * Adds a key of the API, whose holder works in that namespace and sees no other, and gives its text, which nobody can find
+ * again. Throws `invalid_argument` for what cannot be a namespace.
+ */
+export async function addApiKey(
+  database: DatabaseSetting,
+  name: string,
+  namespace: string = defaultNamespace,
+): Promise<string> {
+  const wrong = nameSchema.safeParse(namespace).error?.issues[0]?.message;
+  if (wrong !== undefined) throw new OpspawnError('invalid_argument', `The namespace ${wrong}`);
   await using store = await openStore(database);
   const { text, id, digest } = createApiKey();
-  await store.addApiKey({ id, digest, name, namespace: defaultNamespace }, { onlyFirst: false });
+  await store.addApiKey({ id, digest, name, namespace }, { onlyFirst: false });
   return text;
 }

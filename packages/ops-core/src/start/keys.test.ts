@@ -5,9 +5,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { createClient } from '@opspawn/sdk';
-import { temporaryFolder, testSettings } from '../../test/opspawn.ts';
+import { openOpspawn, temporaryFolder, testSettings } from '../../test/opspawn.ts';
 import { createApiKey } from '../auth/api-key.ts';
 import type { Settings } from '../config.ts';
+import { defineFunction } from '../tasks/definitions/definition.ts';
 import { addApiKey, listApiKeys, removeApiKey } from './database.ts';
 import { type RunningServer, type ServerStartOptions, startServer } from './start.ts';
 
@@ -119,6 +120,34 @@ describe('a server on loopback', () => {
       code: 'unauthenticated',
     });
     assert.deepEqual((await createClient({ baseUrl: at, apiKey }).tasks.list()).items, []);
+  });
+
+  it('gives the holder of a key its namespace alone, in which it can run what the workers of all have', async (t) => {
+    const folder = temporaryFolder(t);
+    const database = { kind: 'sqlite', path: join(folder, 'opspawn.db') } as const;
+    const whoAmI = defineFunction({ name: 'who', run: (_ctx, input) => ({ hello: input ?? null }) });
+    await openOpspawn(t, { functions: [whoAmI] }, { folder });
+    const { at } = await start(t, folder, { database });
+    const keys = await Promise.all(['a', 'b'].map((name) => addApiKey(database, name, `team-${name}`)));
+    const [a = assert.fail(), b] = keys.map((apiKey) => createClient({ baseUrl: at, apiKey }));
+    const tasks = await Promise.all(
+      [a, b ?? assert.fail()].map((client, input) =>
+        client.tasks.create({ name: 'who', input, idempotencyKey: 'same' }),
+      ),
+    );
+    const [first = assert.fail(), second = assert.fail()] = tasks;
+    assert.deepEqual(
+      tasks.map(({ namespace }) => namespace),
+      ['team-a', 'team-b'],
+    );
+    for await (const event of a.tasks.watch(first.id, { signal: t.signal })) if (event.type === 'end') break;
+    assert.deepEqual((await a.tasks.get(first.id)).output, { hello: 0 });
+    await assert.rejects(a.tasks.get(second.id), { code: 'not_found' });
+    assert.deepEqual(
+      (await a.tasks.list()).items.map(({ id }) => id),
+      [first.id],
+    );
+    await assert.rejects(addApiKey(database, 'c', 'no such/name'), { code: 'invalid_argument' });
   });
 
   it('that one process started for itself takes only its key', async (t) => {

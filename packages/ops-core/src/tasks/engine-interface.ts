@@ -183,10 +183,14 @@ export interface Engine {
   /** Sessions, and what agents have cost; see `Sessions`. */
   readonly sessions: Pick<Sessions, 'spending' | 'get' | 'remove'>;
   definitions(principal: Principal): Promise<Definition[]>;
-  /** What the principal's namespace keeps and is allowed. */
-  settings(principal: Principal): Promise<NamespaceSettings>;
-  /** Puts these in the place of all earlier ones. */
-  setSettings(principal: Principal, settings: NamespaceSettings): Promise<NamespaceSettings>;
+  /** What a namespace keeps and is allowed: the principal's, or for an operator any. */
+  settings(principal: Principal, namespace?: string): Promise<NamespaceSettings>;
+  /** Puts these in the place of all earlier ones. Throws `permission_denied` for who is no operator. */
+  setSettings(
+    principal: Principal,
+    settings: NamespaceSettings,
+    namespace?: string,
+  ): Promise<NamespaceSettings>;
   /** Definitions of MCP servers' tools that workers have seen. */
   mcpTools(principal: Principal, query: McpToolQuery): Promise<McpTool[]>;
   /** Throws `wrong_state` when several definitions of one tool could be meant. */

@@ -296,13 +296,12 @@ class StoreEngine implements Engine {
     return this.#catalog.all(namespace);
   }
 
-  settings({ namespace }: Principal): Promise<NamespaceSettings> {
-    return this.#settings.load(namespace);
+  settings(principal: Principal, namespace?: string): Promise<NamespaceSettings> {
+    return this.#settings.read(principal, namespace);
   }
 
-  async setSettings({ namespace }: Principal, settings: NamespaceSettings): Promise<NamespaceSettings> {
-    await this.#settings.set(namespace, settings);
-    return settings;
+  setSettings(principal: Principal, settings: NamespaceSettings, of?: string): Promise<NamespaceSettings> {
+    return this.#settings.set(principal, settings, of);
   }
 
   mcpTools(principal: Principal, query: McpToolQuery): Promise<McpTool[]> {

@@ -1,4 +1,5 @@
 import { type NamespaceSettings, namespaceSettingsSchema } from '@opspawn/sdk';
+import { checkOperator, type Principal } from '../auth/principal.ts';
 import type { Store } from '../storage/store.ts';
 
 /** Older than this they are read anew. */
@@ -35,9 +36,22 @@ export class NamespaceSettingsCache {
     return await loading;
   }
 
-  async set(namespace: string, settings: NamespaceSettings): Promise<void> {
+  /** Of the principal's namespace, or of the one that an operator names. */
+  async read(principal: Principal, of = principal.namespace): Promise<NamespaceSettings> {
+    if (of !== principal.namespace) checkOperator(principal, 'The settings of other namespaces are seen');
+    return await this.load(of);
+  }
+
+  /** Nobody sets his own quotas, but those who operate the deployment. */
+  async set(
+    principal: Principal,
+    settings: NamespaceSettings,
+    namespace = principal.namespace,
+  ): Promise<NamespaceSettings> {
+    checkOperator(principal, 'The settings of a namespace are set');
     await this.#store.setNamespaceSettings(namespace, JSON.stringify(settings));
     this.#known.set(namespace, { settings, loadedAt: performance.now() });
+    return settings;
   }
 
   async #load(namespace: string): Promise<NamespaceSettings> {

@@ -1,11 +1,13 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import type { Provider, ProviderLimitBody } from '@opspawn/sdk';
-import { defaultNamespace, type Principal } from '../auth/principal.ts';
+import { checkOperator, type Principal } from '../auth/principal.ts';
 import type {
   ProviderBounds,
   ProviderBudgetStore,
   ProviderKeyState,
 } from '../storage/parts/provider-budgets.ts';
+
+const budgets = 'The budgets of model providers are seen and set';
 
 /** What operators say of the keys of model providers. They belong to the deployment, and so to the namespace `default`. */
 export class Providers {
@@ -16,7 +18,7 @@ export class Providers {
   }
 
   async list(principal: Principal): Promise<Provider[]> {
-    checkOperator(principal);
+    checkOperator(principal, budgets);
     const [limits, keys] = [await this.#store.limits(), await this.#store.keys()];
     const names = new Set([...limits, ...keys].map(({ provider }) => provider));
     return [...names].sort().map((provider) => {
@@ -30,14 +32,14 @@ export class Providers {
   }
 
   async set(principal: Principal, provider: string, limit: ProviderLimitBody): Promise<Provider> {
-    checkOperator(principal);
+    checkOperator(principal, budgets);
     await this.#store.setLimit({ provider, ...viewBounds(limit) });
     const found = (await this.list(principal)).find((each) => each.provider === provider);
     return found ?? { provider, setting: limit, keys: [] };
   }
 
   async remove(principal: Principal, provider: string): Promise<void> {
-    checkOperator(principal);
+    checkOperator(principal, budgets);
     if (await this.#store.removeLimit(provider)) return;
     throw new OpspawnError('not_found', `No budget is set for ${provider}`, { details: { provider } });
   }
@@ -58,12 +60,3 @@ const viewKey = ({ key, bounds, requests, tokens, waiting }: ProviderKeyState): 
   tokens,
   waiting,
 });
-
-function checkOperator({ namespace }: Principal): void {
-  if (namespace === defaultNamespace) return;
-  throw new OpspawnError(
-    'permission_denied',
-    `The budgets of providers are the deployment's: the namespace ${namespace} may neither see nor set them`,
-    { details: { namespace } },
-  );
-}

@@ -24,6 +24,20 @@ const pending = async (engine: Engine): Promise<number> =>
   (await engine.list(localPrincipal, { status: ['pending'], limit: 1000 })).items.length;
 
 describe('quotas of a namespace', () => {
+  it('are set by those who operate the deployment, and not by whom they bound', async (t) => {
+    const engine = await openWith(t, {});
+    const team: Principal = { namespace: 'team-a', name: 'ada' };
+    await assert.rejects(engine.setSettings(team, {}), { code: 'permission_denied' });
+    await assert.rejects(engine.setSettings(team, {}, 'team-b'), { code: 'permission_denied' });
+    await assert.rejects(engine.settings(team, 'default'), { code: 'permission_denied' });
+    await engine.setSettings(localPrincipal, { quotas: { pendingTasks: 1 } }, 'team-a');
+    assert.deepEqual(await engine.settings(team), { quotas: { pendingTasks: 1 } });
+    assert.deepEqual(await engine.settings(localPrincipal), { quotas: {} });
+    await engine.submit(team, request);
+    await assert.rejects(engine.submit(team, request), over('pendingTasks'));
+    await engine.submit(localPrincipal, request);
+  });
+
   it('pending tasks: many at once come to exactly as many as are allowed, and more when some are gone', async (t) => {
     const engine = await openWith(t, { pendingTasks: 20 });
     const submits = Array.from({ length: 60 }, () => engine.submit(localPrincipal, request));

@@ -1,6 +1,7 @@
 import { OpspawnError } from '@opspawn/agentkit';
 import { type Definition, definitionSchema, type TaskKind, taskKindSchema } from '@opspawn/sdk';
 import { z } from 'zod';
+import { defaultNamespace } from '../../auth/principal.ts';
 import type { DefinitionRow } from '../../storage/parts/definitions.ts';
 import type { Store } from '../../storage/store.ts';
 
@@ -38,7 +39,10 @@ const noKeys: ReadonlySet<string> = new Set();
 
 /** Older than this it is read anew in the background. */
 const freshMs = 5_000;
-/** What workers have registered, by namespace: remembered, because every submission asks. */
+/**
+ * What can be run in a namespace: what workers have registered there, and what those of the whole deployment have, which
+ * work in `default`. Remembered, because every submission asks.
+ */
 export class DefinitionCatalog {
   readonly #store: CatalogStore;
   readonly #shelves = new Map<string, Shelf>();
@@ -94,7 +98,7 @@ export class DefinitionCatalog {
   async #load(namespace: string): Promise<void> {
     try {
       const [rows, keys] = await Promise.all([
-        this.#store.definitions(namespace),
+        this.#definitions(namespace),
         this.#store.limitKeys(namespace),
       ]);
       const known = this.#shelves.get(namespace)?.byText;
@@ -114,6 +118,13 @@ export class DefinitionCatalog {
     } finally {
       this.#loading.delete(namespace);
     }
+  }
+
+  /** A namespace's own word on a name and kind goes before that of all. */
+  async #definitions(namespace: string): Promise<readonly DefinitionRow[]> {
+    const places = new Set([defaultNamespace, namespace]);
+    const rows = await Promise.all([...places].map((place) => this.#store.definitions(place)));
+    return [...new Map(rows.flat().map((row) => [`${row.kind} ${row.name}`, row])).values()];
   }
 }
 
