@@ -46,7 +46,7 @@ interface ReadOptions {
 }
 
 const clientInfo = { name: 'opspawn', version: '0.1.0' };
-/** A server of the older era that never answers unknown requests costs this much at its first start. */
+/** For a server of the older era that answers neither unknown requests nor a ping before it is initialized. */
 const maxProbeMs = 10_000;
 /** A server that lets a call time out must answer a ping in this time (or a call's, if shorter), or it is restarted. */
 const maxPingMs = 10_000;

@@ -1,5 +1,5 @@
 import { type JSONRPCMessage, specTypeSchemas, type Transport } from '@modelcontextprotocol/client';
-import type { Json } from '../json.ts';
+import { isJson, type Json } from '../json.ts';
 
 export interface RawToolListsOptions {
   /** The server lists more than it may; nothing more of the list is kept. */
@@ -68,13 +68,12 @@ export class RawToolLists {
   }
 
   #isValid(tool: unknown, index: number): tool is { name: string } {
-    const { issues } = specTypeSchemas.Tool['~standard'].validate(tool);
-    if (issues === undefined) return true;
+    const problem = problemOf(tool);
+    if (problem === undefined) return true;
     const { name } = (tool ?? {}) as { name?: unknown };
     const which =
       typeof name === 'string' ? JSON.stringify(name.slice(0, maxToldLength)) : `number ${index + 1}`;
-    const problems = issues.map(({ path = [], message }) => `${path.map(String).join('.')}: ${message}`);
-    const told = `leaves out the tool ${which}, which is not valid: ${problems.join('; ').slice(0, maxToldLength)}`;
+    const told = `leaves out the tool ${which}, which is not valid: ${problem.slice(0, maxToldLength)}`;
     if (!this.#told.has(told) && this.#told.size < maxTold) this.#options.onInvalid(told);
     this.#told.add(told);
     return false;
@@ -93,4 +92,11 @@ export class RawToolLists {
       this.#definitions.set(tool.name, tool as Json);
     }
   }
+}
+
+/** What is nested without end is not looked at: the library's checks, which call themselves, would end this process. */
+function problemOf(tool: unknown): string | undefined {
+  if (!isJson(tool)) return 'it is nested too deeply';
+  const { issues } = specTypeSchemas.Tool['~standard'].validate(tool);
+  return issues?.map(({ path = [], message }) => `${path.map(String).join('.')}: ${message}`).join('; ');
 }

@@ -27,7 +27,11 @@ export interface RequestFailure {
 export function requestFailure(cause: unknown, context: RequestFailureContext): RequestFailure {
   const { server, subject, callTimeoutMs, hasSession, reason, redact } = context;
   if (cause instanceof ProtocolError && !isBrokenStream(cause)) {
-    const error = new OpspawnError('tool_failed', redact(cause.message), {
+    // whoever called a tool knows its server; of a list nobody would
+    const message = /^\w+\/\w+/.test(subject)
+      ? `MCP server ${server}: ${cause.message} (during ${subject})`
+      : cause.message;
+    const error = new OpspawnError('tool_failed', redact(message), {
       cause,
       retryable: false,
       details: { subject },

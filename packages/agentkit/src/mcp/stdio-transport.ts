@@ -9,6 +9,7 @@ import {
 import { OpspawnError } from '../errors.ts';
 import { ProcessGroup, type ProcessGroupOptions } from '../process/process-group.ts';
 import { readLines } from '../process/read-lines.ts';
+import { SilentProbe } from './silent-probe.ts';
 
 export interface StdioTransportOptions extends ProcessGroupOptions {
   /** What the server writes to stderr, and what of its stdout is no message. */
@@ -40,6 +41,10 @@ export class StdioTransport implements Transport {
   /** Why the server is gone or about to be; undefined while it runs and after `close`. */
   failure: string | undefined;
   readonly #options: StdioTransportOptions;
+  readonly #probe = new SilentProbe({
+    send: (message) => void this.#write(message).catch(() => {}), // that it is gone is known otherwise
+    receive: (message) => this.onmessage?.(message),
+  });
   #lastWords: string[] = [];
   #group: ProcessGroup | undefined;
   #garbageBytes = 0;
@@ -69,6 +74,7 @@ export class StdioTransport implements Transport {
       },
     });
     void group.ended.then((reason) => {
+      this.#probe.end();
       if (!this.#closing) this.failure ??= reason + this.#complaint();
       this.onclose?.();
     });
@@ -94,7 +100,7 @@ export class StdioTransport implements Transport {
       return;
     }
     this.#garbageBytes = 0;
-    this.onmessage?.(message);
+    if (this.#probe.onReceive(message)) this.onmessage?.(message);
   }
 
   /** Kills the server for what it did. */
@@ -104,6 +110,11 @@ export class StdioTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
+    await this.#write(message);
+    this.#probe.onSend(message);
+  }
+
+  async #write(message: JSONRPCMessage): Promise<void> {
     const group = this.#group;
     if (!group?.stdin.writable)
       throw new OpspawnError('mcp_failed', this.failure ?? 'the server is not running');
@@ -118,6 +129,7 @@ export class StdioTransport implements Transport {
 
   async close(): Promise<void> {
     this.#closing = true;
+    this.#probe.end();
     await this.#group?.stop(this.#options.graceMs ?? 2_000);
   }
 }

@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { call, everything, hostOf, nastyServer, ownServer, type TestHost } from '../../test/mcp/hosting.ts';
+import {
+  call,
+  everything,
+  hostOf,
+  nastyServer,
+  ownServer,
+  startedLate,
+  type TestHost,
+} from '../../test/mcp/hosting.ts';
 import { groupMembers, until } from '../../test/mcp/processes.ts';
 import type { McpServerStatus } from './mcp-host.ts';
 
@@ -135,6 +143,26 @@ describe('supervised MCP servers', { timeout: 300_000 }, () => {
     assert.deepEqual(odd, ['Welcome to Nasty 1.0!', '', '{"half": ']);
   });
 
+  it('are not waited for when they answer a ping and not what they do not know, and may be slow to tell their era', async () => {
+    await using host = hostOf({
+      old: nastyServer('answers no unknown request'),
+      slow: nastyServer('is slow to tell its era'),
+      late: startedLate(ownServer),
+    });
+    const tools = await host.tools(['old', 'slow', 'late']);
+    assert.equal(await call(tools, 'late__get_user'), 'get_user');
+    assert.equal(await call(tools, 'old__work'), 'worked');
+    assert.equal(await call(tools, 'slow__work'), 'worked');
+    const heard = host.log.flatMap(({ server, source, line }) =>
+      server === 'old' && source === 'stderr' ? [line] : [],
+    );
+    assert.deepEqual(heard.slice(0, 3), ['server/discover', 'ping', 'initialize']);
+    assert.deepEqual(
+      host.status().map(({ restarts }) => restarts),
+      [0, 0, 0],
+    );
+  });
+
   it('are stopped when they flood their stdout', async () => {
     const ways = {
       'floods stdout': /writes to stdout what is no MCP message/,
@@ -169,6 +197,7 @@ describe('supervised MCP servers', { timeout: 300_000 }, () => {
     const told = host.log.filter(({ source }) => source === 'host').map(({ line }) => line);
     for (const name of ['"no_schema"', '"list"', 'number 3', 'number 4', 'number 5', 'number 6', '"hints"'])
       assert.equal(told.filter((line) => line.startsWith(`leaves out the tool ${name}, `)).length, 1, name);
+    assert.match(told.join('\n'), /leaves out the tool "deep", which is not valid: it is nested too deeply/);
     assert.match(told.join('\n'), /"hints", which is not valid: annotations\.readOnlyHint: /);
     assert.deepEqual(Object.keys(tools), ['nasty__work']);
     assert.match(

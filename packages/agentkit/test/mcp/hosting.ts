@@ -13,6 +13,13 @@ const node = (module: string, ...args: string[]): McpServerInput => ({
   env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
 });
 
+/** The same, after a while in which it reads nothing. */
+export const startedLate = ({ command = '', args = [], ...rest }: McpServerInput): McpServerInput => ({
+  ...rest,
+  command: 'sh',
+  args: ['-c', 'sleep 1.3; exec "$0" "$@"', command, ...args],
+});
+
 export const everything = node('@modelcontextprotocol/server-everything/dist/index.js');
 export const files = (directory: string): McpServerInput =>
   node('@modelcontextprotocol/server-filesystem/dist/index.js', directory);

@@ -14,7 +14,13 @@ const initialized = {
   capabilities: { tools: {} },
   serverInfo: { name: 'nasty', version: '1.0.0' },
 };
+const complete = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
+const discovered = { ...complete, supportedVersions: ['2026-07-28'], capabilities: { tools: {} } };
 const work = { name: 'work', inputSchema: { type: 'object' } };
+
+/** Deeper than what checks by calling itself can take. */
+let deep: object = { type: 'string' };
+for (let level = 0; level < 5_000; level += 1) deep = { type: 'object', properties: { deep } };
 
 /** Serves the older protocol by hand; `work` does what the way says. */
 function serve(
@@ -71,10 +77,33 @@ const ways: Record<string, () => void> = {
       { name: 7, inputSchema: { type: 'object' } },
       null as unknown as object,
       [] as object,
+      { name: 'deep', inputSchema: deep },
       { name: 'odd', inputSchema: { type: 'object', properties: { a: 1 } } },
       { name: 'hints', inputSchema: { type: 'object' }, annotations: { readOnlyHint: 'yes' } },
       work,
     ]),
+  'answers no unknown request': () => {
+    createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method } = JSON.parse(line) as Request;
+      process.stderr.write(`${method}\n`);
+      if (method === 'ping') send({ id, result: {} });
+      if (method === 'initialize') send({ id, result: initialized });
+      if (method === 'tools/list') send({ id, result: { tools: [work] } });
+      if (method === 'tools/call') answer({ id: id ?? 0, method });
+    });
+  },
+  'is slow to tell its era': () => {
+    const lines = createInterface({ input: process.stdin });
+    lines.on('line', (line) => {
+      const { id, method } = JSON.parse(line) as Request;
+      if (method === 'ping') send({ id, error: { code: -32601, message: 'Method not found' } });
+      if (method === 'server/discover') setTimeout(() => send({ id, result: discovered }), 1_300);
+      if (method === 'initialize') process.exit(1);
+      if (method === 'tools/list') send({ id, result: { ...complete, tools: [work] } });
+      if (method === 'tools/call')
+        send({ id, result: { ...complete, content: [{ type: 'text', text: 'worked' }] } });
+    });
+  },
   'dies of unknown requests': () =>
     serve(answer, ({ method }) => method === 'server/discover' && process.exit(1)),
   'floods stderr': () => {
