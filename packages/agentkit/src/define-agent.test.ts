@@ -163,6 +163,18 @@ describe('stream', () => {
     await assert.rejects(stream.result, { code: 'model_rejected' });
   });
 
+  it('ends with a code also when a function of the caller fails', async () => {
+    const careful = { ...add, approval: 'always' as const };
+    const steps = [callTool('add', { a: 1, b: 2 }), 'never'];
+    const agent = defineAgent({ ...definition, tools: { add: careful }, model: said(...steps) });
+    const onApproval = () => Promise.reject(new Error('the office is closed'));
+    await assert.rejects(agent.run('x', { onApproval }), {
+      name: 'OpspawnError',
+      code: 'internal',
+      message: 'the office is closed',
+    });
+  });
+
   it('goes on when the reader stops reading, and ends at the signal', async () => {
     const finished = defineAgent({ ...definition, model: said('x') }).stream('x');
     for await (const _ of finished) break;

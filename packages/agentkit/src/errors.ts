@@ -92,31 +92,56 @@ export interface RecordedError {
 
 const maxCauses = 5;
 
-/** Any thrown value as a recordable error, with its chain of causes (at most 5). Unknown errors get `fallback`. */
+/**
+ * Any thrown value as a recordable error, with its chain of causes (at most 5). Unknown errors get `fallback`. Never
+ * throws: code of others throws what has no text, and what throws when it is looked at.
+ */
 export function recordError(thrown: unknown, fallback: ErrorCode = 'internal', depth = 0): RecordedError {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const recorded: RecordedError = {
-    name: error.name,
-    code: error instanceof OpspawnError ? error.code : fallback,
-    message: error.message,
-  };
-  if (error instanceof OpspawnError && Object.keys(error.details).length > 0)
-    recorded.details = error.details;
-  if (error.cause !== undefined && depth < maxCauses)
-    recorded.cause = recordError(error.cause, fallback, depth + 1);
-  return recorded;
+  return looked(
+    () => {
+      const recorded: RecordedError = {
+        name: thrown instanceof Error ? String(thrown.name) : 'Error',
+        code: thrown instanceof OpspawnError ? thrown.code : fallback,
+        message: thrown instanceof Error ? String(thrown.message) : String(thrown),
+      };
+      if (thrown instanceof OpspawnError && Object.keys(thrown.details).length > 0)
+        recorded.details = thrown.details;
+      const cause = thrown instanceof Error ? thrown.cause : undefined;
+      if (cause !== undefined && depth < maxCauses) recorded.cause = recordError(cause, fallback, depth + 1);
+      return recorded;
+    },
+    () => ({ name: 'Error', code: fallback, message: unreadable }),
+  );
+}
+
+/** What a thrown value says, or what it is called where it says nothing. Never throws. */
+export const describeThrown = (thrown: unknown): string =>
+  looked(
+    () => (thrown instanceof Error ? String(thrown.message) || String(thrown.name) : String(thrown)),
+    () => unreadable,
+  );
+
+export const isOpspawnError = (thrown: unknown): thrown is OpspawnError =>
+  looked(
+    () => thrown instanceof OpspawnError,
+    () => false,
+  );
+
+const unreadable = 'what was thrown cannot be read';
+
+/** Looks at what code of others made: a getter or a proxy may throw. */
+function looked<T>(at: () => T, otherwise: () => T): T {
+  try {
+    return at();
+  } catch {
+    return otherwise();
+  }
 }
 
 /** Whether trying again can help: our codes say so themselves; an error of anybody else's counts as passing. */
 export const isRetryable = (thrown: unknown): boolean =>
-  thrown instanceof OpspawnError
-    ? thrown.retryable
-    : !(thrown instanceof Error && thrown.name === 'AbortError');
+  isOpspawnError(thrown) ? thrown.retryable : recordError(thrown).name !== 'AbortError';
 
 /** For the doors only: any thrown value as an OpspawnError (`internal` when it is not one of ours). */
 export const toOpspawnError = (thrown: unknown): OpspawnError =>
-  thrown instanceof OpspawnError
-    ? thrown
-    : new OpspawnError('internal', thrown instanceof Error ? thrown.message : String(thrown), {
-        cause: thrown,
-      });
+  isOpspawnError(thrown) ? thrown : new OpspawnError('internal', describeThrown(thrown), { cause: thrown });

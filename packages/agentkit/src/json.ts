@@ -74,6 +74,28 @@ export function assertJson(value: unknown, subject = 'value'): asserts value is 
   throw new OpspawnError('not_json', `${path} is ${what}, which JSON cannot hold`, { details: { path } });
 }
 
+/**
+ * Whether the JSON text of a value is certainly larger, by its strings and the number of its parts. Looks no further than
+ * that: a value may hold the same part so often that its text would never end. Whatever is no JSON counts as small.
+ */
+export function isLargerThan(value: unknown, maxBytes: number): boolean {
+  let leftBytes = maxBytes;
+  const fits = (part: unknown, maxDepth: number): boolean => {
+    leftBytes -= typeof part === 'string' ? part.length + 2 : 1;
+    if (leftBytes < 0 || maxDepth === 0) return false;
+    if (typeof part !== 'object' || part === null) return true;
+    if (Array.isArray(part)) {
+      if (part.length > leftBytes) leftBytes = -1;
+      return leftBytes >= 0 && part.every((item) => fits(item, maxDepth - 1));
+    }
+    return Object.entries(part).every(([key, item]) => {
+      leftBytes -= key.length + 3;
+      return fits(item, maxDepth - 1);
+    });
+  };
+  return !fits(value, maxJsonDepth) && leftBytes < 0;
+}
+
 /** JSON text with sorted keys: the same for equal values, so that it can be hashed. */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
@@ -99,7 +121,7 @@ function findNotJson(value: unknown, path: string, ancestors: object[] = []): { 
   const isList = Array.isArray(value);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (!isList && prototype !== Object.prototype && prototype !== null) {
-    return { path, what: `a ${value.constructor?.name ?? 'class instance'}` };
+    return { path, what: `a ${value.constructor?.name || 'class instance'}` };
   }
   const within = [...ancestors, value];
   for (const [key, item] of isList ? value.entries() : Object.entries(value)) {

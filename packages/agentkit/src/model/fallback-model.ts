@@ -1,4 +1,4 @@
-import { OpspawnError } from '../errors.ts';
+import { describeThrown, OpspawnError } from '../errors.ts';
 import { checkReply } from './check-reply.ts';
 import type { Model, ModelReply, ModelRequest } from './model.ts';
 
@@ -43,7 +43,7 @@ async function callInOrder(models: readonly Model[], request: ModelRequest): Pro
     } catch (thrown) {
       if (signal.aborted || !(ownSignal.aborted || isModelError(thrown))) throw thrown;
       if (said.any && request.onReset === undefined) throw thrown;
-      if (said.any) request.onReset?.(thrown instanceof Error ? thrown.message : String(thrown));
+      if (said.any) request.onReset?.(describeThrown(thrown));
       failures.push(thrown);
     }
   }

@@ -281,6 +281,6 @@ async function askOnce(
       model: reply.model,
     };
   } catch (thrown) {
-    throw redactError(security, withinPatience(run, thrown));
+    throw redactError(security, withinPatience(patienceOf(run), thrown));
   }
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
-import { OpspawnError } from '../errors.ts';
+import { OpspawnError, toOpspawnError } from '../errors.ts';
 import type { EventSink } from '../event.ts';
 import type { Json } from '../json.ts';
 import type { Memory } from '../memory/memory.ts';
@@ -66,6 +66,8 @@ export async function runHere(
       ...(toolContext && { toolContext }),
       ...(onEvent && { onEvent }),
     });
+  } catch (thrown) {
+    throw toOpspawnError(thrown); // of a function that the caller gave, for instance
   } finally {
     signal?.removeEventListener('abort', stop);
     ending.abort();

@@ -1,4 +1,4 @@
-import { OpspawnError } from '../errors.ts';
+import { isOpspawnError, OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { type AssistantMessage, callsOf, type RecordedUsage, type Usage, userMessage } from '../message.ts';
 import { checkReply } from '../model/check-reply.ts';
@@ -17,8 +17,8 @@ export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
 const modelRetry: RetryPolicy = { maxAttempts: 5, initialDelayMs: 1_000, factor: 2, maxDelayMs: 60_000 };
 /** For one try. A provider that has sent nothing for so long will not. */
 export const modelTimeoutMs = 600_000;
-/** A provider that wants to be left alone for longer is as good as down. */
-const defaultRetryAfterMs = 600_000;
+/** Who wants to be left alone for longer is as good as down. */
+export const defaultRetryAfterMs = 600_000;
 
 /**
  * One turn: asks the model and takes its answer into the state. `repair` is said after the planner's messages.
@@ -185,7 +185,7 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
     } catch (thrown) {
       const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;
       if (performance.now() + waitMs > call.deadlineAt) throw run.limits.wallTimeExceeded();
-      const clean = redactError(run.security, withinPatience(run, thrown));
+      const clean = redactError(run.security, withinPatience(patienceOf(run), thrown));
       resetReason = clean instanceof Error ? clean.message : String(clean);
       throw clean;
     }
@@ -196,10 +196,9 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
 export const patienceOf = ({ agent: { modelOptions } }: Pick<RunContext, 'agent'>): number =>
   modelOptions?.maxRetryAfterMs ?? defaultRetryAfterMs;
 
-/** What asks for more patience than the agent has is final: trying again earlier is what the provider asked not to do. */
-export function withinPatience(run: Pick<RunContext, 'agent'>, thrown: unknown): unknown {
-  const maxRetryAfterMs = patienceOf(run);
-  if (!(thrown instanceof OpspawnError) || (thrown.retryAfterMs ?? 0) <= maxRetryAfterMs) return thrown;
+/** What asks for more patience than there is is final: trying again earlier is what it asked not to do. */
+export function withinPatience(maxRetryAfterMs: number, thrown: unknown): unknown {
+  if (!isOpspawnError(thrown) || (thrown.retryAfterMs ?? 0) <= maxRetryAfterMs) return thrown;
   const { code, message, details, retryAfterMs } = thrown;
   const said = `${message} (it asks to be left alone for ${retryAfterMs} ms, of at most ${maxRetryAfterMs})`;
   return new OpspawnError(code, said, {

@@ -214,12 +214,13 @@ describe('policy', () => {
       { by, approved: 1 },
       { approved },
       { by: '', approved },
+      { by: 5, approved },
       true,
     ]) {
       const agent = agentWith([callTool('add', { a: 13, b: 1 }), sayResults]);
       const stepOptions = { onApproval: () => given as never };
       const { output } = await runAgent(agent, { prompt: 'x' }, memoryEnvironment({ security, stepOptions }));
-      assert.match(String(output), /^error "Denied by/, JSON.stringify(given));
+      assert.match(String(output), /^error "Denied: what was answered/, JSON.stringify(given));
     }
   });
 
@@ -301,6 +302,37 @@ describe('policy', () => {
     const { output } = await runAgent(agentWith(steps, { tools: { leak } }), { prompt: 'x' }, environment);
     assert.match(String(output), /error ".*refused \[redacted\]"; \{"list":\["token=\[redacted\]"\]\}/);
     assert.doesNotMatch(JSON.stringify([events, environment.steps.history()]), /tok-123456/);
+  });
+
+  it('tells a model and records no secret, and no more than it can read, of why a call was refused', async () => {
+    const secrets = secretsFrom({ TOKEN: 'tok-123456' });
+    await secrets.get('TOKEN');
+    const input = z.object({}).refine(() => false, `not tok-123456${'!'.repeat(100_000)}`);
+    const strict = defineTool({ description: 'Refuses', input, execute: () => 'never' });
+    const environment = memoryEnvironment({ secrets, security: createSecurityManager({ secrets }) });
+    const agent = agentWith([callTool('strict'), sayResults], { tools: { strict } });
+    const { output } = await runAgent(agent, { prompt: 'x' }, environment);
+    assert.match(
+      String(output),
+      /The arguments of strict are not valid:.*not \[redacted\]!+… \(\d+ characters more/,
+    );
+    assert.doesNotMatch(JSON.stringify(environment.steps.history()), /tok-123456/);
+  });
+
+  it('ends a call whose tool asks to be left alone for longer than a run has patience', async () => {
+    const annotations = { readOnlyHint: true };
+    const busy = defineTool({
+      description: 'Is busy',
+      input: z.object({}),
+      annotations,
+      execute: () => Promise.reject(new OpspawnError('unavailable', 'later', { retryAfterMs: 1e12 })),
+    });
+    const agent = agentWith([callTool('busy'), sayResults], { tools: { busy } });
+    const { output } = await runAgent(agent, { prompt: 'x' }, memoryEnvironment());
+    assert.match(
+      String(output),
+      /later \(it asks to be left alone for 1000000000000 ms, of at most 600000\)/,
+    );
   });
 
   it('is told when content from outside stands in the conversation, and which tool brought it', async () => {

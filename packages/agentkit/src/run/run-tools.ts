@@ -11,6 +11,7 @@ import type { PreparedCall, PreparedRequest, RefusedCall, ToolExecution } from '
 import { callInRounds } from './run-asking.ts';
 import { awaited, type RunContext, redactError } from './run-context.ts';
 import { isHandoff } from './run-handoff.ts';
+import { defaultRetryAfterMs, withinPatience } from './run-model.ts';
 import { type CallOutcome, toolStep } from './run-state.ts';
 
 const maxProgressLength = 1_000;
@@ -81,7 +82,10 @@ async function runCall(
   const clearance = await clear(run, step, admitted);
   const outcome = await settled(
     clearance.kind === 'refused'
-      ? run.steps.run<Json>(step, () => Promise.reject(clearance.error), { kind: 'tool', effect: 'read' })
+      ? run.steps.run<Json>(step, () => Promise.reject(redactError(run.security, clearance.error)), {
+          kind: 'tool',
+          effect: 'read',
+        })
       : carryOut(run, step, turn, call, clearance.prepared),
   );
   const { callId, tool } = call;
@@ -100,8 +104,10 @@ async function clear(run: RunContext, step: string, prepared: Prepared | Refused
   const decision = await askPerson(run, step, prepared, verdict);
   if (decision === undefined) return refused('tool_denied', 'Nobody decided about it in time');
   const { approved, by, comment } = decision;
-  if (approved === true && by) return { kind: 'cleared', prepared };
-  return refused('tool_denied', `Denied by ${by || 'nobody'}${comment ? `: ${comment}` : ''}`);
+  if (typeof approved !== 'boolean' || typeof by !== 'string' || by === '')
+    return refused('tool_denied', 'Denied: what was answered is no decision of somebody ({ approved, by })');
+  if (approved) return { kind: 'cleared', prepared };
+  return refused('tool_denied', `Denied by ${by}${comment ? `: ${comment}` : ''}`);
 }
 
 /** What fails in deciding lets nothing pass. */
@@ -253,7 +259,7 @@ function execute(
       try {
         return security.redact(settleRound(security, await prepared.execute(executionOf(context, resumed))));
       } catch (thrown) {
-        throw redactError(security, thrown);
+        throw redactError(security, withinPatience(defaultRetryAfterMs, thrown));
       }
     };
     const isInDoubt =

@@ -1,4 +1,4 @@
-import { OpspawnError } from '../errors.ts';
+import { describeThrown, OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { SchemaIssue } from './ajv-validator.ts';
 import { describeProblem, listProblems } from './problem-list.ts';
@@ -28,8 +28,9 @@ export function jsonSchemaOf(schema: StandardSchemaV1): JsonObject {
     const { $schema: _, ...said } = jsonSchema.input({ target: 'draft-2020-12' }) as JsonObject;
     return said;
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new OpspawnError('invalid_argument', `The schema has no JSON Schema: ${reason}`, { cause: thrown });
+    throw new OpspawnError('invalid_argument', `The schema has no JSON Schema: ${describeThrown(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
@@ -38,6 +39,8 @@ const known = new WeakMap<ToolInput, JsonObject>();
 
 /** The JSON Schema of a tool's arguments, always with `type: "object"`. Throws `invalid_argument`. */
 export function inputSchemaOf(input: ToolInput): JsonObject {
+  if ((typeof input !== 'object' && typeof input !== 'function') || input === null)
+    throw new OpspawnError('invalid_argument', 'The input of a tool is a Standard Schema or { jsonSchema }');
   const before = known.get(input);
   if (before !== undefined) return before;
   const schema = '~standard' in input ? jsonSchemaOf(input) : input.jsonSchema;

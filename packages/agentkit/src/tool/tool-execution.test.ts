@@ -82,6 +82,11 @@ suite('execute', () => {
       [10n, /result is a bigint/],
       [() => 1, /result is a function/],
       [deep, /deeper than 500 levels/],
+      [
+        Object.defineProperty({}, 'a', { get: () => assert.fail('out of reach'), enumerable: true }),
+        /out of reach/,
+      ],
+      [(function* () {})(), /result is a class instance/],
     ];
     for (const [result, message] of results) {
       await assert.rejects(run(doing(() => result)), failure('tool_failed', message, false));
@@ -131,10 +136,13 @@ suite('execute', () => {
     assert.equal(await run(repeat, { text: 'é', maxOutputBytes: 22 }), 'é'.repeat(10));
     await assert.rejects(
       run(repeat, { text: 'ab1', maxOutputBytes: 22 }),
-      failure('tool_failed', /32 bytes, at most 22/, false),
+      failure('tool_failed', /too large: at most 22 bytes/, false),
     );
+    let doubled: unknown = 'x';
+    for (let depth = 0; depth < 60; depth += 1) doubled = [doubled, { doubled }];
+    await assert.rejects(run(doing(() => doubled)), failure('tool_failed', /too large/, false));
     const huge = doing(() => 'x'.repeat(100 * 1024 * 1024));
-    await assert.rejects(run(huge), failure('tool_failed', /104857602 bytes, at most 1048576/));
+    await assert.rejects(run(huge), failure('tool_failed', /too large: at most 1048576 bytes/));
   });
 
   test('contains whatever a tool throws', async () => {
@@ -144,6 +152,8 @@ suite('execute', () => {
       ['a text', /failed: a text/],
       [undefined, /failed: undefined/],
       [null, /failed: null/],
+      [Object.create(null), /The tool it failed: what was thrown cannot be read/],
+      [new Proxy({}, { getPrototypeOf: () => assert.fail('looked at') }), /The tool it failed: what was/],
     ];
     for (const [what, message] of thrown) {
       const now = doing(() => {
@@ -172,6 +182,11 @@ suite('execute', () => {
     );
     await assert.rejects(run(hang), failure('timeout', /The tool it .*timed out/));
     assert.equal(seen?.aborted, true);
+  });
+
+  test('gives a tool more than the time that one timer can tell', async () => {
+    const slow = doing(() => sleep(20, 'done'), { timeoutMs: 40 * 24 * 3_600_000 });
+    assert.equal(await run(slow), 'done');
   });
 
   test('ends a tool that ignores the abort of its call with the reason of the abort', async () => {

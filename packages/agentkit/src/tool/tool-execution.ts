@@ -1,5 +1,6 @@
-import { OpspawnError, TimeoutError } from '../errors.ts';
-import { encodeJson, isJson, type Json } from '../json.ts';
+import { systemClock } from '../clock.ts';
+import { describeThrown, isOpspawnError, OpspawnError, TimeoutError } from '../errors.ts';
+import { encodeJson, isJson, isLargerThan, type Json } from '../json.ts';
 import type { Secrets } from '../security/security.ts';
 import type { Reconciliation } from '../steps.ts';
 import { InputRequired } from './input-required.ts';
@@ -178,9 +179,8 @@ async function withinLimits<T>(
   const controller = new AbortController();
   const follow = () => controller.abort(signal.reason);
   signal.addEventListener('abort', follow, { once: true });
-  const timer = setTimeout(
-    () => controller.abort(new TimeoutError(`The tool ${name} (${timeoutMs} ms)`)),
-    timeoutMs,
+  const disarm = systemClock.after(timeoutMs, () =>
+    controller.abort(new TimeoutError(`The tool ${name} (${timeoutMs} ms)`)),
   );
   const ended = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
@@ -191,15 +191,14 @@ async function withinLimits<T>(
     controller.signal.throwIfAborted();
     throw toolError(name, thrown);
   } finally {
-    clearTimeout(timer);
+    disarm();
     signal.removeEventListener('abort', follow);
   }
 }
 
 function toolError(name: string, thrown: unknown): OpspawnError {
-  if (thrown instanceof OpspawnError) return thrown;
-  const reason = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
-  return new OpspawnError('tool_failed', `The tool ${name} failed: ${reason}`, {
+  if (isOpspawnError(thrown)) return thrown;
+  return new OpspawnError('tool_failed', `The tool ${name} failed: ${describeThrown(thrown)}`, {
     cause: thrown,
     details: { tool: name },
   });
@@ -207,22 +206,25 @@ function toolError(name: string, thrown: unknown): OpspawnError {
 
 /** The result as it comes back from JSON, so that nothing that the tool still holds can change it. */
 function checkResult(name: string, result: unknown, maxBytes: number): Json | undefined {
-  const text = encodeResult(name, result);
+  const text = encodeResult(name, result, maxBytes);
   if (text === undefined) return undefined;
-  const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes)
-    throw badResult(name, `is too large: ${bytes} bytes, at most ${maxBytes} are allowed`);
+  if (Buffer.byteLength(text) > maxBytes) throw tooLarge(name, maxBytes);
   return JSON.parse(text) as Json;
 }
 
-function encodeResult(name: string, result: unknown): string | undefined {
+function encodeResult(name: string, result: unknown, maxBytes: number): string | undefined {
   try {
-    return encodeJson(result, 'result');
+    if (!isLargerThan(result, maxBytes)) return encodeJson(result, 'result');
   } catch (thrown) {
-    const reason = thrown instanceof OpspawnError ? thrown.message : 'it is nested too deeply or too large';
+    const reason =
+      thrown instanceof RangeError ? 'it is nested too deeply or too large' : describeThrown(thrown);
     throw badResult(name, `is no JSON: ${reason}`, thrown);
   }
+  throw tooLarge(name, maxBytes);
 }
+
+const tooLarge = (name: string, maxBytes: number): OpspawnError =>
+  badResult(name, `is too large: at most ${maxBytes} bytes are allowed`);
 
 /** Running it again would give the same, and would have its effect again. */
 const badResult = (name: string, problem: string, cause?: unknown): OpspawnError =>

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { systemClock } from '../clock.ts';
-import { OpspawnError, TimeoutError } from '../errors.ts';
+import { describeThrown, OpspawnError, TimeoutError } from '../errors.ts';
 import { assertJson, canonicalJson, isJson, type Json } from '../json.ts';
 import type { ToolSpec } from '../model/model.ts';
 import { runWithin } from '../run/run-within.ts';
@@ -189,7 +189,7 @@ function prepareRequest({ name, digest, tool, input, shownInput }: Asked): Prepa
       request,
     };
   } catch (thrown) {
-    return refuse(messageOf(thrown));
+    return refuse(describeThrown(thrown));
   }
 }
 
@@ -199,7 +199,7 @@ async function checkSafely(check: Check, input: Json): Promise<Checked> {
   try {
     return await check(input);
   } catch (thrown) {
-    return { ok: false, problems: `- they could not be checked: ${messageOf(thrown)}` };
+    return { ok: false, problems: `- they could not be checked: ${describeThrown(thrown)}` };
   }
 }
 
@@ -211,7 +211,7 @@ function describeText(text: string): string {
     assertJson(value, 'arguments');
     return 'must be an object, not the text of one';
   } catch (thrown) {
-    return `must be a JSON object: ${messageOf(thrown)}`;
+    return `must be a JSON object: ${describeThrown(thrown)}`;
   }
 }
 
@@ -220,7 +220,7 @@ async function annotationsOf(tool: RunningTool, input: never): Promise<ToolAnnot
   try {
     return annotationsFor === undefined ? annotations : await annotationsFor(input);
   } catch (thrown) {
-    return refuse(messageOf(thrown));
+    return refuse(describeThrown(thrown));
   }
 }
 
@@ -245,5 +245,3 @@ function refuseUnknown(name: string, specs: readonly ToolSpec[]): RefusedCall {
 }
 
 const refuse = (message: string): RefusedCall => ({ refused: true, message });
-
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
