@@ -1,5 +1,5 @@
 import type { Json } from '../json.ts';
-import { formsOf } from './secret-forms.ts';
+import { formsOf, shortestSecret } from './secret-forms.ts';
 import type { RedactedStream } from './security.ts';
 
 const mark = '[redacted]';
@@ -13,7 +13,9 @@ export interface Redactor {
 /** What is known now: a pattern, and every text that it finds. */
 interface Known {
   pattern: RegExp;
-  forms: readonly string[];
+  longest: number;
+  /** By their first character. */
+  forms: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
@@ -65,19 +67,23 @@ class HeldBackText implements RedactedStream {
 }
 
 /** How much of a text means the same whatever follows. */
-function decidedLength(text: string, { pattern, forms }: Known): number {
-  let cut = text.length - beginningLength(text, forms);
-  for (const { index, 0: found } of text.matchAll(pattern))
+function decidedLength(text: string, known: Known): number {
+  let cut = text.length - beginningLength(text, known);
+  // `matchAll` would make and compile the pattern anew
+  text.replace(known.pattern, (found, index: number) => {
     if (index < cut && index + found.length > cut) cut = index;
+    return found;
+  });
   return cut;
 }
 
 /** How long the longest end of the text is that a longer form begins with. */
-function beginningLength(text: string, forms: readonly string[]): number {
-  const longest = (forms[0]?.length ?? 0) - 1;
-  for (let length = Math.min(longest, text.length); length > 0; length -= 1) {
+function beginningLength(text: string, { longest, forms }: Known): number {
+  for (let length = Math.min(longest - 1, text.length); length > 0; length -= 1) {
+    const begun = forms.get(text.charAt(text.length - length));
+    if (begun === undefined) continue;
     const end = text.slice(-length);
-    if (forms.some((form) => form.length > length && form.startsWith(end))) return length;
+    if (begun.some((form) => form.length > length && form.startsWith(end))) return length;
   }
   return 0;
 }
@@ -86,6 +92,7 @@ function redactJson(value: Json | undefined, secret: RegExp): Json | undefined {
   if (typeof value === 'string') return value.replace(secret, mark);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
+    if (isSecretInBytes(value, secret)) return [mark];
     const items = value.map((item) => redactJson(item, secret) as Json);
     return items.every((item, index) => item === value[index]) ? value : items;
   }
@@ -96,10 +103,24 @@ function redactJson(value: Json | undefined, secret: RegExp): Json | undefined {
   return members.every(([key, item]) => item === value[key]) ? value : Object.fromEntries(members);
 }
 
+/** What a list of bytes is the text of, as a `Buffer` says itself in JSON. */
+const isSecretInBytes = (list: readonly Json[], secret: RegExp): boolean =>
+  list.length >= shortestSecret &&
+  list.every((item) => typeof item === 'number' && Number.isInteger(item) && item >= 0 && item < 256) &&
+  Buffer.from(list as number[])
+    .toString()
+    .search(secret) !== -1;
+
 /** Long ones first: one secret may begin another. */
 function knownOf(values: Iterable<string>): Known | undefined {
   const forms = [...new Set([...values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
   if (forms.length === 0) return undefined;
+  const byFirst = new Map<string, string[]>();
+  for (const form of forms) byFirst.set(form.charAt(0), [...(byFirst.get(form.charAt(0)) ?? []), form]);
   const escaped = forms.map((form) => form.replace(/[\\^$.*|?+()[\]{}]/g, '\\$&'));
-  return { forms, pattern: new RegExp(escaped.join('|'), 'g') };
+  return {
+    pattern: new RegExp(escaped.join('|'), 'g'),
+    longest: forms[0]?.length ?? 0,
+    forms: byFirst,
+  };
 }

@@ -4,7 +4,10 @@ export const shortestSecret = 6;
 /** Below this a form of a secret would be found in what is none. */
 const shortestEncoded = 8;
 
-/** How a secret may stand in a text: as it is, escaped for JSON, a URL (both also twice), a form or HTML, in hexadecimal, and within base64. */
+/**
+ * How a secret may stand in a text: as it is, escaped for JSON, a URL (both also twice), a form or HTML, within base64 (also
+ * twice, and of UTF-16), and byte by byte: in hexadecimal, decimal or by the escapes of programming languages.
+ */
 export function formsOf(secret: string): string[] {
   if (secret.length < shortestSecret) return [];
   const escaped = escapeJson(secret);
@@ -14,9 +17,29 @@ export function formsOf(secret: string): string[] {
     ...[secret, escaped, escaped.replaceAll('/', '\\/'), escapeNonAscii(escaped), escapeJson(escaped)],
     ...[escapeHtml(secret), encodeURIComponent(url)],
     ...[url, lowerEscapes(url), strictUrl(url), strictUrl(url).replaceAll('%20', '+')],
-    ...[hex, hex.toUpperCase(), ...base64Forms(secret)],
+    ...[hex, hex.toUpperCase(), ...byteForms(secret)],
+    ...base64Forms(Buffer.from(secret)),
+    ...base64Forms(Buffer.from(secret, 'utf16le')),
+    ...base64Forms(Buffer.from(Buffer.from(secret).toString('base64').replace(/=+$/, '').slice(0, -1))),
   ];
   return [...new Set(forms)];
+}
+
+/** Each byte (of UTF-8; for `\\u` each unit of UTF-16) written out, as dumps and programming languages do it. */
+function byteForms(secret: string): string[] {
+  const bytes = [...Buffer.from(secret)];
+  const units = Array.from(secret, (_, index) => secret.charCodeAt(index));
+  const hex = (numbers: readonly number[], before: string, between = '', digits = 2): string[] => {
+    const all = numbers.map((each) => each.toString(16).padStart(digits, '0'));
+    return [all, all.map((each) => each.toUpperCase())].map((each) => before + each.join(between + before));
+  };
+  return [
+    ...[':', ' ', '-'].flatMap((between) => hex(bytes, '', between)),
+    ...[...hex(bytes, '%'), ...hex(bytes, '\\x'), ...hex(units, '\\u', '', 4)],
+    ...[...hex(bytes, '0x', ','), ...hex(bytes, '0x', ', ')],
+    ...[bytes.join(','), bytes.join(', ')],
+    ...[bytes.map((each) => `&#${each};`).join(''), ...hex(units, '&#x', ';', 1)],
+  ];
 }
 
 const escapeJson = (text: string): string => JSON.stringify(text).slice(1, -1);
@@ -43,8 +66,7 @@ const strictUrl = (url: string): string =>
  * The characters of base64 that the secret alone decides, for each of the three places at which it may begin in the
  * bytes that were encoded (`user:secret` in an Authorization header), in both alphabets.
  */
-function base64Forms(secret: string): string[] {
-  const bytes = Buffer.from(secret);
+function base64Forms(bytes: Buffer): string[] {
   return [0, 1, 2].flatMap((before) => {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes])
       .toString('base64')

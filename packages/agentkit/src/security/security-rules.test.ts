@@ -97,6 +97,23 @@ describe('redaction', () => {
     assert.equal(redact('p\\"ss w\\u00f6rd+'), '[redacted]');
   });
 
+  it('finds them written out byte by byte, in base64 of base64 and of UTF-16, and in lists of bytes', () => {
+    const secret = 'sk-abcdefgh';
+    const hex = (before: string, between = ''): string =>
+      [...Buffer.from(secret)].map((byte) => before + byte.toString(16)).join(between);
+    const base64 = (text: string, encoding: BufferEncoding = 'utf8'): string =>
+      Buffer.from(text, encoding).toString('base64');
+    for (const said of [
+      ...[hex('', ':'), hex('', ' ').toUpperCase(), hex('', '-'), hex('%'), hex('\\x'), hex('\\u00')],
+      ...[hex('0x', ','), hex('0x', ', '), `${hex('&#x', ';')};`],
+      ...[[...Buffer.from(secret)].join(','), JSON.stringify([...Buffer.from(secret)])],
+      ...[base64(base64(secret)), base64(base64(`${secret}x`)), base64(secret, 'utf16le')],
+    ])
+      assert.match(redact(`it is ${said}.`), /^it is .{0,4}\[redacted\].{0,8}\.$/, said);
+    assert.deepEqual(redact({ a: Buffer.from(`x${secret}`).toJSON().data }), { a: ['[redacted]'] });
+    assert.deepEqual(redact([1, 2, 3, 4, 5, 6, 7]), [1, 2, 3, 4, 5, 6, 7]);
+  });
+
   it('finds them in a text that comes in pieces, and holds back no more than it must', () => {
     const manager = createSecurityManager({ secrets });
     const text = 'a sk-abcdefgh b sk-abcdef c sk-abc';
