@@ -183,6 +183,11 @@ describe('a wait', () => {
     assert.deepEqual(await steps.wait({ kind: 'approval', name: 'pay' }), { approved: true, by: 'Ada' });
     assert.equal(await steps.wait({ kind: 'question', name: 'q', prompt: 'How many?' }), 'How many? 42');
     assert.deepEqual(await steps.child({ kind: 'agent', name: 'helper', input: 1 }), ['helper', 1]);
+    const odd = memorySteps({ onQuestion: () => 10n as never });
+    await assert.rejects(odd.wait({ kind: 'question', name: 'q', prompt: 'How many?' }), {
+      code: 'not_json',
+      message: /the answer to q is a bigint/,
+    });
     const mute = memorySteps();
     await assert.rejects(mute.wait({ kind: 'approval', name: 'x' }), { details: { option: 'onApproval' } });
     await assert.rejects(mute.wait({ kind: 'question', name: 'x', prompt: '' }), {

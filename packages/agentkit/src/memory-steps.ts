@@ -221,7 +221,7 @@ class InMemorySteps implements MemorySteps {
           return { ...(await this.#options.onApproval(request, signal)) };
         case 'question':
           if (this.#options.onQuestion === undefined) throw unanswered('Questions', 'onQuestion');
-          return await this.#options.onQuestion(request, signal);
+          return json(await this.#options.onQuestion(request, signal), `the answer to ${request.name}`);
         default:
           throw request satisfies never;
       }
@@ -308,6 +308,11 @@ const inDoubt = (name: string): StepError => {
   const message = `${JSON.stringify(name)} may or may not have been done`;
   return new StepError(name, recordError(new OpspawnError('effect_in_doubt', message)));
 };
+
+function json(value: unknown, what: string): Json | undefined {
+  assertJson(value, what);
+  return value;
+}
 
 const unanswered = (what: string, option: string): OpspawnError =>
   new OpspawnError('config_invalid', `${what} need the option ${option}`, { details: { option } });

@@ -39,6 +39,10 @@ test('a supervisor knows its agents, hands out parts side by side, and answers i
   assert.equal((await lead.run('A report')).output, '"finder: facts"; "writer: words"');
 });
 
+test('one that leads nobody is refused', () => {
+  assert.throws(() => supervisor({ name: 'lead', agents: [] }), withCode('config_invalid'));
+});
+
 test('two of one name are refused', () => {
   assert.throws(
     () => supervisor({ name: 'lead', agents: [...agents, worker('writer', '')] }),

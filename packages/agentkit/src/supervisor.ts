@@ -13,13 +13,14 @@ export interface SupervisorDefinition extends Omit<AgentDefinition, 'instruction
 
 /**
  * An agent that leads others: it splits the work, hands out the parts, side by side where they do not depend on one
- * another, looks at what comes back, and answers itself. Throws what `defineAgent` throws, and `config_invalid` for an
- * agent and a tool, or two agents, of one name.
+ * another, looks at what comes back, and answers itself. Throws what `defineAgent` throws, and `config_invalid` for no
+ * agents, and for an agent and a tool, or two agents, of one name.
  */
 export function supervisor<const Definition extends SupervisorDefinition>(
   definition: Definition,
 ): Agent<OutputOf<Definition>> {
   const { agents, instructions = '', tools = {}, ...rest }: SupervisorDefinition = definition;
+  if (agents.length === 0) throw new OpspawnError('config_invalid', `${rest.name} has no agents to lead`);
   const led: Record<string, Tools[string]> = { ...tools };
   for (const agent of agents) {
     if (Object.hasOwn(led, agent.name)) {

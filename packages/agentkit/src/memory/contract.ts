@@ -113,6 +113,8 @@ const scopeCases: readonly MemoryCase[] = [
       assert.equal((await seen({ namespace, agent: 'x', user: 'u', session: 's' })).length, 4);
       assert.deepEqual(await seen({ namespace: 'b', agent: 'x', user: 'u' }), []);
       await assert.rejects(memory.recall({ namespace: '' }, 'fact'), { code: 'invalid_argument' });
+      const metadata = { at: new Date() as never };
+      await assert.rejects(memory.remember(newMemory('x', { metadata })), { code: 'not_json' });
       await assert.rejects(memory.remember(newMemory('x', { scope: { namespace: '' } })), {
         code: 'invalid_argument',
       });

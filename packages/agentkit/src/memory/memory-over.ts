@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { OpspawnError } from '../errors.ts';
+import { assertJson } from '../json.ts';
 import { runWithin } from '../run/run-within.ts';
 import { tell } from '../tell.ts';
 import type { Embedder } from './embedder.ts';
@@ -127,7 +128,8 @@ function vectorsBy({ embedder, embeddingTimeoutMs = 10_000, onEmbeddingFailed }:
   };
 }
 
-function checkMemory({ text, expiresAt }: NewMemory): void {
+function checkMemory({ text, expiresAt, metadata }: NewMemory): void {
+  assertJson(metadata, 'metadata');
   if (expiresAt !== undefined && !Number.isFinite(expiresAt))
     throw new OpspawnError('invalid_argument', 'A memory expires at a Unix time in milliseconds', {
       details: { path: 'expiresAt' },

@@ -88,6 +88,42 @@ describe('a run', () => {
     await assert.rejects(runAgent(agent, { prompt: 'x' }, memoryEnvironment()), withCode('internal'));
   });
 
+  it('ends with nothing when a planner finishes with nothing', async () => {
+    const planner = { name: 'silent', next: () => ({ do: 'finish' }) } as unknown as Planner;
+    assert.equal(
+      (await runAgent(agentWith([], { planner }), { prompt: 'x' }, memoryEnvironment())).output,
+      null,
+    );
+  });
+
+  it('says whose function failed', async () => {
+    const fail = (): never => {
+      throw null;
+    };
+    const planner: Planner = { name: 'lost', next: fail };
+    const cases: [ReturnType<typeof agentWith>, RegExp][] = [
+      [agentWith([], { planner }), /^The planner lost failed: null$/],
+      [agentWith(['{}'], { output: z.object({}).refine(fail) }), /^The output schema failed: null$/],
+      [
+        agentWith(['x'], {
+          guardrails: {
+            output: [
+              function decent() {
+                fail();
+              },
+            ],
+          },
+        }),
+        /^The guardrail decent failed: null$/,
+      ],
+    ];
+    for (const [agent, message] of cases)
+      await assert.rejects(runAgent(agent, { prompt: 'x' }, memoryEnvironment()), {
+        code: 'internal',
+        message,
+      });
+  });
+
   it('refuses a planner that makes up tool calls', async () => {
     const made = { type: 'tool-call' as const, callId: 'x', tool: 'add', input: {} };
     const planner: Planner = { name: 'inventive', next: () => ({ do: 'call_tools', calls: [made] }) };

@@ -10,7 +10,14 @@ import type { Message, ToolCall } from '../message.ts';
 import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
 import { withinWindow } from './run-compaction.ts';
-import { awaited, awaitedAtStart, eventSinks, type RunContext, withMemoryInTime } from './run-context.ts';
+import {
+  awaited,
+  awaitedAtStart,
+  eventSinks,
+  ofCaller,
+  type RunContext,
+  withMemoryInTime,
+} from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
 import { guardInput, guardOutput } from './run-guardrails.ts';
 import { callModel, takeTurn } from './run-model.ts';
@@ -70,7 +77,7 @@ async function advance(run: RunContext): Promise<Json> {
         break;
       case 'finish': {
         assertJson(decision.output, `the output of the planner ${planner.name}`);
-        const output = await finish(run, decision.output);
+        const output = await finish(run, decision.output ?? null);
         if (output !== undefined) return output;
         break;
       }
@@ -81,7 +88,7 @@ async function advance(run: RunContext): Promise<Json> {
 }
 
 async function decide(run: RunContext, planner: Planner): Promise<PlannerDecision> {
-  const decision = await awaited(run, `the planner ${planner.name}`, planner.next(run.state));
+  const decision = await ofCaller(run, `The planner ${planner.name}`, () => planner.next(run.state));
   if (decisions.has(decision?.do)) return decision;
   const what = JSON.stringify(decision?.do) ?? 'nothing';
   throw new OpspawnError('internal', `The planner ${planner.name} decided on ${what}, which is not known`);
@@ -121,7 +128,8 @@ function checkCalls({ state }: RunContext, planner: Planner, calls: readonly Too
 async function finish(run: RunContext, answer: Json): Promise<Json | undefined> {
   const { first, state } = run;
   if (first.output === undefined) return answer;
-  const checked = await awaited(run, 'The output schema', checkOutput(first.output, answer));
+  const schema = first.output;
+  const checked = await ofCaller(run, 'The output schema', () => checkOutput(schema, answer));
   if (checked.ok) return checked.value;
   if (state.repairs > 0) throw outputRefused(checked.problems);
   const decision = { do: 'call_model', messages: state.messages, offerTools: false } as const;

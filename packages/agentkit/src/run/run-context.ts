@@ -1,6 +1,13 @@
 import type { AgentDefinition } from '../agent.ts';
 import { systemClock } from '../clock.ts';
-import { isRetryable, OpspawnError, recordError, TimeoutError } from '../errors.ts';
+import {
+  describeThrown,
+  isOpspawnError,
+  isRetryable,
+  OpspawnError,
+  recordError,
+  TimeoutError,
+} from '../errors.ts';
 import type { AgentEvent, EventSink } from '../event.ts';
 import { isJson, type Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
@@ -74,6 +81,16 @@ export async function awaited<T>(
   return await withinWallTime(steps, { what, remainingMs: limits.remainingMs() }, value, () =>
     limits.wallTimeExceeded(),
   );
+}
+
+/** The same of a function; what it throws and is no error of ours is told with whose it is. */
+export async function ofCaller<T>(run: RunContext, what: string, fn: () => T | Promise<T>): Promise<T> {
+  try {
+    return await awaited(run, what, fn());
+  } catch (thrown) {
+    if (isOpspawnError(thrown)) throw thrown;
+    throw new OpspawnError('internal', `${what} failed: ${describeThrown(thrown)}`, { cause: thrown });
+  }
 }
 
 /** The same before there is a run: what brings its parts together is code of somebody else's too. */

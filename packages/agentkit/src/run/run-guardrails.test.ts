@@ -89,7 +89,7 @@ describe('a guardrail', () => {
     };
     const clock = fakeClock();
     const { result, steps } = run({ input: [broken] }, 'add', memorySteps({ clock }));
-    await assert.rejects(clock.drive(result), { message: 'no answer' });
+    await assert.rejects(clock.drive(result), { message: 'The guardrail broken failed: no answer' });
     assert.equal(tries, 3);
     assert.ok(!namesOf(steps).includes('model:1'));
   });

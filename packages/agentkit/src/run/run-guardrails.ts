@@ -1,4 +1,4 @@
-import { GuardrailError, OpspawnError } from '../errors.ts';
+import { describeThrown, GuardrailError, isOpspawnError, isRetryable, OpspawnError } from '../errors.ts';
 import type { Guardrail } from '../guardrail.ts';
 import type { Json } from '../json.ts';
 import { type RunContext, redactError } from './run-context.ts';
@@ -42,7 +42,10 @@ async function ask<Subject>(
         const said: unknown = await guardrail(subject, { messages: state.messages, signal });
         return typeof said === 'string' ? security.redact(said) : nothing(name, said);
       } catch (thrown) {
-        throw redactError(security, thrown);
+        if (isOpspawnError(thrown)) throw redactError(security, thrown);
+        const message = `The guardrail ${name} failed: ${describeThrown(thrown)}`;
+        const options = { cause: thrown, details: { guardrail: name }, retryable: isRetryable(thrown) };
+        throw redactError(security, new OpspawnError('internal', message, options));
       }
     },
     { effect: 'read', ...(Number.isFinite(timeoutMs) && { timeoutMs }) },

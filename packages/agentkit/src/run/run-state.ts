@@ -290,8 +290,12 @@ const notRun: CallOutcome = {
 function resultOf(call: ToolCall, outcome: CallOutcome): ToolResult {
   const { callId, tool } = call;
   if (outcome.ok) return { type: 'tool-result', callId, tool, output: outcome.value ?? null };
-  return { type: 'tool-result', callId, tool, output: outcome.error.message, isError: true };
+  return { type: 'tool-result', callId, tool, output: toldOf(call, outcome.error), isError: true };
 }
+
+/** A step that ran out of time calls itself by its name, which means nothing to a model. */
+export const toldOf = ({ tool, callId }: ToolCall, { code, message }: RecordedError): string =>
+  code === 'timeout' && message.includes(`:${callId}`) ? `The tool ${tool} timed out` : message;
 
 function addUsage(total: Usage, added: Usage): void {
   total.inputTokens += added.inputTokens;

@@ -12,7 +12,7 @@ import { callInRounds } from './run-asking.ts';
 import { awaited, type RunContext, redactError } from './run-context.ts';
 import { isHandoff } from './run-handoff.ts';
 import { defaultRetryAfterMs, withinPatience } from './run-model.ts';
-import { type CallOutcome, toolStep } from './run-state.ts';
+import { type CallOutcome, toldOf, toolStep } from './run-state.ts';
 
 const maxProgressLength = 1_000;
 
@@ -89,7 +89,7 @@ async function runCall(
       : carryOut(run, step, turn, call, clearance.prepared),
   );
   const { callId, tool } = call;
-  const output = run.security.redact(outcome.ok ? (outcome.value ?? null) : outcome.error.message);
+  const output = run.security.redact(outcome.ok ? (outcome.value ?? null) : toldOf(call, outcome.error));
   const durationMs = performance.now() - startedAt;
   run.emitRecorded({ type: 'tool.finished', turn, callId, tool, output, isError: !outcome.ok, durationMs });
   return outcome;

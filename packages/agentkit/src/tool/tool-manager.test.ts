@@ -183,6 +183,18 @@ suite('prepare', () => {
     assert.equal(await refusal(proxy, 'it', { text: 'bad' }), 'no such server');
   });
 
+  test('refuses a call whose tool asks for nothing that is known', async () => {
+    for (const asked of [null, undefined, {}, { kind: 'favour' }]) {
+      const tool = { description: 'Asks', input: z.object({}), ask: () => asked as never };
+      const prepared = await createToolManager({ tools: { t: tool } }).prepare({
+        callId: 'c',
+        tool: 't',
+        input: {},
+      });
+      assert.deepEqual(prepared, { refused: true, message: 'The tool t asks for nothing that is known' });
+    }
+  });
+
   test('asks for an approval as the tool says, and when its rule throws', async () => {
     const asks = async (approval: unknown, text = 'x') => {
       const tools = doing(() => 1, { approval } as Partial<Tool>);

@@ -10,6 +10,7 @@ import { type Check, type Checked, checkOf, inputSchemaOf } from './json-schema.
 import type { ProcessPool } from './process/process-pool.ts';
 import type {
   AskingTool,
+  OutsideRequest,
   PreparedCall,
   PreparedRequest,
   RefusedCall,
@@ -168,6 +169,13 @@ async function prepare(
   };
 }
 
+const askable: ReadonlySet<unknown> = new Set([
+  'agent',
+  'function',
+  'workflow',
+  'question',
+] satisfies OutsideRequest['kind'][]);
+
 interface Asked {
   name: string;
   digest: string;
@@ -179,6 +187,7 @@ interface Asked {
 function prepareRequest({ name, digest, tool, input, shownInput }: Asked): PreparedRequest | RefusedCall {
   try {
     const request = tool.ask(input);
+    if (!askable.has(request?.kind)) throw new TypeError(`The tool ${name} asks for nothing that is known`);
     const { annotations = {} } = tool;
     return {
       tool: name,

@@ -227,7 +227,7 @@ describe('ask_human', () => {
     });
     const stepOptions = { clock, onQuestion: () => new Promise<never>(() => {}) };
     const run = runAgent(definition, { prompt: 'Go' }, memoryEnvironment({ stepOptions }));
-    assert.equal((await clock.drive(run)).output, 'error "ask_human:1:call_1 timed out"');
+    assert.equal((await clock.drive(run)).output, 'error "The tool ask_human timed out"');
   });
 
   it('ends the run where nobody can be asked', async () => {
