@@ -122,6 +122,16 @@ describe('opspawn db backup', () => {
     await finish(service, open);
   });
 
+  it('says that it is the backup which cannot be written, and leaves nothing there', async () => {
+    const nowhere = await opspawn(['db', 'backup', 'nowhere/copy.db'], { cwd });
+    assert.deepEqual([nowhere.code, /There is no folder .*nowhere for/.test(nowhere.stderr)], [2, true]);
+    const refused = await opspawn(['db', 'backup', '/proc/copy.db'], { cwd });
+    assert.deepEqual(
+      [refused.code, /The backup \/proc\/copy\.db could not be made: /.test(refused.stderr)],
+      [6, true],
+    );
+  });
+
   it('does not write over a file', async () => {
     const again = await opspawn(['db', 'backup', 'copy.db'], { cwd });
     assert.equal(again.code, 5);

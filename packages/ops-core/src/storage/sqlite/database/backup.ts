@@ -2,7 +2,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OpspawnError } from '@opspawn/agentkit/schema';
-import { databaseUnavailable, openingFailure } from './failure.ts';
+import { messageOf, openingFailure } from './failure.ts';
 import { checkOurs } from './migrate.ts';
 import { checkFile } from './place.ts';
 import { prepare } from './statement.ts';
@@ -10,13 +10,15 @@ import { prepare } from './statement.ts';
 /**
  * Writes what the database holds at this moment to a new file, while others go on reading and writing. The file is there
  * when it is whole, checked and on the disk. Blocks this thread. Throws `not_found` without a database, `wrong_state` for
- * a file that is there, `config_invalid` for what is no database of ours, and `unavailable` when the copy cannot be read or
- * written.
+ * a file that is there, `invalid_argument` without its folder, `config_invalid` for what is no database of ours, and
+ * `unavailable` when the copy cannot be read or written.
  *
  * VACUUM INTO copies within one read transaction. SQLite's backup API would begin anew whenever another process writes.
  */
 export function backUpSqlite(path: string, file: string): void {
   if (existsSync(file)) throw new OpspawnError('wrong_state', `${file} is there already`);
+  if (!existsSync(dirname(file)))
+    throw new OpspawnError('invalid_argument', `There is no folder ${dirname(file)} for the backup`);
   const partial = `${file}.partial`;
   rmSync(partial, { force: true });
   checkReadable(path);
@@ -28,9 +30,12 @@ export function backUpSqlite(path: string, file: string): void {
     sync(dirname(file));
   } catch (thrown) {
     rmSync(partial, { force: true });
-    throw thrown instanceof OpspawnError ? thrown : databaseUnavailable(thrown);
+    throw thrown instanceof OpspawnError ? thrown : notMade(file, thrown);
   }
 }
+
+const notMade = (file: string, cause: unknown): OpspawnError =>
+  new OpspawnError('unavailable', `The backup ${file} could not be made: ${messageOf(cause)}`, { cause });
 
 /** Whatever is wrong with the database itself is said as it would be at a start. */
 function checkReadable(path: string): void {
