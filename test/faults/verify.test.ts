@@ -3,6 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { faults } from '../../packages/cli/src/verify/faults.ts';
 import { runFault } from '../../packages/cli/src/verify/run-fault.ts';
 import { isClean } from '../../packages/cli/src/verify/verdict.ts';
+import { openNode } from '../../packages/ops-core/src/index.ts';
 import { temporaryFolder, testSettings } from '../../packages/ops-core/test/opspawn.ts';
 import {
   createTestDatabase,
@@ -18,8 +19,29 @@ async function runClean(t: TestContext, name: string, settings: ReturnType<typeo
   const { random } = Math;
   const report = await runFault(fault, { deployment: { settings }, scale, random, signal: t.signal });
   assert.ok(isClean(report), JSON.stringify(report, undefined, 2));
+  await leavesNothing(settings);
   t.diagnostic(JSON.stringify(report));
 }
+
+/** Not even what its workers registered: the database may be one that is in use. */
+async function leavesNothing(settings: ReturnType<typeof testSettings>): Promise<void> {
+  await using node = await openNode({ settings });
+  assert.deepEqual(await node.store.namespaces(), []);
+}
+
+describe('a fault that is stopped in the middle', { skip: skipWithoutPostgres }, () => {
+  it('cancels what it submitted and leaves nothing behind', async (t) => {
+    await using database = await createTestDatabase();
+    const settings = testSettings(temporaryFolder(t), { database: { kind: 'postgres', url: database.url } });
+    const kill = faults.find(({ name }) => name === 'kill') ?? assert.fail();
+    const stopping = new AbortController();
+    const fault = { ...kill, strike: async () => stopping.abort() };
+    const { random } = Math;
+    const running = runFault(fault, { deployment: { settings }, scale, random, signal: stopping.signal });
+    await assert.rejects(running, { name: 'AbortError' });
+    await leavesNothing(settings);
+  });
+});
 
 // A fault waits for leases most of its time.
 describe('a fleet on PostgreSQL loses nothing and repeats nothing', {

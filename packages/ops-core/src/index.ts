@@ -56,3 +56,4 @@ export type {
   TaskQuery,
   TaskSelection,
 } from './tasks/engine-interface.ts';
+export { purgeNamespace } from './tasks/retention.ts';

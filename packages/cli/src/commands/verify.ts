@@ -5,6 +5,7 @@ import { settingsFrom } from '../embedded.ts';
 import { createOutput, formatDuration, type Output } from '../output.ts';
 import type { Deployment } from '../verify/deployment.ts';
 import { type Fault, faults } from '../verify/faults.ts';
+import { Operator } from '../verify/operator.ts';
 import { type FaultReport, runFault } from '../verify/run-fault.ts';
 import { isClean } from '../verify/verdict.ts';
 
@@ -37,6 +38,7 @@ export async function verifyDeployment(
   output.talk(`Seed ${seed}; ${options.scale} of the whole suite. Only workers of its own are killed.`);
   const random = seededRandom(seed);
   const counts = { passed: 0, failed: 0 };
+  await Operator.forgetOld(deployment.settings, stopping.signal);
   for (const fault of chosen(options.only)) {
     const refusal = fault.refusal?.(deployment);
     if (refusal !== undefined) {

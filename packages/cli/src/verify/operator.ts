@@ -1,8 +1,8 @@
 /** The side that submits tasks, decides about effects in doubt, and reads what became of everything. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpspawnError } from '@opspawn/agentkit';
-import { type OpspawnNode, openNode, type Principal, type Settings } from '@opspawn/ops-core';
-import type { Entry, Task } from '@opspawn/sdk';
+import { type OpspawnNode, openNode, type Principal, purgeNamespace, type Settings } from '@opspawn/ops-core';
+import type { Entry, ErrorCode, Task } from '@opspawn/sdk';
 import { type LedgerClient, openLedger, readLedger } from './ledger.ts';
 import { functionName } from './ten-steps.ts';
 import type { JudgedTask } from './verdict.ts';
@@ -15,6 +15,9 @@ export interface OperatorOptions {
 }
 
 const page = 200;
+const dayMs = 24 * 3_600_000;
+/** Of all its namespaces; those of a run that was killed stay until a later one finds them. */
+export const namespacePrefix = 'verify-';
 /** How many calls are made side by side. */
 const width = 20;
 
@@ -37,12 +40,20 @@ export class Operator implements AsyncDisposable {
     return new Operator(await openNode({ settings: options.settings }), ledger, options);
   }
 
+  /** Deletes what runs that were killed left behind: its tasks end within a day by themselves. */
+  static async forgetOld(settings: Settings, signal: AbortSignal): Promise<void> {
+    await using node = await openNode({ settings });
+    const all = await insist(() => node.store.namespaces());
+    for (const namespace of all.filter((name) => name.startsWith(namespacePrefix)))
+      await forget(node, namespace, { keptMs: dayMs, signal });
+  }
+
   /** Submits so many tasks, each with a key of its own, so that one that was answered by an error can be sent again. */
   async submit(count: number): Promise<void> {
     const { queue } = this.#options;
     const from = this.accepted.length;
     await inParallel(Array.from({ length: count }), async (_, index) => {
-      const request = { name: functionName, queue, idempotencyKey: `${from + index}` };
+      const request = { name: functionName, queue, idempotencyKey: `${from + index}`, timeoutMs: dayMs };
       const { task } = await insist(() => this.#node.engine.submit(this.#principal, request));
       this.accepted.push(task.id);
     });
@@ -81,6 +92,22 @@ export class Operator implements AsyncDisposable {
     }
   }
 
+  /** Has what is not finished cancelled, for workers to write its end. How many there were, at most two pages. */
+  async cancelAll(): Promise<number> {
+    const open = [...(await this.unfinished()), ...(await this.inDoubt())];
+    await inParallel(open, async ({ id }) => {
+      // It may have ended a moment before.
+      await insist(() => this.#node.engine.cancel(this.#principal, id, {})).catch(allBut('wrong_state'));
+    });
+    return open.length;
+  }
+
+  /** Deletes all that has ended, and the namespace with it. */
+  async forget(): Promise<void> {
+    const { namespace } = this.#options;
+    await forget(this.#node, namespace, { keptMs: -dayMs, signal: new AbortController().signal });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ledger[Symbol.dispose]();
     await this.#node[Symbol.asyncDispose]();
@@ -91,10 +118,10 @@ export class Operator implements AsyncDisposable {
     const isDone = key !== undefined && done.has(key);
     if (!isDone && key !== undefined) await this.#ledger.say({ said: 'allowed', key });
     const word = isDone ? ({ action: 'result', result: 5 } as const) : ({ action: 'retry' } as const);
-    await insist(() => this.#node.engine.resolve(this.#principal, taskId, step, word)).catch((thrown) => {
-      // Answered before, by a call whose answer was lost.
-      if (!(thrown instanceof OpspawnError && thrown.code === 'not_found')) throw thrown;
-    });
+    // Answered before, by a call whose answer was lost.
+    await insist(() => this.#node.engine.resolve(this.#principal, taskId, step, word)).catch(
+      allBut('not_found'),
+    );
   }
 
   async #read(taskId: string): Promise<JudgedTask> {
@@ -118,6 +145,24 @@ export class Operator implements AsyncDisposable {
     return insist(() => this.#node.engine.journal(this.#principal, taskId, { after, limit: 1_000 }));
   }
 }
+
+/** A task whose namespace is still used keeps what it can run. */
+async function forget(
+  { store }: OpspawnNode,
+  namespace: string,
+  { keptMs, signal }: { keptMs: number; signal: AbortSignal },
+): Promise<void> {
+  const retention = { completedMs: keptMs, failedMs: keptMs, cancelledMs: keptMs };
+  await insist(() => purgeNamespace(store, { namespace, retention, signal }));
+  const left = await insist(() => store.taskIds({ namespace }, { limit: 1 }));
+  if (left.length === 0) await insist(() => store.removeDefinitions(namespace));
+}
+
+const allBut =
+  (code: ErrorCode) =>
+  (thrown: unknown): void => {
+    if (!(thrown instanceof OpspawnError && thrown.code === code)) throw thrown;
+  };
 
 /** Tries again while the database is away, as callers who are told `unavailable` may. */
 async function insist<Result>(call: () => Promise<Result>): Promise<Result> {

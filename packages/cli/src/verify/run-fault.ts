@@ -10,9 +10,9 @@ import { type Deployment, databaseUrlOf } from './deployment.ts';
 import type { Fault, Field } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { readLedger } from './ledger.ts';
-import { Operator } from './operator.ts';
+import { namespacePrefix, Operator } from './operator.ts';
 import { TcpProxy } from './tcp-proxy.ts';
-import { Judge, type Verdict } from './verdict.ts';
+import { isClean, Judge, type Verdict } from './verdict.ts';
 
 export interface FaultOptions {
   deployment: Deployment;
@@ -37,6 +37,8 @@ const mostUnfinished = 150;
 /** What has not moved for so long after the last strike is stuck. */
 const stuckMs = 60_000;
 const fewestTasks = 30;
+/** For the end of what was cancelled because the run was. */
+const giveUpMs = 10_000;
 /** Within so long after work was submitted a strike comes: about as long as a task takes. */
 const spreadMs = 250;
 
@@ -46,7 +48,7 @@ export async function runFault(fault: Fault, options: FaultOptions): Promise<Fau
   const tasks = Math.max(fewestTasks, Math.ceil(fault.tasks * scale));
   const strikes = Math.ceil(fault.strikes * scale);
   await using stack = new AsyncDisposableStack();
-  const queue = `verify-${Math.floor(random() * 36 ** 8).toString(36)}`;
+  const queue = `${namespacePrefix}${Math.floor(random() * 36 ** 8).toString(36)}`;
   const ledger = await startLedger(stack);
   const disk = fault.smallDisk && (await options.deployment.openSmallDisk?.(fault.smallDisk));
   if (disk !== undefined) stack.use(disk);
@@ -77,7 +79,29 @@ export async function runFault(fault: Fault, options: FaultOptions): Promise<Fau
     leaseTtlMs,
     random,
   };
-  const { atOnce = 1, strike } = fault;
+  try {
+    await strikeAll(fault, field, operator, { tasks, strikes, signal });
+    await comeToRest(operator, fleet, signal);
+  } catch (thrown) {
+    if (signal.aborted) await giveUp(operator);
+    throw thrown;
+  }
+  await fault.end?.(deployment);
+  const judge = new Judge(readLedger(ledger.filePath));
+  for await (const judged of operator.everything()) judge.judge(judged);
+  const durationMs = Math.round(performance.now() - startedAt);
+  // What was found stays, as evidence.
+  if (isClean(judge.verdict)) await operator.forget();
+  return { fault: fault.name, tasks, strikes, durationMs, ...judge.verdict };
+}
+
+async function strikeAll(
+  { atOnce = 1, strike }: Fault,
+  field: Field,
+  operator: Operator,
+  { tasks, strikes, signal }: { tasks: number; strikes: number; signal: AbortSignal },
+): Promise<void> {
+  const { fleet, random } = field;
   for (let struck = 0, last = Math.max(1, strikes); struck < last; ) {
     signal.throwIfAborted();
     const together = Math.min(atOnce, last - struck);
@@ -90,12 +114,14 @@ export async function runFault(fault: Fault, options: FaultOptions): Promise<Fau
     await Promise.all(Array.from({ length: together }, strikeSoon));
     while ((await operator.unfinished()).length >= mostUnfinished) await pause(fleet, signal);
   }
-  await comeToRest(operator, fleet, signal);
-  await fault.end?.(deployment);
-  const judge = new Judge(readLedger(ledger.filePath));
-  for await (const judged of operator.everything()) judge.judge(judged);
-  const durationMs = Math.round(performance.now() - startedAt);
-  return { fault: fault.name, tasks, strikes, durationMs, ...judge.verdict };
+}
+
+/** Leaves nothing behind as far as the workers are able to, and does not keep who stopped it waiting. */
+async function giveUp(operator: Operator): Promise<void> {
+  const until = performance.now() + giveUpMs;
+  for (let open = -1; open !== 0 && performance.now() < until; await sleep(100))
+    open = await operator.cancelAll();
+  await operator.forget();
 }
 
 async function pause(fleet: Fleet, signal: AbortSignal): Promise<void> {

@@ -137,6 +137,9 @@ export const workerCases: readonly StoreCase[] = [
       await store.registerDefinitions([newer]);
       assert.deepEqual(await store.definitions('default'), [newer, workflow]);
       assert.deepEqual(await store.definitions('unknown'), []);
+      await store.removeDefinitions('default');
+      assert.deepEqual(await store.definitions('default'), []);
+      assert.equal((await store.definitions('other')).length, 1);
     },
   },
 ];

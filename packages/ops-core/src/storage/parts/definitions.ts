@@ -13,5 +13,7 @@ export interface DefinitionRow {
 
 export interface DefinitionStore {
   registerDefinitions(definitions: readonly DefinitionRow[]): Promise<void>;
+  /** Of a namespace that nobody uses any more. */
+  removeDefinitions(namespace: string): Promise<void>;
   definitions(namespace: string): Promise<readonly DefinitionRow[]>;
 }

@@ -51,13 +51,14 @@ import {
 import { openMemories } from './parts/memories.ts';
 import {
   allNamespaces,
+  definitionsGone,
   pendingOfNamespace,
   setSettingsOfNamespace,
   settingsOfNamespace,
   submittedOfNamespace,
 } from './parts/namespaces.ts';
 import { openProviderBudgets } from './parts/provider-budgets.ts';
-import { encodePurge, purge } from './parts/purge.ts';
+import { encodePurge, purge, toPurgeResult } from './parts/purge.ts';
 import {
   allWeights,
   changeQueue,
@@ -246,6 +247,10 @@ export class PostgresStore implements Store {
     await this.#run('writes', registerDefinitions, encodeDefinitions(definitions));
   }
 
+  async removeDefinitions(namespace: string): Promise<void> {
+    await this.#run('writes', definitionsGone, [namespace]);
+  }
+
   async definitions(namespace: string): Promise<readonly DefinitionRow[]> {
     return (await this.#run('reads', definitionsOf, [namespace])).map(toDefinition);
   }
@@ -255,8 +260,7 @@ export class PostgresStore implements Store {
   }
 
   async session(namespace: string, sessionId: string): Promise<readonly SessionRun[]> {
-    const rows = await this.#run('reads', sessionRuns, [namespace, toText(sessionId)]);
-    return rows.map(toSessionRun);
+    return (await this.#run('reads', sessionRuns, [namespace, toText(sessionId)])).map(toSessionRun);
   }
 
   async namespaces(): Promise<readonly string[]> {
@@ -298,9 +302,7 @@ export class PostgresStore implements Store {
   }
 
   async purge(request: PurgeRequest): Promise<PurgeResult> {
-    const [[answer] = []] = await this.#run('writes', purge, encodePurge(request));
-    const { deleted = 0, behind = null } = answer ?? {};
-    return { deleted, ...(behind === null ? {} : { behind }) };
+    return toPurgeResult((await this.#run('writes', purge, encodePurge(request)))[0]);
   }
 
   async toolPinStates(namespace: string, server: string): ReturnType<Store['toolPinStates']> {

@@ -3,7 +3,7 @@ import type { NewTask, Offer, SubmitResult, Write, WriteResults } from '../store
 import type { Turn } from '../turn.ts';
 import { prepareBlobs } from './database/blobs.ts';
 import { prepareAddApiKey, prepareRemoveApiKey } from './parts/api-keys.ts';
-import { prepareRegisterDefinitions } from './parts/definitions.ts';
+import { prepareDefinitionChanges } from './parts/definitions.ts';
 import { prepareLimitSettings } from './parts/limit-settings.ts';
 import { prepareSetNamespaceSettings } from './parts/namespaces.ts';
 import { preparePurge } from './parts/purge.ts';
@@ -95,7 +95,7 @@ export function prepareOperations(database: DatabaseSync, clock: LeaseClock) {
     giveBackOthers: prepareGiveBackOthers(database, { delivery, transitions }),
     findGone: prepareFindGone(database, clock),
     sweep: prepareSweep(database, clock, { delivery, transitions }),
-    registerDefinitions: prepareRegisterDefinitions(database),
+    ...prepareDefinitionChanges(database),
     appendSession: prepareAppendSession(database),
     setNamespaceSettings: prepareSetNamespaceSettings(database),
     purge: preparePurge(database),

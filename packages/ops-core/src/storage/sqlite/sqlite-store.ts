@@ -236,6 +236,10 @@ export class SqliteStore implements Store {
     return this.#commit.add(this.#operations.registerDefinitions, definitions);
   }
 
+  removeDefinitions(namespace: string): Promise<void> {
+    return this.#commit.add(this.#operations.removeDefinitions, namespace);
+  }
+
   definitions(namespace: string): Promise<readonly DefinitionRow[]> {
     return this.#read(() => this.#views.definitions(namespace));
   }

@@ -34,3 +34,8 @@ export const submittedOfNamespace = statement<[count: number, firstAt: number | 
      select created_at from tasks where namespace = $1 and id >= $2 and created_at > $3 and parent_id is null
      order by id limit $4) t`,
 );
+
+export const definitionsGone = statement<[]>(
+  'remove_definitions',
+  'delete from definitions where namespace = $1',
+);

@@ -56,7 +56,8 @@ const isMoved = (thrown: unknown): boolean =>
 export const isDuplicate = (thrown: unknown): boolean =>
   isOneOf(thrown, [resultCodes.constraint]) && !isMoved(thrown);
 
-export const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown);
 
 export const databaseUnavailable = (cause: unknown): OpspawnError =>
   cause instanceof OpspawnError
