@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { databaseClosed, databaseUnavailable, isAway, isPassing } from './failure.ts';
+import { HangWatch } from './hang-watch.ts';
 import { fromJsonText, fromText } from './text.ts';
 
 /** A prepared statement; its rows are tuples of the columns in the order of the SQL. */
@@ -39,7 +40,7 @@ const poolSizes = { writes: 6, claims: 1, reads: 4 } as const;
 type Purpose = keyof typeof poolSizes;
 
 /** For a database that is there and slow, however soon callers give up, in ms. */
-const leastQueryTimeoutMs = 2_000;
+const leastAnswerMs = 2_000;
 const connectTimeoutMs = 5_000;
 const backoffMs = { first: 20, last: 1_000 } as const;
 
@@ -67,12 +68,14 @@ export const clientOptions = (url: string): pg.ClientConfig => ({
 export class Connections implements AsyncDisposable {
   readonly #options: ConnectionsOptions;
   readonly #pools: Record<Purpose, pg.Pool>;
+  readonly #hangWatch: HangWatch;
   #isClosed = false;
   /** Of performance.now(); while the database is away. */
   #awaySince: number | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#hangWatch = new HangWatch(Math.max(options.giveUpAfterMs, leastAnswerMs));
     this.#pools = { writes: this.#open('writes'), claims: this.#open('claims'), reads: this.#open('reads') };
   }
 
@@ -81,16 +84,16 @@ export class Connections implements AsyncDisposable {
     const pool = new pg.Pool({
       ...clientOptions(this.#options.url),
       max: poolSizes[purpose],
-      // After that long without an answer the connection counts as broken, as that of a server that hangs.
-      query_timeout: Math.max(this.#options.giveUpAfterMs, leastQueryTimeoutMs),
       idleTimeoutMillis: 60_000,
       // Awaited by the pool, whatever its types say.
       onConnect: (async (client: pg.ClientBase) => {
-        await client.query(settings);
+        this.#hangWatch.begin(client);
+        await client.query(settings).finally(() => this.#hangWatch.end(client));
       }) as (client: pg.ClientBase) => void,
     });
     // An idle connection broke: the next call makes another.
     pool.on('error', () => {});
+    this.#hangWatch.watch(pool);
     return pool;
   }
 
@@ -118,7 +121,7 @@ export class Connections implements AsyncDisposable {
     }
   }
 
-  /** VACUUM and the like: on a connection for reads, without a plan, a timeout or a second try. */
+  /** VACUUM and the like: on a connection for reads, without a plan or a second try. */
   async runOnce(sql: string): Promise<unknown[][]> {
     const { rows } = await this.#pools.reads.query({ text: sql, rowMode: 'array' });
     return rows as unknown[][];
@@ -136,5 +139,6 @@ export class Connections implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await Promise.all(Object.values(this.#pools).map((pool) => pool.end()));
+    this.#hangWatch[Symbol.dispose]();
   }
 }
