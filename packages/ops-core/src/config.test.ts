@@ -79,6 +79,17 @@ describe('settings', () => {
     assert.equal(brokerUrl, 'amqp://h');
   });
 
+  it('check the certificate of a database in every mode of TLS but no-verify', () => {
+    const of = (query: string) => {
+      const { database } = readSettings({ OPSPAWN_DATABASE_URL: `postgres://u@h/d?${query}` });
+      return database.kind === 'postgres' ? new URL(database.url).search : '';
+    };
+    for (const mode of ['prefer', 'require', 'verify-ca', 'verify-full'])
+      assert.equal(of(`sslmode=${mode}&x=1`), '?sslmode=verify-full&x=1');
+    for (const kept of ['sslmode=disable', 'sslmode=no-verify', 'sslmode=require&uselibpqcompat=true'])
+      assert.equal(of(kept), `?${kept}`);
+  });
+
   it('are told without passwords', () => {
     const tell = (url: string) => describeDatabase({ kind: 'postgres', url });
     assert.equal(tell('postgres://u:p%40:x@h/d'), 'postgres://u:***@h/d');

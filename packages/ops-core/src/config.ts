@@ -72,9 +72,15 @@ const isDecodable = (url: string): boolean => {
   }
 };
 
+/** The client takes these for `verify-full`, and tells every process so in six lines. */
+const withPlainSslMode = (url: string): string =>
+  /[?&]uselibpqcompat=true/.test(url)
+    ? url
+    : url.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=&|$)/, '$1verify-full');
+
 /** undefined for what is no URL of a database that we know. */
 function databaseOf(url: string): DatabaseSetting | undefined {
-  if (isUrlOf(url, ['postgres:', 'postgresql:'])) return { kind: 'postgres', url };
+  if (isUrlOf(url, ['postgres:', 'postgresql:'])) return { kind: 'postgres', url: withPlainSslMode(url) };
   const [, path] = /^sqlite:(.+)$/s.exec(url) ?? [];
   if (path === undefined) return undefined;
   return { kind: 'sqlite', path: path === ':memory:' ? path : resolve(path) };
