@@ -1,6 +1,6 @@
 /** The commands that work on a database itself. */
 import type { Command } from 'commander';
-import { command, dataOption, onDatabase } from './command-options.ts';
+import { command, onDatabase } from './command-options.ts';
 
 export function addDatabase(db: Command): void {
   const load = () => import('./commands/db.ts');
@@ -30,9 +30,9 @@ Examples:
   opspawn db copy --from postgres://… --to sqlite:copy.db --keep-source`,
     )
     .action(async (options) => (await load()).copy(options));
-  command(db, 'backup <file>', 'Write a SQLite database to a new file, while it is in use')
-    .addOption(dataOption('folder of the database (default: .opspawn)'))
-    .action(async (file, options) => (await load()).backup(file, options));
+  onDatabase(
+    command(db, 'backup <file>', 'Write a SQLite database to a new file, while it is in use'),
+  ).action(async (file, options) => (await load()).backup(file, options));
 }
 
 export function addKey(key: Command): void {

@@ -8,7 +8,7 @@ import {
   readSettings,
   type Settings,
 } from '@opspawn/ops-core';
-import { settingsFrom } from '../embedded.ts';
+import { type DatabaseOptions, settingsFrom } from '../embedded.ts';
 import { createOutput } from '../output.ts';
 
 interface CopyOptions {
@@ -52,9 +52,8 @@ function databaseOf(option: string, url: string): Settings['database'] {
   }
 }
 
-interface BackupOptions {
+interface BackupOptions extends DatabaseOptions {
   json?: boolean;
-  data?: string;
 }
 
 /** Writes the database to a new file, while it is in use. */
