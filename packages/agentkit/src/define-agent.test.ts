@@ -22,7 +22,14 @@ function problemsOf(definition: unknown): string {
   return assert.fail('it was accepted');
 }
 
+// @ts-expect-error: a misspelt key is an error of types too
+const misspelt = () => defineAgent({ name: 'good', instructions: 'Be good.', tols: {} });
+
 describe('defineAgent', () => {
+  it('refuses a misspelt key', () => {
+    assert.throws(misspelt, /tols: is not known/);
+  });
+
   const good = { name: 'good', instructions: 'Be good.' };
 
   it('names the path of every problem, misspelt keys included', () => {

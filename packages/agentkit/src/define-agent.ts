@@ -29,12 +29,15 @@ export type OutputOf<Definition> = Definition extends { output: infer Schema ext
   ? SchemaOutput<Schema>
   : string;
 
+/** A key that is not known is an error of types too, which what is inferred from a value would let pass. */
+export type OnlyKeysOf<Known, Given> = { [Key in Exclude<keyof Given, keyof Known>]: never };
+
 /**
  * An agent that can run alone in this process, or under ops-core. Throws `config_invalid`, naming the path, for
  * anything in the definition that is not known or not right.
  */
 export function defineAgent<const Definition extends AgentDefinition>(
-  definition: Definition,
+  definition: Definition & OnlyKeysOf<AgentDefinition, Definition>,
 ): Agent<OutputOf<Definition>> {
   checkAgent(definition);
   const defaults = lazyDefaults();

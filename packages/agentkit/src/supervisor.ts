@@ -1,5 +1,5 @@
 import type { AgentDefinition } from './agent.ts';
-import { type Agent, defineAgent, type OutputOf } from './define-agent.ts';
+import { type Agent, defineAgent, type OnlyKeysOf, type OutputOf } from './define-agent.ts';
 import { OpspawnError } from './errors.ts';
 import { delegate } from './tool/builtin/delegate.ts';
 import type { Tools } from './tool/tool.ts';
@@ -17,7 +17,7 @@ export interface SupervisorDefinition extends Omit<AgentDefinition, 'instruction
  * agents, and for an agent and a tool, or two agents, of one name.
  */
 export function supervisor<const Definition extends SupervisorDefinition>(
-  definition: Definition,
+  definition: Definition & OnlyKeysOf<SupervisorDefinition, Definition>,
 ): Agent<OutputOf<Definition>> {
   const { agents, instructions = '', tools = {}, ...rest }: SupervisorDefinition = definition;
   if (agents.length === 0) throw new OpspawnError('config_invalid', `${rest.name} has no agents to lead`);

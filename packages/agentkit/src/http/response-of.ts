@@ -16,9 +16,13 @@ const decoders: Readonly<Record<string, () => NodeJS.ReadWriteStream & Readable>
 
 /**
  * The answer as `fetch` gives it, with a body that is read as it comes. What breaks the body is a `TypeError: terminated` with
- * its `cause`, or the signal's reason. Throws what no `Response` can be made of.
+ * its `cause`, or the signal's reason; more than `maxBytes`, unpacked, breaks it too. Throws what no `Response` can be made of.
  */
-export function responseOf(answer: IncomingMessage, signal: AbortSignal | undefined): Response {
+export function responseOf(
+  answer: IncomingMessage,
+  signal: AbortSignal | undefined,
+  maxBytes = Number.POSITIVE_INFINITY,
+): Response {
   const { statusCode: status = 0, statusMessage: statusText = '', rawHeaders } = answer;
   const headers = new Headers();
   for (let index = 0; index < rawHeaders.length; index += 2)
@@ -26,7 +30,11 @@ export function responseOf(answer: IncomingMessage, signal: AbortSignal | undefi
   const isEmpty = emptyStatuses.has(status);
   if (isEmpty) answer.resume();
   try {
-    return new Response(isEmpty ? null : bodyOf(decoded(answer), signal), { status, statusText, headers });
+    return new Response(isEmpty ? null : bodyOf(decoded(answer), signal, maxBytes), {
+      status,
+      statusText,
+      headers,
+    });
   } catch (cause) {
     answer.destroy();
     throw cause;
@@ -41,10 +49,20 @@ function decoded(answer: IncomingMessage): Readable {
   return answer.pipe(decoder) as typeof decoder;
 }
 
-function bodyOf(source: Readable, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+function bodyOf(
+  source: Readable,
+  signal: AbortSignal | undefined,
+  maxBytes: number,
+): ReadableStream<Uint8Array> {
+  let bytes = 0;
   return new ReadableStream<Uint8Array>({
     start(controller) {
       source.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > maxBytes) {
+          source.destroy(new Error(`the answer has more than ${maxBytes} bytes`));
+          return;
+        }
         controller.enqueue(chunk);
         if ((controller.desiredSize ?? 0) <= 0) source.pause();
       });

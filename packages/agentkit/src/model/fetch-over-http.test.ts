@@ -87,6 +87,19 @@ describe('fetch over http', () => {
     assert.equal((await response.arrayBuffer()).byteLength, 64 * chunk.length + 1);
   });
 
+  it('breaks off an answer that is larger than any, also one that was small while it was packed', async () => {
+    const packed = zstdCompressSync(Buffer.alloc(101 * 1024 * 1024));
+    await using server = await serve((_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'zstd' });
+      response.end(packed);
+    });
+    const response = await post(server.url, { body: '{}' });
+    await assert.rejects(response.text(), (thrown: TypeError) => {
+      assert.match(String(thrown.cause), /the answer has more than 104857600 bytes/);
+      return thrown.message === 'terminated';
+    });
+  });
+
   it('rejects with the reason of the signal: before, while it waits, and in the middle of a body', async () => {
     await using silent = await serve(() => {});
     await using server = await serveSlowly('half');

@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { responseOf } from '../http/response-of.ts';
 import { sendRequest } from '../http/send-request.ts';
 
+/** No model says so much: a server that never ends its answer must not take all memory. */
+const maxAnswerBytes = 100 * 1024 * 1024;
+
 const globalFetch = globalThis.fetch;
 
 /**
@@ -19,7 +22,7 @@ export const fetchOverHttp: typeof fetch = async (input, init = {}) => {
   const headers = Object.fromEntries(new Headers(init.headers));
   try {
     const answer = await sendRequest(new URL(input), { method, headers, body, signal });
-    if (!isRedirect(answer)) return responseOf(answer, signal);
+    if (!isRedirect(answer)) return responseOf(answer, signal, maxAnswerBytes);
     answer.destroy();
   } catch (cause) {
     throw signal?.aborted ? signal.reason : new TypeError('fetch failed', { cause });
