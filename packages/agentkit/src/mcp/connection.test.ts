@@ -45,6 +45,14 @@ describe('connections to MCP servers', { timeout: 300_000 }, () => {
     assert.equal(await call(await host.tools(['legacy']), 'legacy__echo', { message: 'x' }), 'Echo: x');
   });
 
+  it('speak the older protocol with a server over HTTP that never answers the first request of the newer one', async () => {
+    await using server = await sessionServer();
+    server.ways['server/discover'] = () => {};
+    await using host = hostOf({ web: { url: server.url, startTimeoutMs: 1_000 } });
+    assert.equal(await call(await host.tools(['web']), 'web__read'), 'read');
+    assert.equal(host.status()[0]?.restarts, 0);
+  });
+
   it('work over streamable HTTP, and are made anew after the server was away', async () => {
     const port = await freePort();
     let server = await serveHttp(port);

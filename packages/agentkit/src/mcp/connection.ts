@@ -48,11 +48,19 @@ interface ReadOptions {
 const clientInfo = { name: 'opspawn', version: '0.1.0' };
 /** For a server of the older era that answers neither unknown requests nor a ping before it is initialized. */
 const maxProbeMs = 10_000;
+/** The same over HTTP, where a server runs already when it is asked. */
+const maxHttpProbeMs = 5_000;
 /** A server that lets a call time out must answer a ping in this time (or a call's, if shorter), or it is restarted. */
 const maxPingMs = 10_000;
 
 /** So long a server over HTTP may take to hear that its session is over. */
 const maxGoodbyeMs = 1_000;
+
+/** The library falls back to the older era only where it can be sure, which it never is over HTTP. */
+const probeErrors: ReadonlySet<SdkErrorCode> = new Set([
+  SdkErrorCode.EraNegotiationFailed,
+  SdkErrorCode.RequestTimeout,
+]);
 
 /** One connection to one server: over the life of one process for stdio, until the first broken call for HTTP. */
 export class Connection {
@@ -82,7 +90,8 @@ export class Connection {
     this.#options = options;
     this.#transport = this.#withNotices(() => openTransport(options));
     const { startTimeoutMs, transport } = options.config;
-    const timeoutMs = transport.kind === 'http' ? startTimeoutMs : Math.min(maxProbeMs, startTimeoutMs / 2);
+    const longestMs = transport.kind === 'http' ? maxHttpProbeMs : maxProbeMs;
+    const timeoutMs = Math.min(longestMs, startTimeoutMs / 2);
     this.#client = new Client(clientInfo, {
       versionNegotiation: { mode: 'auto', probe: { timeoutMs } },
       // results are checked by ours, which a server's pattern cannot keep busy for ever
@@ -134,7 +143,7 @@ export class Connection {
     return this.#failure ?? (this.#transport instanceof StdioTransport ? this.#transport.failure : undefined);
   }
 
-  /** `open` failed in a way that servers have which die of the newer era's first request. */
+  /** `open` failed in a way that servers have which die of the newer era's first request, or never answer it. */
   get diedAtProbe(): boolean {
     return this.#diedAtProbe;
   }
@@ -155,7 +164,7 @@ export class Connection {
     } catch (cause) {
       const reason = this.#reason() ?? messageOf(cause);
       await this.close();
-      const isProbeError = cause instanceof SdkError && cause.code === SdkErrorCode.EraNegotiationFailed;
+      const isProbeError = cause instanceof SdkError && probeErrors.has(cause.code);
       this.#diedAtProbe = isProbeError && reason !== late;
       const said = cause instanceof OpspawnError ? cause.details : {};
       throw this.#error(reason, { cause, details: { ...said, outcome: 'not_done' } });

@@ -18,7 +18,7 @@ export interface SessionServer extends AsyncDisposable {
   /** Names of the tools that were called. */
   readonly calls: string[];
   readonly sessions: Set<string>;
-  /** Ways in which a call of a tool is answered, by its name. Default: with its name as a text. */
+  /** Ways in which a call of a tool is answered, by its name (default: with its name as a text), and `server/discover`. */
   readonly ways: Record<string, Answer>;
 }
 
@@ -55,7 +55,10 @@ export async function sessionServer(): Promise<SessionServer> {
   const serve = async (incoming: IncomingMessage, response: ServerResponse): Promise<unknown> => {
     if (incoming.method !== 'POST') return response.writeHead(405).end();
     const request = (await json(incoming)) as Request;
-    if (request.method === 'server/discover') return response.writeHead(400).end('unknown method');
+    if (request.method === 'server/discover') {
+      const way = ways[request.method] ?? (() => response.writeHead(400).end('unknown method'));
+      return way(request, response);
+    }
     const session = String(incoming.headers['mcp-session-id']);
     if (request.method !== 'initialize' && !sessions.has(session)) return response.writeHead(404).end();
     return answer(request, response);
