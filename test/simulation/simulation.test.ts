@@ -7,7 +7,8 @@ import { type MutationName, mutations } from './mutations.ts';
 import { simulate } from './simulate.ts';
 
 const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
-const seeds = Math.round(500 * scale);
+/** CI goes on behind them. */
+const seeds = Math.round(100 * scale);
 const pool = new DatabasePool();
 after(() => pool[Symbol.dispose]());
 
