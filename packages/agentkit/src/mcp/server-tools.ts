@@ -1,6 +1,7 @@
 import type { Tool as McpTool } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { matchesPattern } from '../name-pattern.ts';
 import type { InputRequired } from '../tool/input-required.ts';
 import { jsonSchemaProblem } from '../tool/json-schema.ts';
 import type { InlineTool, ToolAnnotations, ToolContext } from '../tool/tool.ts';
@@ -67,13 +68,7 @@ export async function listTools(
 }
 
 function matches(patterns: readonly string[] | undefined, name: string): boolean {
-  return patterns?.some((pattern) => fits(pattern, name)) ?? true;
-}
-
-function fits(pattern: string, name: string): boolean {
-  if (!pattern.includes('*')) return pattern === name;
-  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's').test(name);
+  return patterns?.some((pattern) => matchesPattern(pattern, name)) ?? true;
 }
 
 /** The names of those tools that may be used as they are defined now. */

@@ -44,6 +44,30 @@ describe('rules', () => {
     assert.equal(decisionOf({}), 'deny');
   });
 
+  it('lets nothing pass by a predicate that gives no boolean, as one that is asynchronous', () => {
+    for (const given of [Promise.resolve(false), undefined, 'no', 1]) {
+      const rule: SecurityRule = { decision: 'allow', when: () => given as never };
+      assert.equal((decide([rule], request('pay')) as { decision: string }).decision, 'deny');
+    }
+  });
+
+  it('are refused when one is no rule: misspelt, it would be about every call', () => {
+    const wrong: object[] = [
+      { rules: [{ decision: 'allow', tols: 'read_*' }] },
+      { rules: [{ decision: 'alow' }] },
+      { rules: [{ decision: 'deny', when: true }] },
+      { otherwise: 'nothing' },
+      { rule: [] },
+      { approvalTimeoutMs: '5' },
+    ];
+    for (const options of wrong)
+      assert.throws(
+        () => createSecurityManager(options),
+        { code: 'config_invalid' },
+        JSON.stringify(options),
+      );
+  });
+
   it('look at whether content from outside is there', () => {
     const rules: SecurityRule[] = [{ tool: 'send', tainted: true, decision: 'ask', timeoutMs: 5 }];
     const tainted = { ...request('send'), tainted: true, taintedBy: ['fetch'] };

@@ -1,4 +1,7 @@
+import { z } from 'zod';
+import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { matchesPattern } from '../name-pattern.ts';
 import { createRedactor } from './redactor.ts';
 import type { SecurityManager, ToolRequest, Verdict } from './security.ts';
 
@@ -10,7 +13,7 @@ export interface SecurityRule {
   tool?: string;
   /** Whether content from outside stands in the conversation. */
   tainted?: boolean;
-  /** Looks at the checked arguments. One that throws counts as fitting, and then nothing is allowed: it denies. */
+  /** Looks at the checked arguments. One that throws, or gives no boolean, counts as fitting, and then nothing is allowed: it denies. */
   when?: (input: Json, request: ToolRequest) => boolean;
   decision: Verdict['decision'];
   /** Told to the model when it denies, and to the person who is asked. */
@@ -30,16 +33,43 @@ export interface SecurityManagerOptions {
   secrets?: { values(): Iterable<string> };
 }
 
-/** Decides by rules, and redacts every secret that was given out. A person is asked by the approval that follows `ask`. */
+const decisionSchema = z.enum(['allow', 'deny', 'ask']);
+const optionsSchema = z.strictObject({
+  rules: z
+    .array(
+      z.strictObject({
+        agent: z.string().optional(),
+        tool: z.string().optional(),
+        tainted: z.boolean().optional(),
+        when: z.custom((value) => typeof value === 'function', 'must be a function').optional(),
+        decision: decisionSchema,
+        reason: z.string().optional(),
+        timeoutMs: z.number().nonnegative().optional(),
+      } satisfies Record<keyof SecurityRule, z.ZodType>),
+    )
+    .optional(),
+  otherwise: decisionSchema.optional(),
+  approvalTimeoutMs: z.number().nonnegative().optional(),
+  secrets: z.custom((value) => typeof value === 'object' && value !== null).optional(),
+} satisfies Record<keyof SecurityManagerOptions, z.ZodType>);
+
+/**
+ * Decides by rules, and redacts every secret that was given out. A person is asked by the approval that follows `ask`.
+ * Throws `config_invalid` for what is no rule: with a misspelt key it would be about every call.
+ */
 export function createSecurityManager(options: SecurityManagerOptions = {}): SecurityManager {
+  const { error } = optionsSchema.safeParse(options);
+  if (error !== undefined)
+    throw new OpspawnError('config_invalid', `The security manager is not valid:\n${z.prettifyError(error)}`);
   const { rules = [], otherwise = 'allow', secrets, approvalTimeoutMs } = options;
-  const compiled = rules.map((rule) => ({ ...rule, agent: globOf(rule.agent), tool: globOf(rule.tool) }));
   const redact = secrets === undefined ? <T>(value: T): T => value : createRedactor(secrets);
   return {
     decide(request) {
-      for (const rule of compiled) {
-        const { agent, tool, tainted = request.tainted, when, decision, reason = 'a rule says so' } = rule;
-        if (!agent.test(request.agent) || !tool.test(request.tool) || tainted !== request.tainted) continue;
+      for (const rule of rules) {
+        const { agent = '*', tool = '*', tainted = request.tainted, when } = rule;
+        const { decision, reason = 'a rule says so' } = rule;
+        if (tainted !== request.tainted) continue;
+        if (!matchesPattern(agent, request.agent) || !matchesPattern(tool, request.tool)) continue;
         const fits = when === undefined ? true : ask(when, request);
         if (fits === 'broken') return { decision: 'deny', reason: 'the rule about this call is broken' };
         if (fits) return verdictOf(decision, reason, rule.timeoutMs);
@@ -54,7 +84,8 @@ export function createSecurityManager(options: SecurityManagerOptions = {}): Sec
 
 function ask(when: NonNullable<SecurityRule['when']>, request: ToolRequest): boolean | 'broken' {
   try {
-    return when(request.input, request);
+    const fits: unknown = when(request.input, request);
+    return typeof fits === 'boolean' ? fits : 'broken'; // a promise would always fit
   } catch {
     return 'broken';
   }
@@ -64,9 +95,4 @@ function verdictOf(decision: Verdict['decision'], reason: string, timeoutMs: num
   if (decision === 'allow') return { decision };
   if (decision === 'deny' || timeoutMs === undefined) return { decision, reason };
   return { decision, reason, timeoutMs };
-}
-
-function globOf(pattern = '*'): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's');
 }
