@@ -156,6 +156,19 @@ describe('an evaluation', () => {
     await assert.rejects(runEval({ ...options, signal: stop.signal, onCase }), withCode('cancelled'));
   });
 
+  it('is stopped by its signal also while a scorer hangs', async () => {
+    const stop = new AbortController();
+    const hangs = {
+      name: 'hangs',
+      score: () => {
+        setImmediate(() => stop.abort());
+        return new Promise<number>(() => {});
+      },
+    };
+    const options = { agent: parrot, cases: parseEvalCases(data), scorers: [hangs], concurrency: 1 };
+    await assert.rejects(runEval({ ...options, signal: stop.signal }), withCode('cancelled'));
+  });
+
   it('says what is wrong with a dataset before anything runs', async () => {
     const wrong: [string, RegExp][] = [
       ['', /no cases/],

@@ -1,12 +1,16 @@
 import type { AgentDefinition } from '../agent.ts';
+import { systemClock } from '../clock.ts';
 import { type Agent, defineAgent } from '../define-agent.ts';
 import { OpspawnError, recordError } from '../errors.ts';
 import type { Usage } from '../message.ts';
 import type { RunOptions } from '../run/run-here.ts';
-import { stopError } from '../run/run-within.ts';
+import { runWithin, stopError } from '../run/run-within.ts';
 import type { EvalCase } from './eval-case.ts';
 import { type EvalCaseResult, type EvalReport, mean } from './eval-report.ts';
 import type { Score, ScoredRun, Scorer } from './scorer.ts';
+
+/** A scorer may ask a model; one that has said nothing for so long will not. */
+const scorerTimeoutMs = 600_000;
 
 export interface EvalOptions {
   agent: AgentDefinition | Agent<unknown>;
@@ -109,7 +113,12 @@ async function scoreAll(
 
 async function scoreOne(scorer: Scorer, run: ScoredRun): Promise<{ score: number; reason?: string }> {
   try {
-    const said = asScore(await scorer.score(run));
+    const bounds = { what: `The scorer ${scorer.name}`, signal: run.signal, clock: systemClock };
+    const said = asScore(
+      await runWithin({ ...bounds, timeoutMs: scorerTimeoutMs }, (signal) =>
+        scorer.score({ ...run, signal }),
+      ),
+    );
     if (said.score >= 0 && said.score <= 1) return said;
     return { score: 0, reason: `${scorer.name} gave ${said.score}: a score is from 0 to 1` };
   } catch (thrown) {

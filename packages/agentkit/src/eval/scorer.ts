@@ -11,7 +11,7 @@ export interface ScoredRun extends RunResult {
 /** From 0 (wrong) to 1 (right); true is 1. */
 export type Score = number | boolean | { score: number; reason?: string };
 
-/** Says how good a run was. One that throws scores 0, with what it threw as the reason. */
+/** Says how good a run was. One that throws scores 0, with what it threw as the reason, and so does one that takes 10 minutes. */
 export interface Scorer {
   /** Its column in the table, and what thresholds name. */
   readonly name: string;
