@@ -50,6 +50,21 @@ describe('a whole process', () => {
     assert.equal(task.output, 1);
   });
 
+  it('a server alone ends what is past its deadline while no worker is there', {
+    timeout: 60_000,
+  }, async (t) => {
+    const folder = temporaryFolder(t);
+    const settings = testSettings(folder);
+    const loaded = loadedFrom(folder, { functions: [echo] });
+    await (await startWorker({ settings, loaded }))[Symbol.asyncDispose]();
+    await using server = await startServer({ settings });
+    const { engine } = server;
+    const { task } = await engine.submit(localPrincipal, { name: 'echo', timeoutMs: 100 });
+    for await (const _ of engine.follow(localPrincipal, task.id, { after: 0, signal: t.signal }));
+    const { status, error } = await engine.get(localPrincipal, task.id);
+    assert.deepEqual([status, error?.code], ['failed', 'deadline_exceeded']);
+  });
+
   it('that cannot have its port says so, and holds nothing open', async (t) => {
     const folder = temporaryFolder(t);
     await using server = await startServer({ settings: testSettings(folder) });

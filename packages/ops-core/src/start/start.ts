@@ -7,6 +7,7 @@ import { readProcessStart } from '../host.ts';
 import type { ClaimedTask } from '../storage/store.ts';
 import { type LoadedConfig, loadConfig } from '../tasks/definitions/load-config.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
+import { Upkeep } from '../tasks/upkeep.ts';
 import type { Worker, WorkerOptions } from '../tasks/worker/worker.ts';
 import { openAgentEnvironment } from './agent-environment.ts';
 import { makeFirstKey } from './first-key.ts';
@@ -43,6 +44,8 @@ export interface RunningWorker extends AsyncDisposable {
 
 export type RunningOpspawn = RunningServer & RunningWorker;
 
+const serverSweepEveryMs = 5_000;
+
 /**
  * Serves the API over the database. Needs no user code. Disposing it ends open streams and waits for the answers
  * that are being made. Throws `config_invalid` when the port cannot be had, and what the store throws.
@@ -51,6 +54,7 @@ export async function startServer(options: ServerStartOptions): Promise<RunningS
   await using opening = new AsyncDisposableStack();
   const node = opening.use(await openNode(options));
   const served = await serve(node, options, opening);
+  opening.use(keepUp(node));
   const stack = opening.move();
   return { ...served, engine: node.engine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
@@ -77,6 +81,16 @@ export async function startDev(options: ServerStartOptions & WorkerStartOptions)
   const served = await serve(node, options, opening);
   const stack = opening.move();
   return { ...served, ...runningWorker(node, worker, stack) };
+}
+
+/** For as long as there is no worker, which would do so sooner: deadlines pass, and dead workers' tasks are given back. */
+function keepUp({ store, log }: OpspawnNode): Upkeep {
+  return new Upkeep({
+    store,
+    everyMs: serverSweepEveryMs,
+    now: Date.now,
+    onError: (err) => log.warn({ err }, 'the sweep failed'),
+  });
 }
 
 function runningWorker({ engine }: OpspawnNode, worker: Worker, stack: AsyncDisposableStack): RunningWorker {

@@ -17,6 +17,7 @@ import type { ChildTask, DurableOptions } from '../durable/port.ts';
 import { sharedBudget } from '../task-budget.ts';
 import { limitsOf } from '../task-limits.ts';
 import { parseTaskOptions } from '../task-view.ts';
+import { Upkeep } from '../upkeep.ts';
 import { Attempt, leaseLost, type StopCause } from './attempt.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { type Charge, FairShare } from './fair-share.ts';
@@ -28,7 +29,6 @@ import { Pulse, timeLeftMs } from './pulse.ts';
 import { runAttempt } from './run-attempt.ts';
 import { ShareWeights } from './share-weights.ts';
 import { StoreTime } from './store-time.ts';
-import { Upkeep } from './upkeep.ts';
 
 export interface WorkerOptions {
   store: Store;

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Store } from '../../storage/store.ts';
+import type { Store } from '../storage/store.ts';
 
 interface UpkeepOptions {
   store: Pick<Store, 'sweep' | 'promoteDue'>;
   /** Unix ms by the store's clock. */
   now: () => number;
-  /** Called about once a second after each sweep: the net under lost doorbells. */
-  onSwept: () => void;
+  /** In ms, about. Default 1,000. */
+  everyMs?: number;
+  /** Called after each sweep: the net under lost doorbells. */
+  onSwept?: () => void;
   onError: (error: unknown) => void;
 }
 
@@ -76,18 +78,18 @@ export class Upkeep implements AsyncDisposable {
   }
 
   async #sweepRegularly(): Promise<void> {
-    const { store, onSwept, onError } = this.#options;
+    const { store, everyMs = sweepEveryMs, onSwept, onError } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
         while ((await store.sweep(batch)) === batch && !signal.aborted);
         this.promote();
-        onSwept();
+        onSwept?.();
       } catch (error) {
         onError(error);
       }
       // Not all processes of a host at once.
-      const pauseMs = sweepEveryMs * (0.8 + 0.4 * Math.random());
+      const pauseMs = everyMs * (0.8 + 0.4 * Math.random());
       await sleep(pauseMs, undefined, { signal }).catch(() => {});
     }
   }
