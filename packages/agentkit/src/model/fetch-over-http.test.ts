@@ -87,6 +87,31 @@ describe('fetch over http', () => {
     assert.equal((await response.arrayBuffer()).byteLength, 64 * chunk.length + 1);
   });
 
+  it('follows a redirect within its host, and takes the key to no other', async () => {
+    const keys: unknown[] = [];
+    await using other = await serve((request, response) => {
+      keys.push(request.headers['x-api-key']);
+      response.end('{}');
+    });
+    await using server = await serve(({ url, headers }, response) => {
+      const location = { '/v1': '/v2', '/away': other.url, '/round': '/round' }[String(url)];
+      if (location !== undefined) return response.writeHead(307, { location }).end();
+      return response.end(`${url} ${headers['x-api-key']}`);
+    });
+    const init = { body: '{}', headers: { 'x-api-key': 'k' } };
+    assert.equal(await (await post(server.url, init)).text(), '/v2 k');
+    const messages = {
+      '/away': /redirects to .*, which is not given the key/,
+      '/round': /more than 5 redirects/,
+    };
+    for (const [path, message] of Object.entries(messages))
+      await assert.rejects(post(new URL(path, server.url).href, init), (thrown: TypeError) => {
+        assert.match(String(thrown.cause), message);
+        return thrown.message === 'fetch failed';
+      });
+    assert.deepEqual(keys, []);
+  });
+
   it('breaks off an answer that is larger than any, also one that was small while it was packed', async () => {
     const packed = zstdCompressSync(Buffer.alloc(101 * 1024 * 1024));
     await using server = await serve((_request, response) => {

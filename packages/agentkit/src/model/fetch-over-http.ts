@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { responseOf } from '../http/response-of.ts';
 import { sendRequest } from '../http/send-request.ts';
 
+const maxRedirects = 5;
+
 /** No model says so much: a server that never ends its answer must not take all memory. */
 const maxAnswerBytes = 100 * 1024 * 1024;
 
@@ -10,7 +12,8 @@ const globalFetch = globalThis.fetch;
 /**
  * `fetch` for what the packages of providers ask: a text is sent, and an answer comes whose body is read once. Over
  * `node:http` and its global agents, since that takes a third of the time that the global `fetch` takes, and bounds no
- * answer to five minutes. What is not of that kind or is redirected goes to the global `fetch`, and so does everything when
+ * answer to five minutes. A redirect is followed within one host only, as the key is sent along in a header that `fetch` would take
+ * anywhere. What is not of that kind goes to the global `fetch`, and so does everything when
  * somebody has put another in its place since this was loaded. Rejects as `fetch` does: with `TypeError: fetch failed` and its `cause`, or with
  * the signal's reason.
  */
@@ -21,14 +24,27 @@ export const fetchOverHttp: typeof fetch = async (input, init = {}) => {
   if (!isPlain || globalThis.fetch !== globalFetch) return await globalThis.fetch(input, init);
   const headers = Object.fromEntries(new Headers(init.headers));
   try {
-    const answer = await sendRequest(new URL(input), { method, headers, body, signal });
-    if (!isRedirect(answer)) return responseOf(answer, signal, maxAnswerBytes);
-    answer.destroy();
+    let url = new URL(input);
+    for (let redirects = 0; ; redirects += 1) {
+      const answer = await sendRequest(url, { method, headers, body, signal });
+      const { location } = answer.headers;
+      if (location === undefined || !isRedirect(answer)) return responseOf(answer, signal, maxAnswerBytes);
+      answer.destroy();
+      if (redirects === maxRedirects) throw new Error(`more than ${maxRedirects} redirects`);
+      url = redirected(url, location);
+    }
   } catch (cause) {
     throw signal?.aborted ? signal.reason : new TypeError('fetch failed', { cause });
   }
-  return await globalThis.fetch(input, init);
 };
 
-const isRedirect = ({ statusCode = 0, headers }: IncomingMessage): boolean =>
-  statusCode >= 300 && statusCode < 400 && headers.location !== undefined;
+const isRedirect = ({ statusCode }: IncomingMessage): boolean =>
+  [301, 302, 303, 307, 308].includes(statusCode ?? 0);
+
+/** Within one origin, or from http to https of one host. */
+function redirected(from: URL, location: string): URL {
+  const to = new URL(location, from);
+  const isUpgrade = to.hostname === from.hostname && from.protocol === 'http:' && to.protocol === 'https:';
+  if (to.origin === from.origin || isUpgrade) return to;
+  throw new Error(`${from.origin} redirects to ${to.origin}, which is not given the key`);
+}
