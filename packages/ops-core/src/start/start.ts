@@ -53,8 +53,8 @@ const serverSweepEveryMs = 5_000;
 export async function startServer(options: ServerStartOptions): Promise<RunningServer> {
   await using opening = new AsyncDisposableStack();
   const node = opening.use(await openNode(options));
-  const served = await serve(node, options, opening);
   opening.use(keepUp(node));
+  const served = await serve(node, options, opening);
   const stack = opening.move();
   return { ...served, engine: node.engine, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
