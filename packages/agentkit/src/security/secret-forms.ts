@@ -25,7 +25,7 @@ export function formsOf(secret: string): string[] {
   return [...new Set(forms)];
 }
 
-/** Each byte (of UTF-8; for `\\u` each unit of UTF-16) written out, as dumps and programming languages do it. */
+/** Each byte (of UTF-8; for `\\u` and HTML each unit of UTF-16) written out, as dumps and programming languages do it. */
 function byteForms(secret: string): string[] {
   const bytes = [...Buffer.from(secret)];
   const units = Array.from(secret, (_, index) => secret.charCodeAt(index));
@@ -38,7 +38,7 @@ function byteForms(secret: string): string[] {
     ...[...hex(bytes, '%'), ...hex(bytes, '\\x'), ...hex(units, '\\u', '', 4)],
     ...[...hex(bytes, '0x', ','), ...hex(bytes, '0x', ', ')],
     ...[bytes.join(','), bytes.join(', ')],
-    ...[bytes.map((each) => `&#${each};`).join(''), ...hex(units, '&#x', ';', 1)],
+    ...[units.map((each) => `&#${each};`).join(''), ...hex(units, '&#x', ';', 1)],
   ];
 }
 

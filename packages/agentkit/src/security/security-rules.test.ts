@@ -134,6 +134,7 @@ describe('redaction', () => {
       ...[base64(base64(secret)), base64(base64(`${secret}x`)), base64(secret, 'utf16le')],
     ])
       assert.match(redact(`it is ${said}.`), /^it is .{0,4}\[redacted\].{0,8}\.$/, said);
+    assert.equal(redact('&#112;&#34;&#115;&#115;&#32;&#119;&#246;&#114;&#100;&#43;'), '[redacted]');
     assert.deepEqual(redact({ a: Buffer.from(`x${secret}`).toJSON().data }), { a: ['[redacted]'] });
     assert.deepEqual(redact([1, 2, 3, 4, 5, 6, 7]), [1, 2, 3, 4, 5, 6, 7]);
   });
