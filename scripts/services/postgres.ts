@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { canInstallByApt, installByApt } from './apt.ts';
 import { startByCompose } from './compose.ts';
 import { findFreePort } from './free-port.ts';
+import { leash } from './leash.ts';
 import { type RunningService, type ServiceKind, ServiceMissing } from './service.ts';
 
 const user = 'opspawn';
@@ -131,6 +132,7 @@ export class PostgresServer implements RunningService {
     );
     this.#process = server;
     await once(server, 'spawn');
+    leash(server, server.pid ?? 0);
     for (const giveUpAt = performance.now() + startTimeoutMs; !this.#isReady(); await sleep(50)) {
       if (server.exitCode === null && performance.now() < giveUpAt) continue;
       throw new Error(`PostgreSQL did not start:\n${readFileSync(logFile, 'utf8')}`);

@@ -20,6 +20,7 @@ import { answersOn } from './answers-on.ts';
 import { canInstallByApt, installByApt } from './apt.ts';
 import { startByCompose } from './compose.ts';
 import { findFreePort } from './free-port.ts';
+import { leash } from './leash.ts';
 import { type RunningService, type ServiceKind, ServiceMissing } from './service.ts';
 
 const user = 'opspawn';
@@ -157,8 +158,8 @@ export class RabbitServer implements RunningService {
 
   /** Starts the server, also again after `kill`, and resolves when it takes connections. */
   async start(): Promise<void> {
-    this.#epmd ??= this.#spawn(this.#programs.epmd, ['-port', String(this.#epmdPort)]);
-    const server = this.#spawn(join(this.#programs.folder, 'rabbitmq-server'), []);
+    this.#epmd ??= this.#serve(this.#programs.epmd, ['-port', String(this.#epmdPort)]);
+    const server = this.#serve(join(this.#programs.folder, 'rabbitmq-server'), []);
     this.#server = server;
     await once(server, 'spawn');
     const port = Number(new URL(this.url).port);
@@ -170,6 +171,12 @@ export class RabbitServer implements RunningService {
       if (server.exitCode === null && performance.now() < giveUpAt) continue;
       throw new Error(`RabbitMQ did not start:\n${readFileSync(join(this.#folder, 'server.log'), 'utf8')}`);
     }
+  }
+
+  #serve(command: string, args: readonly string[]): ChildProcess {
+    const server = this.#spawn(command, args);
+    if (server.pid !== undefined) leash(server, -server.pid);
+    return server;
   }
 
   #spawn(command: string, args: readonly string[]): ChildProcess {

@@ -201,6 +201,16 @@ describe('an attempt that is stopped', () => {
     assert.equal((await attempt(task, () => assert.fail('it ran'), {}, port)).kind, 'stopped');
   });
 
+  it('while its function begins ends at once', async () => {
+    const task = quietTask();
+    const port = task.claim();
+    const body: Body = () => {
+      port.stop();
+      return new Promise(() => {});
+    };
+    assert.equal((await attempt(task, body, {}, port)).kind, 'stopped');
+  });
+
   it('because its journal is refused is lost', async () => {
     const task = quietTask();
     const running = attempt(task, (ctx) => ctx.step('a', () => task.die()));

@@ -88,7 +88,7 @@ export class Connections implements AsyncDisposable {
       // Awaited by the pool, whatever its types say.
       onConnect: (async (client: pg.ClientBase) => {
         this.#hangWatch.begin(client);
-        await client.query(settings).finally(() => this.#hangWatch.end(client));
+        await client.query(settings);
       }) as (client: pg.ClientBase) => void,
     });
     // An idle connection broke: the next call makes another.
