@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const leashed = `
   import { spawn } from 'node:child_process';
   import { leash } from ${JSON.stringify(new URL('../../scripts/services/leash.ts', import.meta.url).href)};
-  const server = spawn('sh', ['-c', 'sleep 300 & wait'], { detached: true, stdio: 'ignore' });
+  const server = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
   leash(server, -server.pid);
   console.log(server.pid);
 `;
