@@ -153,10 +153,17 @@ describe('another namespace', () => {
     await assert.rejects(engine.journal(stranger, task.id, { after: 0, limit: 1 }), hidden);
     const watching = engine.follow(stranger, task.id, { after: 0, signal: t.signal })[Symbol.asyncIterator]();
     await assert.rejects(async () => await watching.next(), hidden);
-    await assert.rejects(engine.submit(stranger, { name: 'echo' }), invalid('/name'));
     assert.deepEqual(await listAll(engine, stranger), []);
-    assert.deepEqual(await engine.definitions(stranger), []);
     assert.equal((await engine.get(localPrincipal, task.id)).status, 'waiting');
+  });
+
+  it('runs what the workers of the deployment have, as its own', async (t) => {
+    const { engine } = await openOpspawn(t, config);
+    assert.deepEqual(await engine.definitions(stranger), await engine.definitions(localPrincipal));
+    const { task } = await engine.submit(stranger, { name: 'echo' });
+    assert.equal(task.namespace, stranger.namespace);
+    assert.deepEqual(await listAll(engine), []);
+    await assert.rejects(engine.get(localPrincipal, task.id), { code: 'not_found' });
   });
 });
 
