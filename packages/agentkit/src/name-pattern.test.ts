@@ -8,6 +8,7 @@ suite('a pattern of names', () => {
     for (const pattern of fitting) assert.equal(matchesPattern(pattern, 'a.m.z'), true, pattern);
     const others = ['', 'a', 'a.m.z.', 'A*', 'a*y', 'b*', 'a*mm*z', 'a.m.z*a.m.z', 'a?m?z', 'a.m*m.z', '.*'];
     for (const pattern of others) assert.equal(matchesPattern(pattern, 'a.m.z'), false, pattern);
+    assert.equal(matchesPattern('a*bc*c', 'abc'), false, 'no character counts twice');
     assert.equal(matchesPattern('', ''), true);
     assert.equal(matchesPattern('a\n*', 'a\nb\nc'), true);
   });

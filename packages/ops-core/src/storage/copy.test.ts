@@ -235,6 +235,8 @@ async function closesTheSource(from: Place, to: Place): Promise<void> {
   const waiting = await submitAndClaim(open);
   await suspend(open, waiting, [wait({ key: 'signal:go' })]);
   await open.removeWorker(waiting.workerId);
+  const definition = { kind: 'function', name: 'noop', version: '1', queue: 'default', data: '{}' } as const;
+  await open.registerDefinitions([{ ...definition, namespace }]);
   await copy(from, to, 'postgres://there');
   const writes = {
     submit: () => submit(open),
@@ -245,6 +247,7 @@ async function closesTheSource(from: Place, to: Place): Promise<void> {
     setNamespaceSettings: () => open.setNamespaceSettings(namespace, '{}'),
     setProviderLimit: () => open.providers.setLimit({ provider: 'openai', requestsPerMinute: 5 }),
     appendSession: () => open.appendSession(namespace, 's', { runId: 'r', messages: '[]' }),
+    removeDefinitions: () => open.removeDefinitions(namespace),
   };
   for (const [name, write] of Object.entries(writes))
     await assert.rejects(write(), { code: 'unavailable', message: /moved to another/ }, name);
