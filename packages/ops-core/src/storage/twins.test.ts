@@ -8,6 +8,7 @@ import {
   skipWithoutPostgres,
   type TestDatabase,
 } from '../../test/postgres/test-database.ts';
+import { randomRuns } from '../../test/random-runs.ts';
 import { newId } from '../domain/new-id.ts';
 import { RandomWalk, type WalkClock } from './contract/random-walk.ts';
 import { attemptTimeoutMs, leaseTtlMs, namespace, newTask, queue } from './contract/scenario.ts';
@@ -16,7 +17,7 @@ import { openPostgresStore } from './postgres/database/open-store.ts';
 import { openSqliteStore } from './sqlite/database/open-store.ts';
 import type { InboxRow, Store } from './store.ts';
 
-const runs = Math.max(5, Math.round(12 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
+const runs = randomRuns(12, 5);
 
 /** One store for two: both are asked the same, and have to answer the same. */
 function twinOf(store: Store, other: Store): Store {
@@ -176,7 +177,7 @@ describe('both engines', { skip: skipWithoutPostgres }, () => {
     await database[Symbol.asyncDispose]();
   });
 
-  it(`answer the same in ${runs} random histories`, async () => {
+  it(`answer the same in ${runs.numRuns} random histories`, async () => {
     const history = fc.asyncProperty(steps, async (happened) => {
       await using twins = await openTwins(database.url, client);
       const { store, clock } = twins;
@@ -188,10 +189,10 @@ describe('both engines', { skip: skipWithoutPostgres }, () => {
       await letGo(store);
       assert.equal(await walk.settle(), 0, 'every task ends');
     });
-    await fc.assert(history, { numRuns: runs });
+    await fc.assert(history, runs);
   });
 
-  it(`share what is claimed in the same way between ${runs} random crowds`, async () => {
+  it(`share what is claimed in the same way between ${runs.numRuns} random crowds`, async () => {
     const claiming = fc.asyncProperty(crowds, async ({ tasks, paused, claims }) => {
       await using twins = await openTwins(database.url, client);
       const { store } = twins;
@@ -209,6 +210,6 @@ describe('both engines', { skip: skipWithoutPostgres }, () => {
       await store.registerWorker(worker, leaseTtlMs);
       for (const request of claims) await store.claim({ ...request, workerId, queues, attemptTimeoutMs });
     });
-    await fc.assert(claiming, { numRuns: runs });
+    await fc.assert(claiming, runs);
   });
 });

@@ -99,7 +99,9 @@ export const familyCases: readonly StoreCase[] = [
       await finish(store, owner);
       const kinds = async (taskId: string) => (await store.inbox(taskId)).map(({ kind }) => kind);
       assert.deepEqual(await kinds(waiting.id), ['cancel']);
-      assert.equal(await status(store, fresh.id), 'cancelled');
+      const { status: ending, outcome } = await task(store, fresh.id);
+      assert.equal(ending, 'cancelled');
+      assert.equal(outcome, JSON.stringify({ reason: 'parent_ended', parentId: owner.taskId }));
       assert.deepEqual(await kinds(ended.id), []);
       assert.deepEqual(await readyIds(store), [waiting.id]);
     },

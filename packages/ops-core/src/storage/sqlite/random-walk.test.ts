@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { randomRuns } from '../../../test/random-runs.ts';
 import { RandomWalk, walkSteps } from '../contract/random-walk.ts';
 import { openSqliteStore } from './database/open-store.ts';
 
-const runs = Math.max(10, Math.round(150 * Number(process.env.OPSPAWN_TEST_SCALE ?? 1)));
+const runs = randomRuns(150, 10);
 
-it(`loses and blocks no task in ${runs} random histories, runs a session’s tasks one by one, and exceeds no limit`, async () => {
+it(`loses and blocks no task in ${runs.numRuns} random histories, runs a session’s tasks one by one, and exceeds no limit`, async () => {
   await fc.assert(
     fc.asyncProperty(walkSteps, async (history) => {
       let at = Date.now();
@@ -31,6 +32,6 @@ it(`loses and blocks no task in ${runs} random histories, runs a session’s tas
       }
       assert.equal(await walk.settle(), 0, 'every task ends');
     }),
-    { numRuns: runs },
+    runs,
   );
 });

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, mock } from 'node:test';
 import fc from 'fast-check';
+import { randomRuns } from '../../../test/random-runs.ts';
 import { agentLoop } from './simulation/agent-loop.ts';
 import { arbitraryProgram, type Style } from './simulation/arbitrary-program.ts';
 import { perform } from './simulation/program.ts';
 import { turns } from './simulation/random.ts';
 import { type SimulatedBody, Simulation, type SimulationOptions } from './simulation/simulation.ts';
-
-const scale = Number(process.env.OPSPAWN_TEST_SCALE ?? 1);
-/** Of a failure, to see it again. */
-const seed = process.env.OPSPAWN_TEST_SEED;
 
 const optionally = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
 const number = (max: number) => fc.integer({ min: 1, max });
@@ -68,18 +65,13 @@ describe('random programs', () => {
     if (kind === 'completed' || kind === 'failed' || kind === 'cancelled') seen[kind] += 1;
   }
 
-  const parameters = (numRuns: number): { numRuns: number; seed?: number } => ({
-    numRuns: Math.ceil(numRuns * scale),
-    ...(seed === undefined ? {} : { seed: Number(seed) }),
-  });
-
   const holdsForPrograms = (style: Style, numRuns: number): Promise<void> =>
     fc.assert(
       fc.asyncProperty(arbitraryProgram(style), arbitraryOptions, async (program, options) => {
         const isTraced = style !== 'io';
         await holds(new Simulation((scene) => perform(program, scene, ''), { ...options, isTraced }));
       }),
-      parameters(numRuns),
+      randomRuns(numRuns),
     );
 
   const promise = 'a replay is the live run again, whatever crashes, waits and cancels came between';
@@ -96,7 +88,7 @@ describe('random programs', () => {
       const body: SimulatedBody = (scene, steps) => agentLoop(scene, steps, loop);
       await holds(new Simulation(body, { ...options, mode: 'history', isTraced: false }));
     });
-    await fc.assert(property, parameters(1_000));
+    await fc.assert(property, randomRuns(1_000));
     t.diagnostic(JSON.stringify(seen));
   });
 });

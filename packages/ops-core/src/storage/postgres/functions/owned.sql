@@ -89,7 +89,8 @@ begin
     loop
       select d.told into told from deliver(told, p_at, p_task.namespace, v_child, jsonb_build_object(
         'id', gen_random_uuid(), 'kind', 'cancel', 'key', '',
-        'data', json_build_object('reason', 'parent_ended', 'parentId', p_task.task_id)::text)) d;
+        -- What json_build_object writes has spaces in it.
+        'data', '{"reason":"parent_ended","parentId":"' || p_task.task_id || '"}')) d;
     end loop;
   end if;
   if p_task.session_id is not null then
