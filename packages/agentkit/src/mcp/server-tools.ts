@@ -104,7 +104,11 @@ async function findProblem({ definition, tool }: ListedTool): Promise<string | u
     return `is defined in more than ${maxDefinitionChars} characters`;
   // vendors refuse a whole request for one such schema
   const problem = await jsonSchemaProblem(tool.inputSchema as JsonObject);
-  return problem && `describes its arguments by no JSON Schema: ${problem.slice(0, maxProblemChars)}`;
+  if (problem !== undefined)
+    return `describes its arguments by no JSON Schema: ${problem.slice(0, maxProblemChars)}`;
+  // found only when there is a result, it would turn a call that was done into one that failed
+  const of = tool.outputSchema && (await jsonSchemaProblem(tool.outputSchema as JsonObject));
+  return of && `describes its results by no JSON Schema: ${of.slice(0, maxProblemChars)}`;
 }
 
 const waits = 'is not approved as it is defined now; look at it, then approve it (opspawn mcp approve)';

@@ -202,7 +202,15 @@ describe('supervised MCP servers', { timeout: 300_000 }, () => {
     assert.deepEqual(Object.keys(tools), ['nasty__work']);
     assert.match(
       told.join('\n'),
-      /the tool odd describes its arguments by no JSON Schema: schema\/properties\/a must be/,
+      /tool lost describes its arguments by no JSON Schema: properties\.a\.\$ref: can't resolve/,
+    );
+    assert.match(
+      told.join('\n'),
+      /tool untold describes its results by no JSON Schema: properties\.a\.pattern: /,
+    );
+    assert.match(
+      told.join('\n'),
+      /the tool odd describes its arguments by no JSON Schema: properties\.a(\.\w+)?: must be/,
     );
   });
 

@@ -8,6 +8,7 @@ import type { Model } from '../model/model.ts';
 import { strictest } from '../security/strictest.ts';
 import type { Steps } from '../steps.ts';
 import { jsonSchemaOf } from '../tool/json-schema.ts';
+import { refuseBrokenSchemas } from '../tool/refuse-broken-schemas.ts';
 import type { Tools } from '../tool/tool.ts';
 import { createToolManager } from '../tool/tool-manager.ts';
 import { settleCompaction } from './run-compaction.ts';
@@ -76,11 +77,12 @@ async function speakerFor(speaker: AgentDefinition, run: Parameters<typeof withM
   const { input, environment } = run;
   const { secrets, security, toolContext = {} } = environment;
   const { toolManager = createToolManager } = speaker;
-  const bound = withMemory(await toolsOf(speaker, input, environment), run);
+  const bound = mergeTools(withMemory(await toolsOf(speaker, input, environment), run));
+  await refuseBrokenSchemas(bound);
   return {
     agent: speaker,
     model: await modelOf(speaker, environment),
-    tools: toolManager({ tools: mergeTools(bound), secrets, toolContext }),
+    tools: toolManager({ tools: bound, secrets, toolContext }),
     security: strictest(security, speaker.security),
   };
 }

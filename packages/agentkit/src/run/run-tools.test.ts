@@ -34,6 +34,18 @@ describe('tool calls', () => {
     assert.equal(most, 3);
   });
 
+  it('whose JSON Schema is broken end the run before the model is asked', async () => {
+    const jsonSchema: Json = { type: 'object', properties: { a: { minimum: '5' } } };
+    const bad = defineTool({ description: 'd', input: { jsonSchema }, execute: () => 1 });
+    const environment = memoryEnvironment();
+    const agent = agentWith([callTools({ tool: 'bad', input: {} }), sayResults], { tools: { bad } });
+    await assert.rejects(runAgent(agent, { prompt: 'x' }, environment), (thrown) => {
+      assert.match(String(thrown), /bad\.input\.jsonSchema: properties\.a\.minimum: must be number/);
+      return withCode('config_invalid')(thrown);
+    });
+    assert.deepEqual(environment.steps.history(), []);
+  });
+
   it('with one call id twice in a turn, and again in the next, each run once and keep their results apart', async () => {
     const runs: Json[] = [];
     const note = defineTool({

@@ -2,7 +2,7 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import { OpspawnError } from '../errors.ts';
+import { describeThrown, OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { boundedRegExp } from './bounded-reg-exp.ts';
 import { describeProblem } from './problem-list.ts';
@@ -51,16 +51,61 @@ export function findIssues(schema: { [key: string]: Json }, value: Json): Schema
 export const findProblems = (schema: { [key: string]: Json }, value: Json): string[] =>
   findIssues(schema, value).map(({ pointer, message }) => describeProblem(keysOf(pointer), message));
 
-/** Why nothing can be checked by the schema, as far as its own dialect says; undefined for one that is in order. */
-export function schemaProblem(schema: { [key: string]: Json }): string | undefined {
+/** Those that were looked at, with what is wrong. */
+const judged = new WeakMap<object, SchemaIssue | undefined>();
+/** Only with these can a schema that its dialect's own schema takes fail to compile, which costs a hundred times as much. */
+const mayFailToCompile = /"(\$(?!schema"|defs"|comment")|nullable"|pattern)/;
+
+/**
+ * Why nothing can be checked by the schema, and where in it; undefined for one that is in order. An object is looked at
+ * once.
+ */
+export function schemaProblem(schema: { [key: string]: Json }): SchemaIssue | undefined {
+  if (!judged.has(schema)) judged.set(schema, findSchemaProblem(schema));
+  return judged.get(schema);
+}
+
+function findSchemaProblem(schema: { [key: string]: Json }): SchemaIssue | undefined {
+  const { $schema, ...said } = schema;
   try {
-    const instance = instanceFor(schema.$schema);
-    const { $schema: _, ...said } = schema;
-    if (instance.validateSchema(said)) return undefined;
-    return instance.errorsText(instance.errors, { dataVar: 'schema' });
+    const instance = instanceFor($schema);
+    if (!instance.validateSchema(said)) {
+      // of what cannot be a schema in one way or another, the last place is where the mistake is
+      const [first] = (instance.errors ?? []).sort((a, b) => b.instancePath.length - a.instancePath.length);
+      return first && issueOf(first);
+    }
+    if (mayFailToCompile.test(JSON.stringify(said))) compiled.set(schema, compile(schema));
+    return undefined;
   } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown);
+    const { cause = thrown } = thrown as Error;
+    return { pointer: pointerOf(said, placeOf(cause)) ?? '', message: describeThrown(cause) };
   }
+}
+
+type IsPlace = (key: string, value: Json | undefined) => boolean;
+
+/** What Ajv could not compile, as far as it tells: it says what it looked for, or which expression, and not where. */
+function placeOf(reason: unknown): IsPlace {
+  if (reason instanceof Ajv.MissingRefError)
+    return (key, value) =>
+      /^\$(dynamicR|recursiveR|r)ef$/.test(key) &&
+      typeof value === 'string' &&
+      reason.missingRef.endsWith(value);
+  if (reason instanceof SyntaxError)
+    return (key, value) =>
+      (key === 'pattern' && typeof value === 'string' && reason.message.includes(`/${value}/`)) ||
+      reason.message.includes(`/${key}/`);
+  return () => false;
+}
+
+function pointerOf(value: Json | undefined, isPlace: IsPlace, at = ''): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    const pointer = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const found = isPlace(key, inner) ? pointer : pointerOf(inner, isPlace, pointer);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function compile(schema: { [key: string]: Json }): ValidateFunction {
@@ -72,10 +117,13 @@ function compile(schema: { [key: string]: Json }): ValidateFunction {
     if ('$async' in validate) throw new Error('$async is not supported');
     return validate;
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new OpspawnError('invalid_argument', `The JSON Schema does not compile: ${reason}`, {
-      cause: thrown,
-    });
+    throw new OpspawnError(
+      'invalid_argument',
+      `The JSON Schema does not compile: ${describeThrown(thrown)}`,
+      {
+        cause: thrown,
+      },
+    );
   }
 }
 
@@ -84,7 +132,10 @@ function instanceFor(dialect: Json | undefined): Ajv {
     dialect === undefined
       ? dialects[0]
       : dialects.find(({ schema }) => typeof dialect === 'string' && schema.test(dialect));
-  if (found === undefined) throw new Error(`the dialect ${JSON.stringify(dialect)} is not supported`);
+  if (found === undefined)
+    throw new Error(
+      `the dialect ${JSON.stringify(dialect)} is not supported, but 2020-12, 2019-09, draft-07 and draft-06`,
+    );
   const instance = instances.get(found) ?? addFormats.default(found.create());
   instances.set(found, instance);
   return instance;
@@ -107,7 +158,7 @@ function missingOrExtra(params: Record<string, unknown>): string {
   return typeof property === 'string' ? `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : '';
 }
 
-const keysOf = (pointer: string): string[] =>
+export const keysOf = (pointer: string): string[] =>
   pointer
     .split('/')
     .slice(1)

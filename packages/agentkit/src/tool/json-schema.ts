@@ -54,7 +54,8 @@ export function inputSchemaOf(input: ToolInput): JsonObject {
       `The arguments of a tool are an object, not ${JSON.stringify(type)}`,
     );
   }
-  const complete = { ...schema, type };
+  // the same object where it can be: what is compiled is kept by it
+  const complete = 'type' in schema ? schema : { ...schema, type };
   known.set(input, complete);
   return complete;
 }
@@ -68,10 +69,13 @@ export function checkOf(input: ToolInput): Check {
 /** Whether a result is as its tool says. Throws `invalid_argument` for a schema that does not compile. */
 export async function checkOutputBy(output: ToolOutput, result: Json): Promise<Checked> {
   if ('~standard' in output) return await checkByStandardSchema(output)(result);
-  const { jsonSchema } = output;
-  if (typeof jsonSchema !== 'object' || jsonSchema === null || Array.isArray(jsonSchema))
-    throw new OpspawnError('invalid_argument', 'The JSON Schema of a result is an object');
-  return await checkByJsonSchema(jsonSchema)(result);
+  return await checkByJsonSchema(outputSchemaOf(output))(result);
+}
+
+/** The JSON Schema of a tool's result. Throws `invalid_argument` for what is no object. */
+export function outputSchemaOf({ jsonSchema }: Exclude<ToolOutput, StandardSchemaV1>): JsonObject {
+  if (typeof jsonSchema === 'object' && jsonSchema !== null && !Array.isArray(jsonSchema)) return jsonSchema;
+  throw new OpspawnError('invalid_argument', 'The JSON Schema of a result is an object');
 }
 
 export function checkByStandardSchema(schema: StandardSchemaV1): (value: unknown) => Promise<Checked> {
@@ -99,9 +103,11 @@ export async function jsonSchemaIssues(schema: Json, value: Json): Promise<Schem
   return (await loadValidator()).findIssues(isObject ? schema : { allOf: [schema] }, value);
 }
 
-/** What is wrong with a JSON Schema that somebody else wrote; undefined when nothing is. */
+/** What is wrong with a JSON Schema, and where in it; undefined when nothing is. An object is looked at once. */
 export async function jsonSchemaProblem(schema: JsonObject): Promise<string | undefined> {
-  return (await loadValidator()).schemaProblem(schema);
+  const { schemaProblem, keysOf } = await loadValidator();
+  const found = schemaProblem(schema);
+  return found && describeProblem(keysOf(found.pointer), found.message);
 }
 
 /** The value handed on is a copy: the given one is part of a message. */

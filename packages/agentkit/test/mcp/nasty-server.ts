@@ -78,6 +78,12 @@ const ways: Record<string, () => void> = {
       null as unknown as object,
       [] as object,
       { name: 'deep', inputSchema: deep },
+      { name: 'lost', inputSchema: { type: 'object', properties: { a: { $ref: '#/$defs/none' } } } },
+      {
+        name: 'untold',
+        inputSchema: { type: 'object' },
+        outputSchema: { type: 'object', properties: { a: { type: 'string', pattern: '(' } } },
+      },
       { name: 'odd', inputSchema: { type: 'object', properties: { a: 1 } } },
       { name: 'hints', inputSchema: { type: 'object' }, annotations: { readOnlyHint: 'yes' } },
       work,
