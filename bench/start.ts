@@ -72,7 +72,7 @@ async function fillDatabase(folder: string): Promise<void> {
 
 export async function run(args: readonly string[]): Promise<void> {
   const { times, node } = readArguments(args, { times: '11', node: process.execPath });
-  using project = installCompiled();
+  using project = await installCompiled();
   const data = join(project.path, 'data');
   const configPath = join(project.path, 'opspawn.config.ts');
   writeFileSync(configPath, config);

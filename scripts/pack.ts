@@ -2,8 +2,8 @@
  * `node scripts/pack.ts [FOLDER]`: makes the tarballs that would be published, into FOLDER (default `dist/packages`).
  *
  * Each package is compiled with tsc against the compiled ones below it, in a copy beside the repository's own
- * node_modules; its manifest is rewritten to point at the JavaScript. Prints one path a line. Exits with 1 when tsc or
- * npm fails.
+ * node_modules, and joined to few files (bundle.ts); its manifest is rewritten to point at the JavaScript. Prints one
+ * path a line. Exits with 1 when tsc, the bundler or npm fails.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundle } from './bundle.ts';
 
 interface Manifest {
   name: string;
@@ -33,11 +34,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const packages = ['agentkit', 'sdk', 'ops-core', 'cli'] as const;
 
 /** Makes the tarballs of all packages in `target`. Gives their paths. */
-export function packAll(target: string): string[] {
+export async function packAll(target: string): Promise<string[]> {
   mkdirSync(join(root, 'dist'), { recursive: true });
   const stage = mkdtempSync(join(root, 'dist', 'stage-'));
   try {
-    for (const name of packages) stagePackage(stage, name);
+    for (const name of packages) await stagePackage(stage, name);
     mkdirSync(target, { recursive: true });
     const folders = packages.map((name) => join(stage, name));
     const packed = run(
@@ -51,7 +52,7 @@ export function packAll(target: string): string[] {
   }
 }
 
-function stagePackage(stage: string, name: (typeof packages)[number]): void {
+async function stagePackage(stage: string, name: (typeof packages)[number]): Promise<void> {
   const source = join(root, 'packages', name);
   const folder = join(stage, name);
   const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest;
@@ -65,12 +66,17 @@ function stagePackage(stage: string, name: (typeof packages)[number]): void {
   if (readme !== undefined) copyFileSync(readme, join(folder, 'README.md'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify(publishedManifest(manifest), undefined, 2));
   compile(source, folder);
+  await bundle(join(folder, 'compiled'), join(folder, 'dist'), doorsOf(manifest));
   copyAssets(folder);
-  rmSync(join(folder, 'src'), { recursive: true });
-  rmSync(join(folder, 'tsconfig.json'));
+  for (const made of ['src', 'compiled', 'tsconfig.json']) rmSync(join(folder, made), { recursive: true });
   const link = join(stage, 'node_modules', manifest.name);
   mkdirSync(dirname(link), { recursive: true });
   symlinkSync(folder, link, 'dir');
+}
+
+/** What is loaded from outside, by import or by `bin/`. */
+function doorsOf({ exports = { '.': './src/main.ts' } }: Manifest): string[] {
+  return Object.values(exports).map((path) => String(path).replace('./src/', '').replace(/\.ts$/, '.js'));
 }
 
 /** Doors point at the compiled files. */
@@ -93,7 +99,8 @@ function compile(source: string, folder: string): void {
       rewriteRelativeImportExtensions: true,
       declaration: true,
       rootDir: join(folder, 'src'),
-      outDir: join(folder, 'dist'),
+      outDir: join(folder, 'compiled'),
+      declarationDir: join(folder, 'dist'),
     },
     include: [join(folder, 'src', '**', '*.ts')],
     exclude: [],
@@ -130,7 +137,7 @@ function run(program: string, args: readonly string[], cwd: string): string {
 if (import.meta.main) {
   try {
     const target = resolve(process.argv[2] ?? join(root, 'dist', 'packages'));
-    process.stdout.write(`${packAll(target).join('\n')}\n`);
+    process.stdout.write(`${(await packAll(target)).join('\n')}\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;

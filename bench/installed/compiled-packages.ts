@@ -7,10 +7,12 @@ import { packAll } from '../../scripts/pack.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A project with the packages that would be published, compiled; what they depend on is the repository's. */
-export function installCompiled(): { readonly path: string; readonly command: string } & Disposable {
+export async function installCompiled(): Promise<
+  { readonly path: string; readonly command: string } & Disposable
+> {
   mkdirSync(join(root, 'dist'), { recursive: true });
   const path = mkdtempSync(join(root, 'dist', 'bench-'));
-  for (const tarball of packAll(join(path, 'tarballs'))) {
+  for (const tarball of await packAll(join(path, 'tarballs'))) {
     const [, scoped, name = ''] =
       /(opspawn-)?((?:agentkit|sdk|ops-core|opspawn))-[\d.]+\.tgz$/.exec(tarball) ?? [];
     const folder = join(path, 'node_modules', scoped === undefined ? name : `@opspawn/${name}`);

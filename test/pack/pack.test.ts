@@ -71,8 +71,8 @@ export default defineConfig({
 });
 `;
 
-before(() => {
-  const tarballs = packAll(join(project, 'tarballs'));
+before(async () => {
+  const tarballs = await packAll(join(project, 'tarballs'));
   writeFileSync(join(project, 'package.json'), '{ "name": "user", "private": true, "type": "module" }');
   const npm = run('npm', [
     'install',
