@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createClient, type Failure, type Task } from '@opspawn/sdk';
+import { createClient, type Failure, type NamespaceSettings, type Task } from '@opspawn/sdk';
 import { eventually, opspawn, type Service, startOpspawn } from './opspawn-process.ts';
 
 const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
@@ -139,12 +139,29 @@ describe('opspawn settings', () => {
     const { code, stderr } = await run(['settings', 'set', '--keep-failed', '0']);
     assert.deepEqual([code, /at least 1 day; say "forever"/.test(stderr)], [2, true], stderr);
     const changed = ['--keep-failed', 'forever', '--max-pending', 'none'];
-    const [settings] = await json('settings', 'set', ...changed);
+    const [{ revision, ...settings } = {}] = await json<NamespaceSettings>('settings', 'set', ...changed);
+    assert.match(revision ?? '', /^[0-9a-f]{16}$/);
     assert.deepEqual(settings, { retention: { completedMs: 604_800_000, failedMs: null }, quotas: {} });
     assert.match(
       (await run(['settings', 'get'])).stdout,
       /^keeps completed tasks +7 days\nkeeps failed tasks +for ever\n/,
     );
     assert.equal((await run(['settings', 'set', '--max-pending', 'many'])).code, 2);
+  });
+
+  it('loses no change of those who set something else at the same time', async () => {
+    const changes = ['--max-pending', '--max-per-minute', '--max-payload-bytes', '--weight'];
+    const ends = await Promise.all(
+      changes.map((option) => run(['settings', 'set', '--namespace', 'shared', option, '7'])),
+    );
+    for (const { code, stderr } of ends) assert.equal(code, 0, stderr);
+    const [{ quotas, weight } = {}] = await json<NamespaceSettings>(
+      'settings',
+      'get',
+      '--namespace',
+      'shared',
+    );
+    assert.deepEqual(quotas, { pendingTasks: 7, submissionsPerMinute: 7, payloadBytes: 7 });
+    assert.equal(weight, 7);
   });
 });

@@ -48,14 +48,31 @@ export async function set(options: SetOptions): Promise<void> {
   };
   const settings = await withClient(options, async (client) => {
     const ofNamespace = settingsOf(client, options.namespace);
-    const known = await ofNamespace.get();
-    return await ofNamespace.set({
-      ...changed({ weight: known.weight }, { weight: quota('--weight', weight) }),
-      retention: changed(known.retention, retention),
-      quotas: changed(known.quotas, quotas),
+    return await againWhenChanged(async () => {
+      const known = await ofNamespace.get();
+      return await ofNamespace.set({
+        ...withoutUndefined({ revision: known.revision }),
+        ...changed({ weight: known.weight }, { weight: quota('--weight', weight) }),
+        retention: changed(known.retention, retention),
+        quotas: changed(known.quotas, quotas),
+      });
     });
   });
   show(settings, options);
+}
+
+/** Of those who change them at the same time one gets through each time. */
+const mostTries = 100;
+
+async function againWhenChanged<Result>(change: () => Promise<Result>): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await change();
+    } catch (error) {
+      const isChanged = error instanceof OpspawnError && error.code === 'wrong_state';
+      if (!isChanged || tries === mostTries) throw error;
+    }
+  }
 }
 
 /** Takes what was set away. */

@@ -1,4 +1,5 @@
-import { type NamespaceSettings, namespaceSettingsSchema } from '@opspawn/sdk';
+import { createHash } from 'node:crypto';
+import { type NamespaceSettings, namespaceSettingsSchema, OpspawnError } from '@opspawn/sdk';
 import { checkOperator, type Principal } from '../auth/principal.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -42,22 +43,36 @@ export class NamespaceSettingsCache {
     return await this.load(of);
   }
 
-  /** Nobody sets his own quotas, but those who operate the deployment. */
+  /**
+   * Nobody sets his own quotas, but those who operate the deployment. With a revision they are set only in the place of
+   * those that were read with it. Throws `wrong_state` when others are there by now.
+   */
   async set(
     principal: Principal,
-    settings: NamespaceSettings,
+    { revision, ...settings }: NamespaceSettings,
     namespace = principal.namespace,
   ): Promise<NamespaceSettings> {
     checkOperator(principal, 'The settings of a namespace are set');
-    await this.#store.setNamespaceSettings(namespace, JSON.stringify(settings));
-    this.#known.set(namespace, { settings, loadedAt: performance.now() });
-    return settings;
+    const text = JSON.stringify(settings);
+    const isSet = await this.#setText(namespace, text, revision);
+    this.#known.delete(namespace);
+    if (!isSet) throw changedMeanwhile(namespace);
+    const set = parse(text);
+    this.#known.set(namespace, { settings: set, loadedAt: performance.now() });
+    return set;
+  }
+
+  async #setText(namespace: string, text: string, revision: string | undefined): Promise<boolean> {
+    if (revision === undefined) return await this.#store.setNamespaceSettings(namespace, text);
+    const earlier = (await this.#store.namespaceSettings(namespace)) ?? '{}';
+    // Set already: by the first try, whose answer was lost.
+    if (earlier !== text && revisionOf(earlier) !== revision) return false;
+    return await this.#store.setNamespaceSettings(namespace, text, earlier);
   }
 
   async #load(namespace: string): Promise<NamespaceSettings> {
     try {
-      const text = await this.#store.namespaceSettings(namespace);
-      const settings = text === undefined ? {} : namespaceSettingsSchema.parse(JSON.parse(text));
+      const settings = parse((await this.#store.namespaceSettings(namespace)) ?? '{}');
       this.#known.set(namespace, { settings, loadedAt: performance.now() });
       return settings;
     } finally {
@@ -65,3 +80,18 @@ export class NamespaceSettingsCache {
     }
   }
 }
+
+const parse = (text: string): NamespaceSettings => ({
+  ...namespaceSettingsSchema.parse(JSON.parse(text)),
+  revision: revisionOf(text),
+});
+
+/** Of the text: whoever sets back what was there before has changed nothing. */
+const revisionOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+const changedMeanwhile = (namespace: string): OpspawnError =>
+  new OpspawnError(
+    'wrong_state',
+    `The settings of ${namespace} were changed by somebody else meanwhile. Read them again, and change those`,
+    { details: { namespace } },
+  );

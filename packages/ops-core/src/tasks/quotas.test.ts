@@ -31,11 +31,27 @@ describe('quotas of a namespace', () => {
     await assert.rejects(engine.setSettings(team, {}, 'team-b'), { code: 'permission_denied' });
     await assert.rejects(engine.settings(team, 'default'), { code: 'permission_denied' });
     await engine.setSettings(localPrincipal, { quotas: { pendingTasks: 1 } }, 'team-a');
-    assert.deepEqual(await engine.settings(team), { quotas: { pendingTasks: 1 } });
-    assert.deepEqual(await engine.settings(localPrincipal), { quotas: {} });
+    assert.deepEqual((await engine.settings(team)).quotas, { pendingTasks: 1 });
+    assert.deepEqual((await engine.settings(localPrincipal)).quotas, {});
     await engine.submit(team, request);
     await assert.rejects(engine.submit(team, request), over('pendingTasks'));
     await engine.submit(localPrincipal, request);
+  });
+
+  it('are not lost when others change them at the same time: who read them before is told to read them again', async (t) => {
+    const engine = await openWith(t, {});
+    const { revision } = await engine.settings(localPrincipal);
+    const weighed = await engine.setSettings(localPrincipal, { revision, weight: 2 });
+    await assert.rejects(engine.setSettings(localPrincipal, { revision, weight: 3 }), {
+      code: 'wrong_state',
+    });
+    assert.deepEqual(await engine.settings(localPrincipal), weighed);
+    assert.equal(weighed.weight, 2);
+    // As a client does whose answer was lost.
+    assert.deepEqual(await engine.setSettings(localPrincipal, { revision, weight: 2 }), weighed);
+    const next = await engine.setSettings(localPrincipal, { ...weighed, quotas: { pendingTasks: 1 } });
+    assert.deepEqual([next.weight, next.quotas], [2, { pendingTasks: 1 }]);
+    assert.notEqual(next.revision, weighed.revision);
   });
 
   it('pending tasks: many at once come to exactly as many as are allowed, and more when some are gone', async (t) => {
@@ -75,7 +91,7 @@ describe('quotas of a namespace', () => {
   it('are those of one namespace, and go when they are taken away', async (t) => {
     const engine = await openWith(t, { pendingTasks: 0 });
     const other: Principal = { namespace: 'other', name: 'somebody' };
-    assert.deepEqual(await engine.settings(other), {});
+    assert.equal((await engine.settings(other)).quotas, undefined);
     await assert.rejects(engine.submit(localPrincipal, request), over('pendingTasks'));
     await engine.setSettings(localPrincipal, {});
     await engine.submit(localPrincipal, request);

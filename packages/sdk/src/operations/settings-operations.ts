@@ -25,10 +25,10 @@ export const settingsOperations = {
     scope: 'settings:write',
     summary: 'Set the settings of the namespace',
     description:
-      'Puts these in the place of all earlier ones. Servers heed them within seconds. For keys of the namespace `default`.',
+      'Puts these in the place of all earlier ones, and with a `revision` only of those that were read with it: no change of somebody else is lost. Servers heed them within seconds. For keys of the namespace `default`.',
     body: { schema: namespaceSettingsSchema, required: true, limitBytes: 65_536 },
     success,
-    errors: [],
+    errors: ['wrong_state'],
     repeatable: true,
   },
   'namespaces.getSettings': {
@@ -53,7 +53,7 @@ export const settingsOperations = {
     params,
     body: { schema: namespaceSettingsSchema, required: true, limitBytes: 65_536 },
     success,
-    errors: [],
+    errors: ['wrong_state'],
     repeatable: true,
   },
 } as const satisfies Record<string, Operation>;

@@ -29,6 +29,13 @@ export const namespaceSettingsSchema = z
       .max(1_000)
       .optional()
       .describe('Its share of each worker beside other namespaces that have work; absent: 1'),
+    revision: z
+      .string()
+      .regex(/^[0-9a-f]{16}$/)
+      .optional()
+      .describe(
+        'Of the settings as they were read. Sent back with changed ones, these are refused as `wrong_state` when somebody else changed them meanwhile; without it they replace whatever is there',
+      ),
   })
   .meta({
     id: 'NamespaceSettings',

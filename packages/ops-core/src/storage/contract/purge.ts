@@ -175,6 +175,25 @@ export const purgeCases: readonly StoreCase[] = [
   },
   {
     promise:
+      'of changes to the same settings at the same time one is made, and the others hear that it was not',
+    async run({ store }) {
+      const change = (settings: string, earlier: string) =>
+        store.setNamespaceSettings(namespace, settings, earlier);
+      assert.equal(await change('{"a":0}', '{"a":9}'), false);
+      assert.equal(await store.namespaceSettings(namespace), undefined);
+      for (const earlier of ['{}', undefined]) {
+        const from = earlier ?? (await store.namespaceSettings(namespace)) ?? '{}';
+        const texts = Array.from({ length: 8 }, (_, no) => JSON.stringify({ from, no }));
+        const made = await Promise.all(texts.map((text) => change(text, from)));
+        const winners = texts.filter((_, no) => made[no]);
+        assert.deepEqual(winners, [await store.namespaceSettings(namespace)]);
+        // As after an answer that was lost.
+        assert.equal(await change(winners[0] ?? '', from), true);
+      }
+    },
+  },
+  {
+    promise:
       'pending and submitted tasks of a namespace are counted up to a limit, children left out of the latter',
     async run({ store, advance }) {
       const first = await submitAndClaim(store);

@@ -34,8 +34,11 @@ export interface Housekeeping extends Usage {
   namespaces(): Promise<readonly string[]>;
   /** JSON text; undefined where none were set. Opaque to the store. */
   namespaceSettings(namespace: string): Promise<string | undefined>;
-  /** Puts these in the place of the earlier ones. */
-  setNamespaceSettings(namespace: string, settings: string): Promise<void>;
+  /**
+   * Puts these in the place of the earlier ones; where `earlier` is given only of exactly those, `{}` being none. False
+   * when others stand there now, which stay.
+   */
+  setNamespaceSettings(namespace: string, settings: string, earlier?: string): Promise<boolean>;
   /**
    * Deletes tasks that ended long enough ago, with their journal, inbox and outcome, and a session's conversation with the
    * session's last task. A child is kept while its parent is there, and a task while anything below it is unfinished.

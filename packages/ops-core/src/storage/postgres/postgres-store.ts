@@ -271,8 +271,9 @@ export class PostgresStore implements Store {
     return (await this.#run('reads', settingsOfNamespace, [namespace]))[0]?.[0];
   }
 
-  async setNamespaceSettings(namespace: string, settings: string): Promise<void> {
-    await this.#run('writes', setSettingsOfNamespace, [namespace, toText(settings)]);
+  async setNamespaceSettings(namespace: string, settings: string, earlier?: string): Promise<boolean> {
+    const values = [namespace, toText(settings), earlier === undefined ? null : toText(earlier)];
+    return (await this.#run('writes', setSettingsOfNamespace, values)).length > 0;
   }
 
   async pending(namespace: string, limit: number): Promise<number> {

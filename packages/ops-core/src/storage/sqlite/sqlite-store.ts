@@ -260,8 +260,8 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#views.namespaceSettings(namespace));
   }
 
-  setNamespaceSettings(namespace: string, settings: string): Promise<void> {
-    return this.#commit.add(this.#operations.setNamespaceSettings, { namespace, settings });
+  setNamespaceSettings(namespace: string, settings: string, earlier?: string): Promise<boolean> {
+    return this.#commit.add(this.#operations.setNamespaceSettings, { namespace, settings, earlier });
   }
 
   pending(namespace: string, limit: number): Promise<number> {

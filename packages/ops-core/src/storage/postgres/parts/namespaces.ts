@@ -17,10 +17,13 @@ export const settingsOfNamespace = statement<[settings: string]>(
   'select settings from namespaces where namespace = $1',
 );
 
-export const setSettingsOfNamespace = statement(
+/** A row when they are these now. Done twice it is as done once. */
+export const setSettingsOfNamespace = statement<[1]>(
   'set_namespace_settings',
-  `insert into namespaces (namespace, settings) values ($1, $2)
-   on conflict (namespace) do update set settings = excluded.settings`,
+  `insert into namespaces (namespace, settings)
+   select $1, $2 where $3::text is null or $3 = '{}' or exists (select from namespaces where namespace = $1)
+   on conflict (namespace) do update set settings = excluded.settings
+   where $3 is null or namespaces.settings in ($2, $3) returning 1`,
 );
 
 export const pendingOfNamespace = statement<[count: number]>(

@@ -42,13 +42,14 @@ export function prepareNamespaces(database: DatabaseSync) {
 
 export function prepareSetNamespaceSettings(
   database: DatabaseSync,
-): Operation<{ namespace: string; settings: string }, void> {
-  const upsert = prepare<[string, string]>(
+): Operation<{ namespace: string; settings: string; earlier: string | undefined }, boolean> {
+  const upsert = prepare<[string, string, string | null], [1]>(
     database,
-    `insert into namespaces (namespace, settings) values (?1, ?2)
-     on conflict (namespace) do update set settings = excluded.settings`,
+    `insert into namespaces (namespace, settings)
+     select ?1, ?2 where ?3 is null or ?3 = '{}' or exists (select 1 from namespaces where namespace = ?1)
+     on conflict (namespace) do update set settings = excluded.settings
+     where ?3 is null or namespaces.settings in (?2, ?3) returning 1`,
   );
-  return (_turn, { namespace, settings }) => {
-    upsert.get(namespace, settings);
-  };
+  return (_turn, { namespace, settings, earlier = null }) =>
+    upsert.get(namespace, settings, earlier) !== undefined;
 }
