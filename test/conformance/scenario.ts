@@ -100,7 +100,7 @@ async function useAll(host: McpHost, calls: Scenario['context']['toolCalls']): P
   for (const [tool, { input }] of Object.entries(tools)) {
     const schema = toolNamed(tools, 'it__json_schema_2020_12_tool')?.input;
     const isEcho = tool === 'it__json_schema_echo' && schema !== undefined && 'jsonSchema' in schema;
-    await callInRun(host, tool, isEcho ? { schema: schema.jsonSchema } : sample(input));
+    await callInRun(host, tool, isEcho ? { schema: schema.jsonSchema as Json } : sample(input));
   }
 }
 

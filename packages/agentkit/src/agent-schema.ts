@@ -1,29 +1,15 @@
 import { z } from 'zod';
-import type { AgentDefinition, AgentMemory, CompactionOptions, ModelOptions } from './agent.ts';
-import { OpspawnError } from './errors.ts';
+import type { AgentDefinition, AgentMemory, AgentOutput, CompactionOptions, ModelOptions } from './agent.ts';
+import { describeThrown, OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
 import type { BlockDefinition } from './memory/blocks.ts';
 import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
+import { inputSchemaOf, shownSchemaOf } from './tool/json-schema.ts';
 import { describeProblem, listProblems } from './tool/problem-list.ts';
-import type { SandboxAccess } from './tool/sandbox/sandbox-access.ts';
-import type { StandardSchemaV1 } from './tool/standard-schema.ts';
-import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolInput, ToolOutput } from './tool/tool.ts';
-
-/** Something with these methods (or other members), whatever made it. */
-const having = <T>(...members: (keyof T & string)[]) =>
-  z.custom<T>(
-    (value) => typeof value === 'object' && value !== null && members.every((member) => member in value),
-    `must be an object with ${members.join(', ')}`,
-  );
-
-const count = z.int().positive();
-const callable = z.custom<(...args: never[]) => unknown>(
-  (value) => typeof value === 'function',
-  'must be a function',
-);
+import { callable, count, describeIssue, having, schemaLike, toolSchema } from './tool/tool-schema.ts';
 
 const modelSchema = z.union([
   z.string().regex(/^[^/]+\/.+|^default$/, 'must be provider/model'),
@@ -40,76 +26,6 @@ const guardrailList = z
   .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'have two of one name')
   .optional();
 
-/** Every key of a tool. What stands in them is checked where it is used. */
-const toolKeys: Record<
-  keyof InlineTool<never> | keyof ProcessTool<never> | keyof SandboxTool<never> | keyof AskingTool<never>,
-  z.ZodType
-> = {
-  description: z.string().min(1),
-  input: z.custom<ToolInput>(
-    (value) => (typeof value === 'object' || typeof value === 'function') && value !== null,
-    'must be a Standard Schema or { jsonSchema }',
-  ),
-  isolation: z.enum(['inline', 'process', 'sandbox']).optional(),
-  sandbox: z
-    .strictObject({
-      read: z.array(z.string()).optional(),
-      write: z.array(z.string()).optional(),
-      programs: z.boolean().optional(),
-      tmpMb: count.optional(),
-    } satisfies Record<keyof SandboxAccess, z.ZodType>)
-    .optional(),
-  reuse: z.enum(['call', 'always']).optional(),
-  execute: callable.optional(),
-  ask: callable.optional(),
-  handoff: callable.optional(),
-  isHeld: callable.optional(),
-  letGo: callable.optional(),
-  agents: z.array(having<AgentDefinition>('name', 'instructions')).optional(),
-  memory: z.boolean().optional(),
-  module: z.instanceof(URL).optional(),
-  memoryMb: count.optional(),
-  annotations: z
-    .strictObject({
-      readOnlyHint: z.boolean().optional(),
-      idempotentHint: z.boolean().optional(),
-      destructiveHint: z.boolean().optional(),
-      openWorldHint: z.boolean().optional(),
-    })
-    .optional(),
-  annotationsFor: callable.optional(),
-  timeoutMs: count.optional(),
-  concurrency: count.optional(),
-  output: z
-    .custom<ToolOutput>(
-      (value) =>
-        typeof value === 'object' && value !== null && ('~standard' in value || 'jsonSchema' in value),
-      'must be a Standard Schema or { jsonSchema }',
-    )
-    .optional(),
-  retry: z
-    .strictObject({
-      maxAttempts: count.optional(),
-      initialDelayMs: z.number().nonnegative().optional(),
-      factor: z.number().min(1).optional(),
-      maxDelayMs: z.number().nonnegative().optional(),
-    })
-    .optional(),
-  approval: z.union([z.enum(['always', 'never']), callable]).optional(),
-  secrets: z.array(z.string()).optional(),
-  context: having<StandardSchemaV1>('~standard').optional(),
-  reconcile: callable.optional(),
-  onUnknown: z.enum(['ask', 'retry', 'fail']).optional(),
-};
-
-const toolSchema = z
-  .strictObject(toolKeys)
-  .refine(
-    ({ isolation = 'inline', module, execute, ask }) =>
-      (isolation === 'inline' ? (execute ?? ask) : module) !== undefined,
-    { error: 'needs execute, ask, or isolation: "process" or "sandbox" with module' },
-  );
-
 const agentSchema = z.strictObject({
   name: z
     .string()
@@ -117,7 +33,9 @@ const agentSchema = z.strictObject({
   version: z.string().min(1).optional(),
   description: z.string().optional(),
   instructions: z.string().min(1),
-  model: z.union([modelSchema, z.array(modelSchema).min(1)]).optional(),
+  model: z
+    .union([modelSchema, z.array(modelSchema).min(1)], 'must be provider/model, a model, or a list of these')
+    .optional(),
   modelOptions: z
     .strictObject({
       temperature: z.number().nonnegative().optional(),
@@ -173,35 +91,32 @@ const agentSchema = z.strictObject({
   guardrails: z.strictObject({ input: guardrailList, output: guardrailList }).optional(),
   limits: limitsSchema.optional(),
   timeoutMs: z.int().positive().optional(),
-  output: z
-    .custom<StandardSchemaV1>(
-      (value) =>
-        ['object', 'function'].includes(typeof value) && value !== null && '~standard' in (value as object),
-      'must be a Standard Schema',
-    )
-    .optional(),
+  output: schemaLike<AgentOutput>().optional(),
 } satisfies Record<keyof AgentDefinition, z.ZodType>);
 
 /** Throws `config_invalid`, with the path of each problem, for what is no agent; a misspelt key is a problem. */
 export function checkAgent(definition: AgentDefinition): void {
   const { error } = agentSchema.safeParse(definition);
-  if (error === undefined) return;
-  const problems = error.issues.flatMap(describeIssue);
+  const problems = error === undefined ? unsaidSchemas(definition) : error.issues.flatMap(describeIssue);
+  if (problems.length === 0) return;
   const name = typeof definition?.name === 'string' ? ` ${definition.name}` : '';
   throw new OpspawnError('config_invalid', `The agent${name} is not valid:\n${listProblems(problems)}`, {
     details: { problems },
   });
 }
 
-function describeIssue({ path, ...issue }: z.core.$ZodIssue): string[] {
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => describeProblem([...path, key], 'is not known'));
-    case 'invalid_key':
-      return issue.issues.map(({ message }) => describeProblem(path, message));
-    case 'invalid_union':
-      return [describeProblem(path, issue.errors.map(([first]) => first?.message).join(', or '))];
-    default:
-      return [describeProblem(path, issue.message)];
-  }
+/** Schemas that no model can be shown. What is said is kept for the runs. */
+function unsaidSchemas({ tools = {}, output }: AgentDefinition): string[] {
+  const problems: string[] = [];
+  const look = (path: string[], say: () => unknown): void => {
+    try {
+      say();
+    } catch (thrown) {
+      problems.push(describeProblem(path, describeThrown(thrown)));
+    }
+  };
+  for (const [name, { input }] of Object.entries(tools))
+    look(['tools', name, 'input'], () => inputSchemaOf(input));
+  if (output !== undefined) look(['output'], () => shownSchemaOf(output));
+  return problems;
 }

@@ -5,7 +5,7 @@ import type { Model, ModelRequest } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
-import type { ToolManager, Tools } from './tool/tool.ts';
+import type { JsonSchemaInput, ToolManager, Tools } from './tool/tool.ts';
 import type { ToolManagerOptions } from './tool/tool-manager.ts';
 
 /** Which tools of the configured MCP servers an agent gets, and how. */
@@ -52,6 +52,9 @@ export interface ModelOptions
 export const isAgent = (value: object): value is AgentDefinition =>
   'name' in value && 'instructions' in value;
 
+/** What describes an agent's result: a Standard Schema that can say its JSON Schema, or that with JSON Schema beside it. */
+export type AgentOutput = StandardSchemaV1 | JsonSchemaInput;
+
 export interface AgentDefinition {
   /** `[a-z0-9][a-z0-9_-]{0,62}` */
   name: string;
@@ -78,5 +81,5 @@ export interface AgentDefinition {
   /** Under ops-core: time for a whole task of this agent from when it is accepted, in ms. A run alone: `limits.wallTimeMs`. */
   timeoutMs?: number;
   /** Schema of the result. Default: the text of the last message. */
-  output?: StandardSchemaV1;
+  output?: AgentOutput;
 }

@@ -6,9 +6,12 @@ import type { AgentDefinition } from './agent.ts';
 import { defineAgent } from './define-agent.ts';
 import { OpspawnError } from './errors.ts';
 import type { AgentEvent } from './event.ts';
+import type { Json } from './json.ts';
 import { scriptedModel } from './model/scripted/scripted-model.ts';
+import type { RunOptions } from './run/run-here.ts';
 import { callTool } from './testing.ts';
 import { defineTool } from './tool/define-tool.ts';
+import type { StandardSchemaV1 } from './tool/standard-schema.ts';
 
 const said = (...steps: (string | ReturnType<typeof callTool>)[]) => scriptedModel({ name: 'said', steps });
 
@@ -21,6 +24,15 @@ function problemsOf(definition: unknown): string {
   }
   return assert.fail('it was accepted');
 }
+
+/** A schema of a vendor that cannot say its JSON Schema. */
+const silent: StandardSchemaV1<unknown, { n: number }> = {
+  '~standard': {
+    version: 1,
+    vendor: 'own',
+    validate: (value) => ({ value: { n: (value as { n: number }).n + 1 } }),
+  },
+};
 
 // @ts-expect-error: a misspelt key is an error of types too
 const misspelt = () => defineAgent({ name: 'good', instructions: 'Be good.', tols: {} });
@@ -67,6 +79,72 @@ describe('defineAgent', () => {
     }
   });
 
+  it('refuses parts that lack what makes them one, saying what that is', () => {
+    const tool = { description: 'd', input: z.object({}), execute: () => 1 };
+    const bad: [more: object, problem: RegExp][] = [
+      [{ tools: [tool] }, /^- tools: /m],
+      [{ tools: { it: { ...tool, sandbox: {} } } }, /^- tools\.it: has sandbox, which needs isolation/m],
+      [{ tools: { it: { ...tool, memoryMb: 5 } } }, /^- tools\.it: has module, memoryMb or reuse, which/m],
+      [
+        { tools: { it: { ...tool, input: { a: 'string' } } } },
+        /^- tools\.it\.input: must be a Standard Sch/m,
+      ],
+      [{ tools: { it: { ...tool, input: z.object({ at: z.date() }) } } }, /^- tools\.it\.input: .*[Dd]ate/m],
+      [{ model: 5 }, /^- model: must be provider\/model, a model, or a list of these/m],
+      [{ model: { id: 'x', call: 1 } }, /^- model: /m],
+      [{ planner: { name: 'x', next: 1 } }, /^- planner: must be an object with name, next/m],
+      [{ security: { decide: 1, redact: 2 } }, /^- security: /m],
+      [{ maxSteps: '5' }, /^- maxSteps: is not known/m],
+      [{ output: { type: 'object' } }, /^- output: must be a Standard Schema or \{ jsonSchema \}/m],
+      [{ output: z.object({ at: z.date() }) }, /^- output: .*[Dd]ate/m],
+      [{ output: silent }, /^- output: A schema of own does not say .* give \{ jsonSchema, validate \}/m],
+    ];
+    for (const [more, problem] of bad) assert.match(problemsOf({ ...good, ...more }), problem);
+  });
+
+  it('refuses options of a run that are not known or not right, and says where', async () => {
+    const agent = defineAgent({ ...good, model: said('x') });
+    const bad: [options: unknown, problem: RegExp][] = [
+      [null, /expected object/],
+      ['x', /expected object/],
+      [{ sesionId: 'a' }, /^- sesionId: is not known/m],
+      [{ sessionId: 5 }, /^- sessionId: /m],
+      [{ signal: new AbortController() }, /^- signal: must be an AbortSignal/m],
+      [{ onEvent: 1 }, /^- onEvent: must be a function/m],
+      [{ models: {} }, /^- models: must be an object with resolve/m],
+      [{ memory: {} }, /^- memory: must be an object with messages/m],
+      [{ secrets: { KEY: 'k' } }, /^- secrets: must be an object with get, values/m],
+      [{ security: {} }, /^- security: /m],
+      [{ extraTools: { it: { description: 'd' } } }, /^- extraTools\.it\.input: /m],
+      [{ taintedBy: 'web' }, /^- taintedBy: /m],
+    ];
+    for (const [options, message] of bad) {
+      const refused = { code: 'invalid_argument', message };
+      await assert.rejects(agent.run('x', options as RunOptions), refused);
+      assert.throws(() => agent.stream('x', options as RunOptions), refused);
+    }
+    for (const prompt of [undefined, 5, { text: 'x' }] as unknown as string[])
+      await assert.rejects(agent.run(prompt), { code: 'invalid_argument', message: /a text, or a list/ });
+  });
+
+  it('tells the rules what its prompt was tainted by', async () => {
+    const seen: unknown[] = [];
+    const agent = defineAgent({
+      ...good,
+      model: said(callTool('add', { a: 1, b: 1 }), 'x'),
+      tools: { add },
+      security: {
+        decide: ({ taintedBy }) => {
+          seen.push(taintedBy);
+          return { decision: 'allow' };
+        },
+        redact: (value) => value,
+      },
+    });
+    await agent.run('x', { taintedBy: ['web'] });
+    assert.deepEqual(seen, [['web']]);
+  });
+
   it('takes every part that an agent can have', () => {
     defineAgent({
       ...good,
@@ -99,6 +177,39 @@ describe('defineAgent', () => {
     const { output } = await agent.run('x');
     const sum: number = output.sum;
     assert.equal(sum, 42);
+  });
+
+  it('takes JSON Schema as output, alone or beside a schema that cannot say its own', async () => {
+    const jsonSchema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } as const;
+    const raw = defineAgent({
+      ...good,
+      model: said('{"n":"1"}', '{"n":1}'),
+      output: { jsonSchema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } },
+    });
+    const plain: Json = (await raw.run('x')).output;
+    assert.deepEqual(plain, { n: 1 });
+    const beside = { jsonSchema, validate: silent };
+    const agent = defineAgent({ ...good, model: said('{"n":1}'), output: beside });
+    const { output } = await agent.run('x');
+    assert.equal(output.n satisfies number, 2);
+    const broken = { jsonSchema: { type: 'object', required: 'n' } };
+    await assert.rejects(defineAgent({ ...good, model: said('{}'), output: broken }).run('x'), {
+      code: 'config_invalid',
+      message: /^- output\.jsonSchema: required: must be array/m,
+    });
+  });
+
+  it('takes schemas that are functions, as those of some vendors are', async () => {
+    const callable = Object.assign(() => {}, { '~standard': z.object({ n: z.int() })['~standard'] });
+    const it = defineTool({
+      description: 'd',
+      input: callable,
+      output: callable,
+      execute: ({ n }) => ({ n }),
+    });
+    const model = said(callTool('it', { n: 1 }), '{"n":1}');
+    const agent = defineAgent({ ...good, model, tools: { it }, output: callable });
+    assert.deepEqual((await agent.run('x')).output, { n: 1 });
   });
 
   it('keeps sessions between runs', async () => {

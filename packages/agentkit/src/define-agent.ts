@@ -6,6 +6,7 @@ import type { Json } from './json.ts';
 import { createMemory } from './memory/create-memory.ts';
 import { createModelRegistry } from './model/registry.ts';
 import { scriptedProvider } from './model/scripted/scripted-models.ts';
+import { checkRunOptions } from './run/check-run-options.ts';
 import type { RunInput, RunResult } from './run/run-environment.ts';
 import { type RunDefaults, type RunOptions, runHere } from './run/run-here.ts';
 import { environmentSecrets } from './security/secrets.ts';
@@ -18,7 +19,7 @@ export interface AgentStream<Output = Json> extends AsyncIterable<AgentEvent> {
 }
 
 export interface Agent<Output = Json> extends AgentDefinition {
-  /** Runs the agent in this process. Throws what `runAgent` throws. */
+  /** Runs the agent in this process. Throws what `runAgent` throws, and `invalid_argument` for options that are not known or not right. */
   run(prompt: RunInput['prompt'], options?: RunOptions): Promise<RunResult<Output>>;
   /** The same, told while it happens. The run goes on when nobody reads; stop it by `signal`. */
   stream(prompt: RunInput['prompt'], options?: RunOptions): AgentStream<Output>;
@@ -27,7 +28,11 @@ export interface Agent<Output = Json> extends AgentDefinition {
 /** Without a schema the output is the text of the last answer. */
 export type OutputOf<Definition> = Definition extends { output: infer Schema extends StandardSchemaV1 }
   ? SchemaOutput<Schema>
-  : string;
+  : Definition extends { output: { validate: infer Schema extends StandardSchemaV1 } }
+    ? SchemaOutput<Schema>
+    : Definition extends { output: object }
+      ? Json
+      : string;
 
 /** A key that is not known is an error of types too, which what is inferred from a value would let pass. */
 export type OnlyKeysOf<Known, Given> = { [Key in Exclude<keyof Given, keyof Known>]: never };
@@ -42,12 +47,15 @@ export function defineAgent<const Definition extends AgentDefinition>(
   checkAgent(definition);
   const defaults = lazyDefaults();
   const run = async (prompt: RunInput['prompt'], options: RunOptions = {}): Promise<RunResult<never>> => {
-    const { sessionId, userId, injectMcpProxy, ...rest } = options;
+    checkRunOptions(options);
+    const { sessionId, userId, injectMcpProxy, depth, taintedBy, ...rest } = options;
     const input: RunInput = {
       prompt,
       ...(sessionId && { sessionId }),
       ...(userId && { userId }),
       ...(injectMcpProxy && { injectMcpProxy }),
+      ...(depth !== undefined && { depth }),
+      ...(taintedBy && { taintedBy }),
     };
     return (await runHere(definition, input, { ...defaults(), ...rest })) as RunResult<never>;
   };
@@ -55,6 +63,7 @@ export function defineAgent<const Definition extends AgentDefinition>(
     ...definition,
     run,
     stream(prompt, options = {}) {
+      checkRunOptions(options);
       const events = new EventQueue(options.onEvent);
       const result = run(prompt, { ...options, onEvent: events.put }).finally(events.end);
       result.catch(() => {}); // who reads the events only has seen `run.failed`

@@ -19,6 +19,8 @@ export interface SupervisorDefinition extends Omit<AgentDefinition, 'instruction
 export function supervisor<const Definition extends SupervisorDefinition>(
   definition: Definition & OnlyKeysOf<SupervisorDefinition, Definition>,
 ): Agent<OutputOf<Definition>> {
+  if (!Array.isArray(definition?.agents))
+    throw new OpspawnError('config_invalid', 'A supervisor needs agents: the list of those that it leads');
   const { agents, instructions = '', tools = {}, ...rest }: SupervisorDefinition = definition;
   if (agents.length === 0) throw new OpspawnError('config_invalid', `${rest.name} has no agents to lead`);
   const led: Record<string, Tools[string]> = { ...tools };

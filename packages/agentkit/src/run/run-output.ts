@@ -1,16 +1,16 @@
+import type { AgentOutput } from '../agent.ts';
 import { OpspawnError } from '../errors.ts';
 import { assertJson, type Json } from '../json.ts';
-import { checkOf } from '../tool/json-schema.ts';
-import type { StandardSchemaV1 } from '../tool/standard-schema.ts';
+import { checkOfAnswer } from '../tool/json-schema.ts';
 
 /** What an answer is by the agent's output schema, or what is wrong with it, for the model to read. */
 export type CheckedOutput = { ok: true; value: Json } | { ok: false; problems: string };
 
 /** Takes JSON text, also inside a Markdown fence, or a JSON value. Throws `not_json` when the schema makes something else of it. */
-export async function checkOutput(schema: StandardSchemaV1, answer: Json): Promise<CheckedOutput> {
+export async function checkOutput(schema: AgentOutput, answer: Json): Promise<CheckedOutput> {
   const parsed = typeof answer === 'string' ? parseAnswer(answer) : { ok: true as const, value: answer };
   if (!parsed.ok) return parsed;
-  const checked = await checkOf(schema)(parsed.value);
+  const checked = await checkOfAnswer(schema)(parsed.value);
   if (!checked.ok) return checked;
   assertJson(checked.value, 'output');
   return { ok: true, value: checked.value ?? null };

@@ -7,7 +7,7 @@ import { fallbackModel } from '../model/fallback-model.ts';
 import type { Model } from '../model/model.ts';
 import { strictest } from '../security/strictest.ts';
 import type { Steps } from '../steps.ts';
-import { jsonSchemaOf } from '../tool/json-schema.ts';
+import { shownSchemaOf } from '../tool/json-schema.ts';
 import { refuseBrokenSchemas } from '../tool/refuse-broken-schemas.ts';
 import type { Tools } from '../tool/tool.ts';
 import { createToolManager } from '../tool/tool-manager.ts';
@@ -55,7 +55,7 @@ export async function openRun(
     openSpeaker,
     limits: new RunLimits(agent.limits, steps, state, speaker.model),
     state,
-    outputSchema: agent.output === undefined ? undefined : jsonSchemaOf(agent.output),
+    outputSchema: agent.output === undefined ? undefined : shownSchemaOf(agent.output),
     depth: input.depth ?? 0,
     resumedAtTurn: steps.history().length > 0 ? state.turns : undefined,
     isWatched: environment.isWatched ?? (() => true),
@@ -78,7 +78,7 @@ async function speakerFor(speaker: AgentDefinition, run: Parameters<typeof withM
   const { secrets, security, toolContext = {} } = environment;
   const { toolManager = createToolManager } = speaker;
   const bound = mergeTools(withMemory(await toolsOf(speaker, input, environment), run));
-  await refuseBrokenSchemas(bound);
+  await refuseBrokenSchemas(bound, speaker.output);
   return {
     agent: speaker,
     model: await modelOf(speaker, environment),
@@ -99,6 +99,11 @@ async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Prom
 /** Throws `invalid_argument` for what is neither a text nor a list of parts. */
 function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
   if (typeof prompt === 'string') return userMessage(prompt);
+  if (!Array.isArray(prompt))
+    throw new OpspawnError(
+      'invalid_argument',
+      'The prompt is not valid: it must be a text, or a list of parts',
+    );
   const parsed = messageSchema.safeParse({ role: 'user', content: prompt });
   if (!parsed.success)
     throw new OpspawnError('invalid_argument', `The prompt is not valid:\n${z.prettifyError(parsed.error)}`);

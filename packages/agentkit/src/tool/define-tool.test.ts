@@ -31,3 +31,23 @@ test('the type of the arguments follows the schema, and tools of any input stand
   defineTool({ description: 'd', input: z.object({ a: z.number() }), execute: ({ c }) => c });
   assert.equal(tools.add.execute({ a: 1, b: 2 }, {} as never), 3);
 });
+
+test('what is no tool is refused, naming the path, whoever did not have types', () => {
+  const good = { description: 'd', input: text, execute: () => 1 };
+  const bad: [tool: unknown, problem: RegExp][] = [
+    [undefined, /expected object/],
+    [() => 1, /expected object/],
+    [{}, /^- description: .*\n- input: must be a Standard Schema or/m],
+    [{ ...good, excute: 1 }, /^- excute: is not known/m],
+    [{ ...good, execute: 'x' }, /^- execute: must be a function/m],
+    [{ ...good, timeoutMs: '5' }, /^- timeoutMs: /m],
+    [
+      { ...good, input: { jsonSchema: {}, validate: { parse: () => 1 } } },
+      /^- input: .*with validate a Standard/m,
+    ],
+    [{ description: 'd', input: text }, /needs execute, ask, or isolation/],
+    [{ description: 'd', parameters: text, execute: () => 1 }, /^- parameters: is not known/m],
+  ];
+  for (const [tool, message] of bad)
+    assert.throws(() => defineTool(tool as typeof good), { code: 'invalid_argument', message });
+});

@@ -1,7 +1,10 @@
+import { OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { inputSchemaOf } from './json-schema.ts';
+import { listProblems } from './problem-list.ts';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.ts';
 import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolContext, ToolInput } from './tool.ts';
+import { describeIssue, toolSchema } from './tool-schema.ts';
 
 /** What a tool with this input gets: what the schema decodes, or a JSON object. */
 export type InputOf<Input extends ToolInput> = Input extends StandardSchemaV1
@@ -26,7 +29,7 @@ type WithContext<Input extends ToolInput, Given extends StandardSchemaV1> = Omit
 
 /**
  * A tool whose code is checked against its input schema (any Standard Schema, or JSON Schema). Throws
- * `invalid_argument` for a schema that no model can be shown.
+ * `invalid_argument`, naming the path, for what is no tool, and for a schema that no model can be shown.
  */
 export function defineTool<Input extends ToolInput, Given extends StandardSchemaV1>(
   tool: WithContext<Input, Given>,
@@ -44,6 +47,13 @@ export function defineTool<Input extends ToolInput>(
   tool: WithInput<Input, AskingTool<InputOf<Input>>>,
 ): AskingTool<InputOf<Input>>;
 export function defineTool<Definition extends { input: ToolInput }>(tool: Definition): Definition {
+  const { error } = toolSchema.safeParse(tool);
+  if (error !== undefined) {
+    const problems = error.issues.flatMap(describeIssue);
+    throw new OpspawnError('invalid_argument', `The tool is not valid:\n${listProblems(problems)}`, {
+      details: { problems },
+    });
+  }
   inputSchemaOf(tool.input);
   return tool;
 }

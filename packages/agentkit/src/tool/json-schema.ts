@@ -11,6 +11,12 @@ export type Check = (value: Json) => Checked | Promise<Checked>;
 
 type JsonObject = { [key: string]: Json };
 
+/** How vendors come by the JSON Schema of a schema that does not say it. */
+const hints: Readonly<Record<string, string>> = {
+  zod: '. Schemas of zod say it from 4.2 on; of those of zod/mini, z.toJSONSchema(schema) gives it',
+  valibot: '. Or give toStandardJsonSchema(schema), from @valibot/to-json-schema',
+};
+
 /**
  * The JSON Schema (draft 2020-12) of what a Standard Schema takes in. Throws `invalid_argument` for a schema that
  * cannot say it (a vendor without Standard JSON Schema, or a part such as a date that JSON has no word for).
@@ -20,7 +26,7 @@ export function jsonSchemaOf(schema: StandardSchemaV1): JsonObject {
   if (jsonSchema === undefined) {
     throw new OpspawnError(
       'invalid_argument',
-      `A schema of ${vendor} does not say its JSON Schema: give { jsonSchema, validate } instead, with this schema as validate`,
+      `A schema of ${vendor} does not say its JSON Schema: give { jsonSchema, validate } instead, with this schema as validate${hints[vendor] ?? ''}`,
       { details: { vendor } },
     );
   }
@@ -34,30 +40,49 @@ export function jsonSchemaOf(schema: StandardSchemaV1): JsonObject {
   }
 }
 
-/** Schemas live as long as the tools that hold them, and many runs ask for the same ones. */
+/** Schemas live as long as the tools and agents that hold them, and many runs ask for the same ones. */
 const known = new WeakMap<ToolInput, JsonObject>();
+
+/** The JSON Schema that is given, or that a Standard Schema says. Throws `invalid_argument` where there is none. */
+export function shownSchemaOf(given: ToolInput): JsonObject {
+  const before = known.get(given);
+  if (before !== undefined) return before;
+  const isOne = ['object', 'function'].includes(typeof given) && given !== null;
+  if (!isOne || !('~standard' in given || 'jsonSchema' in given)) {
+    const what = 'must be a Standard Schema or { jsonSchema }';
+    throw new OpspawnError('invalid_argument', `${what}; what zod before 3.24 makes is none`);
+  }
+  const schema = '~standard' in given ? jsonSchemaOf(given) : given.jsonSchema;
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
+    throw new OpspawnError('invalid_argument', 'The JSON Schema of a tool or an answer is an object');
+  const said = schema as JsonObject; // it is sent as JSON, and Ajv looks at what it says
+  known.set(given, said);
+  return said;
+}
+
+/** Those that leave out their type, completed: what is compiled is kept by the object. */
+const completed = new WeakMap<JsonObject, JsonObject>();
 
 /** The JSON Schema of a tool's arguments, always with `type: "object"`. Throws `invalid_argument`. */
 export function inputSchemaOf(input: ToolInput): JsonObject {
-  if ((typeof input !== 'object' && typeof input !== 'function') || input === null)
-    throw new OpspawnError('invalid_argument', 'The input of a tool is a Standard Schema or { jsonSchema }');
-  const before = known.get(input);
-  if (before !== undefined) return before;
-  const schema = '~standard' in input ? jsonSchemaOf(input) : input.jsonSchema;
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) {
-    throw new OpspawnError('invalid_argument', 'The JSON Schema of a tool is an object');
-  }
-  const { type = 'object' } = schema;
-  if (type !== 'object') {
+  const schema = shownSchemaOf(input);
+  const { type } = schema;
+  if (type === 'object') return schema;
+  if (type !== undefined) {
     throw new OpspawnError(
       'invalid_argument',
       `The arguments of a tool are an object, not ${JSON.stringify(type)}`,
     );
   }
-  // the same object where it can be: what is compiled is kept by it
-  const complete = 'type' in schema ? schema : { ...schema, type };
-  known.set(input, complete);
+  const complete = completed.get(schema) ?? { ...schema, type: 'object' };
+  completed.set(schema, complete);
   return complete;
+}
+
+/** How an agent's answer is checked. */
+export function checkOfAnswer(output: ToolInput): Check {
+  const standard = '~standard' in output ? output : output.validate;
+  return standard === undefined ? checkByJsonSchema(shownSchemaOf(output)) : checkByStandardSchema(standard);
 }
 
 /** How a tool's arguments are checked. Nothing is coerced but what a Standard Schema itself decodes. */
@@ -74,7 +99,8 @@ export async function checkOutputBy(output: ToolOutput, result: Json): Promise<C
 
 /** The JSON Schema of a tool's result. Throws `invalid_argument` for what is no object. */
 export function outputSchemaOf({ jsonSchema }: Exclude<ToolOutput, StandardSchemaV1>): JsonObject {
-  if (typeof jsonSchema === 'object' && jsonSchema !== null && !Array.isArray(jsonSchema)) return jsonSchema;
+  if (typeof jsonSchema === 'object' && jsonSchema !== null && !Array.isArray(jsonSchema))
+    return jsonSchema as JsonObject;
   throw new OpspawnError('invalid_argument', 'The JSON Schema of a result is an object');
 }
 

@@ -133,7 +133,7 @@ export type ProcessFunction<Input = Json> = (input: Input, context: ToolContext)
 
 /** Input described by JSON Schema (draft 2020-12 or 7). */
 export interface JsonSchemaInput {
-  jsonSchema: Json;
+  jsonSchema: Json | { readonly [keyword: string]: unknown };
   /** Checks and decodes in place of `jsonSchema`, for schemas of vendors that cannot say their JSON Schema. */
   validate?: StandardSchemaV1;
 }

@@ -50,9 +50,11 @@ export const callTools = (...calls: readonly ScriptedCall[]): ScriptedReply => (
 
 /**
  * A model that answers by rules. When watched it streams word by word. Costs nothing; a token is four characters of
- * text or of JSON, rounded up (`countScriptedTokens`).
+ * text or of JSON, rounded up (`countScriptedTokens`). Throws `invalid_argument` without a name or what to say.
  */
 export function scriptedModel(options: ScriptedModelOptions): Model {
+  if (typeof options?.name !== 'string' || !('reply' in options || Array.isArray(options.steps)))
+    throw new OpspawnError('invalid_argument', 'A scripted model needs a name, and steps (a list) or reply');
   const id = `scripted/${options.name}`;
   const { contextTokens, maxOutputTokens } = options;
   return {

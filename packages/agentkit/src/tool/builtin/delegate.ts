@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentDefinition } from '../../agent.ts';
+import { OpspawnError } from '../../errors.ts';
 import { defineTool } from '../define-tool.ts';
 import type { AskingTool } from '../tool.ts';
 
@@ -10,12 +11,15 @@ export interface DelegateOptions extends Pick<AskingTool<{ prompt: string }>, 'a
 
 /**
  * Another agent as a tool: its answer is the call's result. Under ops-core it runs as a durable child task, in agentkit
- * alone within this process, on the budget of the run that called it. It sees nothing of the caller's conversation.
+ * alone within this process, on the budget of the run that called it. It sees nothing of
+ * the caller's conversation. Throws `invalid_argument` for what is no agent.
  */
 export function delegate(
   agent: AgentDefinition,
   options: DelegateOptions = {},
 ): AskingTool<{ prompt: string }> {
+  if (typeof agent?.name !== 'string')
+    throw new OpspawnError('invalid_argument', 'The agent to hand work to must be one');
   const { name, description = '' } = agent;
   return defineTool({
     description: `Hands work to the agent ${name} and gives its answer. ${description}`.trim(),

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { OpspawnError } from '../errors.ts';
+import type { McpHost } from '../mcp/mcp-host.ts';
+import type { Memory } from '../memory/memory.ts';
+import type { ModelRegistry } from '../model/model.ts';
+import type { KnownSecrets } from '../security/secrets.ts';
+import type { SecurityManager } from '../security/security.ts';
+import { listProblems } from '../tool/problem-list.ts';
+import { callable, describeIssue, having, toolSchema } from '../tool/tool-schema.ts';
+import type { RunOptions } from './run-here.ts';
+
+const optionsSchema = z.strictObject({
+  sessionId: z.string().optional(),
+  userId: z.string().optional(),
+  injectMcpProxy: z.boolean().optional(),
+  depth: z.int().nonnegative().optional(),
+  taintedBy: z.array(z.string()).optional(),
+  namespace: z.string().optional(),
+  onApproval: callable.optional(),
+  onQuestion: callable.optional(),
+  onLog: callable.optional(),
+  onEvent: callable.optional(),
+  mcp: having<McpHost>('tools', 'proxy').optional(),
+  extraTools: z.record(z.string(), toolSchema).optional(),
+  toolContext: z.record(z.string(), z.unknown()).optional(),
+  signal: z
+    .custom<AbortSignal>(
+      (value) => typeof (value as AbortSignal | null)?.addEventListener === 'function',
+      'must be an AbortSignal',
+    )
+    .optional(),
+  models: having<ModelRegistry>('resolve').optional(),
+  memory: having<Memory>('messages', 'append').optional(),
+  secrets: having<KnownSecrets>('get', 'values').optional(),
+  security: having<SecurityManager>('decide', 'redact').optional(),
+} satisfies Record<keyof RunOptions, z.ZodType>);
+
+/** Throws `invalid_argument`, with the path of each problem, for options that no run has; a misspelt key is a problem. */
+export function checkRunOptions(options: RunOptions): void {
+  const { error } = optionsSchema.safeParse(options);
+  if (error === undefined) return;
+  const problems = error.issues.flatMap(describeIssue);
+  throw new OpspawnError(
+    'invalid_argument',
+    `The options of the run are not valid:\n${listProblems(problems)}`,
+    {
+      details: { problems },
+    },
+  );
+}
