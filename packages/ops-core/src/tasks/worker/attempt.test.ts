@@ -82,3 +82,19 @@ it('begins no effect when a write shows that its time is over by the clock of th
   for (const attempt of [inTime, late]) await attempt.append([entry(1)]);
   assert.deepEqual([inTime.holdsLease(), late.holdsLease()], [true, false]);
 });
+
+it('begins no effect when its time was over before the answer to a write came, or since', async (t) => {
+  await using store = await openSqliteStore({ path: join(temporaryFolder(t), 'opspawn.db') });
+  await using bus = openMemoryBus();
+  const held = new Promise<void>((resolve) => setTimeout(resolve, 60));
+  const slowly = interceptStore(store, async (_method, _arguments, call) => {
+    const result = await call();
+    await held;
+    return result;
+  });
+  const task = () => submitAndClaim(store, { attemptTimeoutMs: 40 });
+  const answeredLate = new Attempt({ ...partsOf(slowly, bus), task: await task() });
+  const stoodStill = new Attempt({ ...partsOf(store, bus), task: await task() });
+  await Promise.all([answeredLate, stoodStill].map((attempt) => attempt.append([entry(1)])));
+  assert.deepEqual([answeredLate.holdsLease(), stoodStill.holdsLease()], [false, false]);
+});

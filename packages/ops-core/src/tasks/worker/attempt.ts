@@ -66,8 +66,11 @@ export class Attempt implements TaskPort {
   #writing: Promise<unknown> = Promise.resolve();
   #stopCause: StopCause | undefined;
   #stopError: OpspawnError | undefined;
-  /** By the store's clock, which was set: whoever sweeps may give the task to another attempt by now. */
-  #isOverdue = false;
+  /**
+   * From when on whoever sweeps may give the task to another attempt (`performance.now()`): by the store's clock, which may
+   * have been set, as the last write told it.
+   */
+  #overdueAt = Number.POSITIVE_INFINITY;
 
   constructor({ task, store, live, holdsLease, now, childTask }: AttemptOptions) {
     this.task = task;
@@ -117,7 +120,7 @@ export class Attempt implements TaskPort {
   // As a method: a function that is assigned to a property is allocated among the old objects by V8, and keeps all that it
   // refers to from being collected with the young ones. That doubled what a task costs.
   holdsLease(): boolean {
-    return !this.#isOverdue && this.#holdsLease();
+    return performance.now() < this.#overdueAt && this.#holdsLease();
   }
 
   /** The first cause stays. */
@@ -242,10 +245,12 @@ export class Attempt implements TaskPort {
   }
 
   async #write(write: OwnedWrite): Promise<WriteResults[OwnedWrite['op']]> {
+    const askedAt = performance.now();
     const result = await this.untilAvailable(() => this.#store.write(write));
     if (result.ok) {
       this.#noteWritten(write);
-      if (result.at >= this.task.deadlineAt) this.#isOverdue = true;
+      // The answer may have come late: the time since the question counts.
+      this.#overdueAt = askedAt + this.task.deadlineAt - result.at;
     } else if (result.reason === 'lost') this.stop('lease_lost', leaseLost(this.taskId));
     return result;
   }
@@ -269,7 +274,7 @@ export class Attempt implements TaskPort {
 
   /** A worker that shuts down gives back what it cannot write: the next attempt does it again. */
   #mayGoOn(): boolean {
-    return this.#stopCause !== 'lease_lost' && this.#stopCause !== 'shutdown' && this.holdsLease();
+    return this.#stopCause !== 'lease_lost' && this.#stopCause !== 'shutdown' && this.#holdsLease();
   }
 
   #noteUsage(entries: readonly Pick<EntryRow, 'type' | 'data'>[]): void {
