@@ -237,6 +237,7 @@ async function closesTheSource(from: Place, to: Place): Promise<void> {
   await open.removeWorker(waiting.workerId);
   const definition = { kind: 'function', name: 'noop', version: '1', queue: 'default', data: '{}' } as const;
   await open.registerDefinitions([{ ...definition, namespace }]);
+  await open.checkWritable();
   await copy(from, to, 'postgres://there');
   const writes = {
     submit: () => submit(open),
@@ -251,6 +252,7 @@ async function closesTheSource(from: Place, to: Place): Promise<void> {
   };
   for (const [name, write] of Object.entries(writes))
     await assert.rejects(write(), { code: 'unavailable', message: /moved to another/ }, name);
+  await assert.rejects(open.checkWritable(), { code: 'unavailable', message: /moved to another: start/ });
   await assert.rejects(from.store(), { code: 'config_invalid', message: /moved to postgres:\/\/there/ });
   await using store = await to.store();
   await post(store, waiting.taskId, item('signal', { key: 'signal:go' }));

@@ -313,7 +313,7 @@ class StoreEngine implements Engine {
   }
 
   async ready(): Promise<Readiness> {
-    await this.#store.now();
+    await this.#store.checkWritable();
     return { status: 'ok', broker: this.#bus.link.isLinked ? 'linked' : 'away' };
   }
 

@@ -49,7 +49,7 @@ export const operations = {
     scope: 'public',
     summary: 'Whether the server can take work',
     description:
-      '`unavailable` while the database cannot be reached or the server shuts down. `broker` is `away` while other processes are not reached: work goes on, and workers notice it up to a second later.',
+      '`unavailable` while the database cannot be reached, when its data was moved to another (`opspawn db copy`), or while the server shuts down. `broker` is `away` while other processes are not reached: work goes on, and workers notice it up to a second later.',
     success: { kind: 'json', statuses: [200], schema: readinessSchema },
     errors: [],
     repeatable: true,

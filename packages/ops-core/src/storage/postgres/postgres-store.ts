@@ -31,10 +31,11 @@ import type {
   Write,
   WriteResults,
 } from '../store.ts';
-import { announce, begin, newTurn, type Turn } from '../turn.ts';
+import { announce, begin, newTurn } from '../turn.ts';
 import { StoreClock } from './database/clock.ts';
-import { type Connections, type Run, type Statement, statement } from './database/connections.ts';
+import type { Connections, Run, Statement } from './database/connections.ts';
 import { databaseClosed, refusalOf } from './database/failure.ts';
+import { checkStillHere } from './database/moved.ts';
 import { isUuid, nilUuid, toText, uuidAt } from './database/text.ts';
 import { Vacuum } from './database/vacuum.ts';
 import { addApiKey, allApiKeys, apiKeyById, removeApiKey, toApiKey } from './parts/api-keys.ts';
@@ -98,8 +99,6 @@ import {
 import { noteTold, type Told } from './writing/write-all.ts';
 import { Writes } from './writing/writes.ts';
 
-const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
-
 /** Rows of the queue in which one sweep looks for attempts beyond their deadline; the next one goes on behind them. */
 const rowsPerSweep = 5000;
 
@@ -112,6 +111,7 @@ export class PostgresStore implements Store {
   readonly inbox: Store['inbox'];
   readonly #connections: Connections;
   readonly #clock = new StoreClock();
+  readonly #asRun: Run = (...query) => this.#run(...query);
   readonly #writes: Writes;
   readonly #vacuum: Vacuum;
   readonly #listeners: StoreListener[] = [];
@@ -121,7 +121,7 @@ export class PostgresStore implements Store {
 
   constructor(connections: Connections) {
     this.#connections = connections;
-    const run: Run = (purpose, query, values) => this.#run(purpose, query, values);
+    const run = this.#asRun;
     this.memories = openMemories(run);
     this.providers = openProviderBudgets(run, this.#clock);
     this.budgets = openTaskBudgets(run);
@@ -352,12 +352,12 @@ export class PostgresStore implements Store {
     return rows.map(toLimitState)[0] ?? { key, running: 0, waiting: 0, holders: [] };
   }
 
-  async now(): Promise<number> {
-    const [row] = await this.#run('reads', currentTime, [this.#clock.floor]);
-    const at = row?.[0] ?? 0;
-    this.#clock.note(at);
-    // Meanwhile a later time may have been given out.
-    return Math.max(at, this.#clock.floor);
+  checkWritable(): Promise<void> {
+    return checkStillHere(this.#asRun);
+  }
+
+  now(): Promise<number> {
+    return this.#clock.now(this.#asRun);
   }
 
   /** Answers what was written before, and closes the connections. */
@@ -387,14 +387,10 @@ export class PostgresStore implements Store {
   ): Promise<Answer | undefined> {
     const answer = (await this.#run('writes', query, [this.#clock.floor, ...values]))[0]?.[0];
     if (answer === undefined) return undefined;
-    const turn = this.#turnAt(answer.at);
+    this.#clock.note(answer.at);
+    const turn = newTurn(answer.at);
     noteTold(turn, answer.told);
     announce(turn, this.#listeners);
     return answer;
-  }
-
-  #turnAt(at: number): Turn {
-    this.#clock.note(at);
-    return newTurn(at);
   }
 }

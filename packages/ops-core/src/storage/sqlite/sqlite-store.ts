@@ -32,6 +32,7 @@ import type {
 import { announce } from '../turn.ts';
 import { StoreClock } from './database/clock.ts';
 import { databaseClosed, databaseUnavailable, isBusy } from './database/failure.ts';
+import { checkStillHere } from './database/moved.ts';
 import type { Wal } from './database/wal.ts';
 import { type Operations, prepareOperations } from './operations.ts';
 import { prepareApiKeys } from './parts/api-keys.ts';
@@ -330,6 +331,10 @@ export class SqliteStore implements Store {
 
   limit(namespace: string, key: string): Promise<LimitState> {
     return this.#read(() => this.#views.limit(namespace, key));
+  }
+
+  checkWritable(): Promise<void> {
+    return this.#read(() => checkStillHere(this.#database));
   }
 
   now(): Promise<number> {

@@ -1,3 +1,7 @@
+import { type Run, statement } from './connections.ts';
+
+const currentTime = statement<[at: number]>('now', 'select greatest(now_ms(), $1::bigint)');
+
 /** How long the database's clock may stand still before that counts as set back, in ms. */
 const graceMs = 1000;
 
@@ -22,5 +26,13 @@ export class StoreClock {
     if (at <= this.floor) return;
     this.#last = at;
     this.#lastAt = performance.now();
+  }
+
+  /** Asks the database. */
+  async now(run: Run): Promise<number> {
+    const [[at] = [0]] = await run('reads', currentTime, [this.floor]);
+    this.note(at);
+    // Meanwhile a later time may have been given out.
+    return Math.max(at, this.floor);
   }
 }

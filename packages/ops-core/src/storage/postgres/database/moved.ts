@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import { movedAway, movedWhileOpen } from '../../refusals.ts';
-import { sqlStates } from './failure.ts';
+import { type Run, statement } from './connections.ts';
+import { databaseUnavailable, sqlStates } from './failure.ts';
 
 /**
  * Has every later write to any table refused, of processes that are connected too, and every later opening. Within the
@@ -27,4 +28,12 @@ export async function checkNotMoved(client: ClientBase): Promise<void> {
     'select at, moved_to from opspawn.moved',
   );
   if (rows[0] !== undefined) throw movedAway(rows[0].at, rows[0].moved_to);
+}
+
+const isMoved = statement<[boolean]>('is_moved', `select to_regclass('opspawn.moved') is not null`);
+
+/** Of a database that is open. Throws what its writes are answered once its data went elsewhere. */
+export async function checkStillHere(run: Run): Promise<void> {
+  const [[wasMoved] = [false]] = await run('reads', isMoved, []);
+  if (wasMoved) throw databaseUnavailable(new Error(movedWhileOpen));
 }

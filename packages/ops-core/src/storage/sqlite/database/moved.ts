@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { movedAway, movedWhileOpen } from '../../refusals.ts';
+import { databaseUnavailable } from './failure.ts';
 import { prepare } from './statement.ts';
 
 /** Triggers are not for the tables that belong to a virtual one; the time of the last write is nobody's data. */
@@ -30,8 +31,15 @@ export function retireDatabase(database: DatabaseSync, movedTo: string): void {
 
 /** Throws `config_invalid` for a database whose data went elsewhere. */
 export function checkNotMoved(database: DatabaseSync): void {
-  const isMarked = prepare<[], [number]>(database, `select 1 from sqlite_schema where name = 'moved'`).get();
-  if (isMarked === undefined) return;
+  if (!isMoved(database)) return;
   const row = prepare<[], [at: number, movedTo: string]>(database, 'select at, moved_to from moved').get();
   if (row !== undefined) throw movedAway(row[0], row[1]);
 }
+
+/** Of a database that is open. Throws what its writes are answered once its data went elsewhere. */
+export function checkStillHere(database: DatabaseSync): void {
+  if (isMoved(database)) throw databaseUnavailable(new Error(movedWhileOpen));
+}
+
+const isMoved = (database: DatabaseSync): boolean =>
+  prepare<[], [number]>(database, `select 1 from sqlite_schema where name = 'moved'`).get() !== undefined;
