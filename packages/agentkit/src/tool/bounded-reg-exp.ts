@@ -18,13 +18,26 @@ const context = createContext({ pattern: undefined, text: '' }) as {
  * It is ended after 50 ms of computing, and throws `invalid_argument`.
  */
 export function boundedRegExp(source: string, flags: string): { test(text: string): boolean } {
-  const pattern = new RegExp(source, flags);
+  const pattern = compile(source, flags);
   const test = (text: string): boolean =>
     text.length <= shortText ? pattern.test(text) : testInTime(pattern, text);
   return { test, toString: () => String(pattern) } as { test(text: string): boolean };
 }
 /** What Ajv would write into code of its own, were it asked for some. */
 boundedRegExp.code = 'new RegExp';
+
+/** Many are written for expressions without the flag `u`, where `\@` and `[\w-.]` are no mistakes. */
+function compile(source: string, flags: string): RegExp {
+  try {
+    return new RegExp(source, flags);
+  } catch (thrown) {
+    try {
+      return new RegExp(source, flags.replace('u', ''));
+    } catch {
+      throw thrown;
+    }
+  }
+}
 
 function testInTime(pattern: RegExp, text: string): boolean {
   Object.assign(context, { pattern, text });

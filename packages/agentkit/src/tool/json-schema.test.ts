@@ -140,6 +140,12 @@ suite('JSON Schema', () => {
     assert.equal(await problems(schema, { toString: 1 }), 'ok');
   });
 
+  test('takes patterns that are written for expressions with and without Unicode', async () => {
+    const schema = object({ a: { pattern: '^[\\w-.]+\\@x$' }, b: { pattern: '^\\p{L}$' } });
+    assert.equal(await problems(schema, { a: 'a-b.c@x', b: 'é' }), 'ok');
+    assert.match(await problems(schema, { a: 'a b@x', b: 'p' }), /^- a: /);
+  });
+
   test('is not kept busy by a pattern', async () => {
     const schema = object({ a: { pattern: '^(a+)+$' } }, { patternProperties: { '^(b+)+$': {} } });
     assert.equal(await problems(schema, { a: 'a'.repeat(1_000) }), 'ok');
