@@ -9,9 +9,11 @@ import type { AgentEvent } from './event.ts';
 import type { Json } from './json.ts';
 import { scriptedModel } from './model/scripted/scripted-model.ts';
 import type { RunOptions } from './run/run-here.ts';
-import { callTool } from './testing.ts';
+import { callTool, say } from './testing.ts';
+import { delegate } from './tool/builtin/delegate.ts';
 import { defineTool } from './tool/define-tool.ts';
 import type { StandardSchemaV1 } from './tool/standard-schema.ts';
+import type { Tool } from './tool/tool.ts';
 
 const said = (...steps: (string | ReturnType<typeof callTool>)[]) => scriptedModel({ name: 'said', steps });
 
@@ -143,6 +145,36 @@ describe('defineAgent', () => {
     });
     await agent.run('x', { taintedBy: ['web'] });
     assert.deepEqual(seen, [['web']]);
+  });
+
+  it('asks no model while a JSON Schema of a tool or of its output is broken', async () => {
+    const broken = { jsonSchema: { type: 'object', properties: { a: { type: 'strin' } } } };
+    const parts: [more: Partial<AgentDefinition>, message: RegExp][] = [
+      [
+        { tools: { it: { ...add, input: broken } as Tool } },
+        /^- it\.input\.jsonSchema.*properties\.a\.type/m,
+      ],
+      [{ output: broken }, /^- output\.jsonSchema.*properties\.a\.type/m],
+    ];
+    for (const [more, message] of parts) {
+      const model = scriptedModel({ name: 'none', steps: [() => assert.fail('it was asked')] });
+      await assert.rejects(defineAgent({ ...good, model, ...more }).run('x'), {
+        code: 'config_invalid',
+        message,
+      });
+    }
+  });
+
+  it('hands no work on from below the depth that it is given', async () => {
+    const child = defineAgent({ ...good, name: 'child', model: said('done') });
+    const steps = [
+      callTool('child', { prompt: 'x' }),
+      ({ messages }: { messages: unknown[] }) => say(JSON.stringify(messages.at(-1))),
+    ];
+    const model = scriptedModel({ name: 'parent', steps });
+    const agent = defineAgent({ ...good, model, tools: { child: delegate(child) } });
+    assert.match((await agent.run('x', { depth: 0 })).output, /done/);
+    assert.match((await agent.run('x', { depth: 100 })).output, /Work may be handed on/);
   });
 
   it('takes every part that an agent can have', () => {

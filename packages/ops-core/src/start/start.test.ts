@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { defineAgent } from '@opspawn/agentkit';
 import { callTool, scriptedModel } from '@opspawn/agentkit/testing';
 import { runTask, temporaryFolder, testSettings } from '../../test/opspawn.ts';
 import { localPrincipal } from '../auth/principal.ts';
+import { retireDatabase } from '../storage/sqlite/database/moved.ts';
 import { defineFunction } from '../tasks/definitions/definition.ts';
 import { defineConfig, type OpspawnConfig } from '../tasks/definitions/user-config.ts';
 import { startDev, startServer, startWorker } from './start.ts';
@@ -63,6 +65,20 @@ describe('a whole process', () => {
     for await (const _ of engine.follow(localPrincipal, task.id, { after: 0, signal: t.signal }));
     const { status, error } = await engine.get(localPrincipal, task.id);
     assert.deepEqual([status, error?.code], ['failed', 'deadline_exceeded']);
+  });
+
+  it('lives on and is not ready once its data was moved', async (t) => {
+    const folder = temporaryFolder(t);
+    await using server = await startServer({ settings: testSettings(folder) });
+    const ask = async () =>
+      await Promise.all(
+        ['health', 'ready'].map(async (path) => (await fetch(`${server.url}/${path}`)).status),
+      );
+    assert.deepEqual(await ask(), [200, 200]);
+    const database = new DatabaseSync(join(folder, 'opspawn.db'), { returnArrays: true });
+    retireDatabase(database, 'postgres://there');
+    database.close();
+    assert.deepEqual(await ask(), [200, 503]);
   });
 
   it('that cannot have its port says so, and holds nothing open', async (t) => {
