@@ -167,11 +167,10 @@ describe('defineAgent', () => {
 
   it('hands no work on from below the depth that it is given', async () => {
     const child = defineAgent({ ...good, name: 'child', model: said('done') });
-    const steps = [
-      callTool('child', { prompt: 'x' }),
-      ({ messages }: { messages: unknown[] }) => say(JSON.stringify(messages.at(-1))),
-    ];
-    const model = scriptedModel({ name: 'parent', steps });
+    const model = scriptedModel({
+      name: 'parent',
+      steps: [callTool('child', { prompt: 'x' }), ({ messages }) => say(JSON.stringify(messages.at(-1)))],
+    });
     const agent = defineAgent({ ...good, model, tools: { child: delegate(child) } });
     assert.match((await agent.run('x', { depth: 0 })).output, /done/);
     assert.match((await agent.run('x', { depth: 100 })).output, /Work may be handed on/);
