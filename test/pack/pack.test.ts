@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -108,6 +117,21 @@ describe(`the tarballs in an empty project, with Node ${systemNode ?? process.ve
       'tsconfig*',
     ]);
     assert.equal(stdout, '');
+  });
+
+  it('hold every module that they start by its address', () => {
+    const started = /moduleUrl\(["'](\..+?)["'], new URL\(["'](\..+?)["'], import\.meta\.url\)\.href\)/g;
+    const folder = join(project, 'node_modules');
+    const files = globSync(['@opspawn/*/dist/**/*.js', 'opspawn/dist/**/*.js'], { cwd: folder });
+    const addresses = files.flatMap((file) => {
+      const text = readFileSync(join(folder, file), 'utf8').replaceAll(/^\s*\*.*$/gm, '');
+      assert.ok(!text.includes('addressOf_'), file);
+      return [...text.matchAll(started)].map(([, name = '', from = '']) =>
+        join(folder, dirname(file), dirname(from), `${name}.js`),
+      );
+    });
+    assert.ok(addresses.length >= 8, addresses.join('\n'));
+    for (const address of addresses) assert.ok(existsSync(address), address);
   });
 
   it('answer --help and --version', () => {
