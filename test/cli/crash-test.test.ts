@@ -23,8 +23,10 @@ describe('opspawn crash-test', () => {
     assert.deepEqual([lost, repeated, silent, passed], [[], [], [], true]);
     assert.equal(effects, 1);
     assert.equal(kills, 2 * boundaries + effects);
-    // After the intent, before the result, and in the middle of the tool.
-    assert.deepEqual(inDoubt, { add: 3 });
+    assert.deepEqual(Object.keys(inDoubt), ['add']);
+    // After the intent, before the result, and in the middle of the tool; and after the model's answer, where a run wrote
+    // both at once that the run without a crash wrote one by one.
+    assert.ok(inDoubt.add === 3 || inDoubt.add === 4, `${inDoubt.add} in doubt`);
   });
 
   it('finds requests that come out of their turn, and exits with 1', async () => {
