@@ -8,17 +8,15 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { lastAnswer } from './agent-loop.ts';
 
-const toolMessage = '"role":"tool"';
-
-function countToolMessages(body: Buffer): number {
-  let count = 0;
-  for (let at = body.indexOf(toolMessage); at !== -1; at = body.indexOf(toolMessage, at + 1)) count += 1;
-  return count;
+/** How many calls were answered: they are numbered, and the last answer stands at the end, whatever came before it. */
+function answeredCalls(body: Buffer): number {
+  const last = body.subarray(body.lastIndexOf('"role":"tool"')).toString('latin1');
+  return Number(/"call_(\d+)"/.exec(last)?.[1] ?? 0);
 }
 
 function choice(body: Buffer): object {
   const [, steps = '1'] = /"model":"steps-(\d+)"/.exec(body.toString('latin1', 0, 4096)) ?? [];
-  const station = countToolMessages(body) + 1;
+  const station = answeredCalls(body) + 1;
   if (station >= Number(steps)) {
     return { message: { role: 'assistant', content: lastAnswer(Number(steps)) }, finish_reason: 'stop' };
   }
