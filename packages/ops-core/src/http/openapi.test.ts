@@ -53,6 +53,12 @@ test('the document is valid OpenAPI 3.1', async () => {
   assert.match(String(document.openapi), /^3\.1\./);
 });
 
+test('every tag says what it is for, and has operations', () => {
+  const told = Object.values(document.tags ?? {}).map(({ name }) => String(name));
+  const used = described().flatMap(({ operation }) => Object.values(operation.tags ?? {}).map(String));
+  assert.deepEqual(told.sort(), [...new Set(used)].sort());
+});
+
 test('document, table and routes have the same operations', () => {
   const table = Object.values<Operation>(operations);
   const inTable = table.map(({ method, path }) => `${method} ${path}`).sort();

@@ -4,6 +4,7 @@ import {
   errorCodes,
   errorsOf,
   type Operation,
+  type OperationId,
   OpspawnError,
   operations,
   problemSchema,
@@ -27,6 +28,24 @@ Beside what the operations list, any request may meet 400 (not HTTP), 404 (no su
 too slowly) and 431 (headers over 16 KiB).
 
 \`/api/v1/tasks\` takes POST and GET just like \`/v1/tasks\`, for earlier clients.`;
+
+type TagOf<Id> = Id extends `${infer Tag}.${string}` ? Tag : never;
+
+/** Operations are grouped by the first part of their ids. */
+const tags: Readonly<Record<TagOf<OperationId>, string>> = {
+  tasks: 'Work that was accepted',
+  failures: 'What failed, by error and name',
+  sessions: 'Conversations that go on over several tasks',
+  queues: 'Shares, pauses, and what is in them',
+  limits: 'What may run when',
+  providers: 'Requests and tokens that workers may take of model providers together',
+  spending: 'What agents have cost',
+  mcp: 'Definitions of MCP tools, which a person approves when they change',
+  settings: 'Quotas and retention of the own namespace',
+  namespaces: 'The same of any namespace, for administrators',
+  definitions: 'What work can be made of',
+  service: 'The server itself',
+};
 
 /** The OpenAPI 3.1 document, derived from the table of operations. */
 export function createOpenApi(): JsonObject {
@@ -52,13 +71,7 @@ export function createOpenApi(): JsonObject {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    tags: [
-      { name: 'tasks', description: 'Work that was accepted' },
-      { name: 'limits', description: 'What may run when' },
-      { name: 'queues', description: 'Shares, pauses, and what is in them' },
-      { name: 'definitions', description: 'What work can be made of' },
-      { name: 'service', description: 'The server itself' },
-    ],
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     security: [{}, { key: [] }],
     paths,
     components: {
