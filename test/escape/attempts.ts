@@ -76,7 +76,8 @@ const files: Attempt[] = [
   javascript('lists the folder above', `${fs} return fs.readdirSync(given.box + '/..').includes('secret');`),
   javascript(
     'lists /home, /root and /var',
-    `${fs} return ['/home', '/root', '/var'].some((path) => fs.existsSync(path));`,
+    // What the sandbox is given may lie there: the way to it is all that it sees.
+    `${fs} return ['/home', '/root', '/var'].some((path) => fs.existsSync(path) && fs.readdirSync(path).length > 1);`,
   ),
   javascript(
     'imports a module of the host',
