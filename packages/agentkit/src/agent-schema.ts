@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { AgentDefinition, AgentMemory, AgentOutput, CompactionOptions, ModelOptions } from './agent.ts';
-import { describeThrown, OpspawnError } from './errors.ts';
+import { callable, count, describeIssue, having, notValid } from './check-options.ts';
+import { describeThrown } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
 import type { BlockDefinition } from './memory/blocks.ts';
@@ -8,8 +9,8 @@ import type { Model } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { SecurityManager } from './security/security.ts';
 import { inputSchemaOf, shownSchemaOf } from './tool/json-schema.ts';
-import { describeProblem, listProblems } from './tool/problem-list.ts';
-import { callable, count, describeIssue, having, schemaLike, toolSchema } from './tool/tool-schema.ts';
+import { describeProblem } from './tool/problem-list.ts';
+import { schemaLike, toolSchema } from './tool/tool-schema.ts';
 
 const modelSchema = z.union([
   z.string().regex(/^[^/]+\/.+|^default$/, 'must be provider/model'),
@@ -100,9 +101,7 @@ export function checkAgent(definition: AgentDefinition): void {
   const problems = error === undefined ? unsaidSchemas(definition) : error.issues.flatMap(describeIssue);
   if (problems.length === 0) return;
   const name = typeof definition?.name === 'string' ? ` ${definition.name}` : '';
-  throw new OpspawnError('config_invalid', `The agent${name} is not valid:\n${listProblems(problems)}`, {
-    details: { problems },
-  });
+  throw notValid(`The agent${name}`, problems, 'config_invalid');
 }
 
 /** Schemas that no model can be shown. What is said is kept for the runs. */

@@ -82,11 +82,18 @@ describe('defineAgent', () => {
   });
 
   it('refuses parts that lack what makes them one, saying what that is', () => {
-    const tool = { description: 'd', input: z.object({}), execute: () => 1 };
+    const said = { description: 'd', input: z.object({}) };
+    const tool = { ...said, execute: () => 1 };
+    const outside = { ...said, isolation: 'process', module: new URL('file:///tool.js') };
+    const asking = { ...said, ask: () => ({ kind: 'question', prompt: 'x' }) };
     const bad: [more: object, problem: RegExp][] = [
       [{ tools: [tool] }, /^- tools: /m],
       [{ tools: { it: { ...tool, sandbox: {} } } }, /^- tools\.it: has sandbox, which needs isolation/m],
-      [{ tools: { it: { ...tool, memoryMb: 5 } } }, /^- tools\.it: has module, memoryMb or reuse, which/m],
+      [{ tools: { it: { ...tool, memoryMb: 5 } } }, /^- tools\.it\.memoryMb: needs isolation: /m],
+      [{ tools: { it: { ...outside, memory: true } } }, /^- tools\.it\.memory: .* only module runs/m],
+      [{ tools: { it: { ...outside, execute: () => 1 } } }, /^- tools\.it\.execute: .* only module runs/m],
+      [{ tools: { it: { ...asking, timeoutMs: 5 } } }, /^- tools\.it\.timeoutMs: .* runs no code/m],
+      [{ tools: { it: { ...asking, execute: () => 1 } } }, /^- tools\.it\.execute: .* runs no code/m],
       [
         { tools: { it: { ...tool, input: { a: 'string' } } } },
         /^- tools\.it\.input: must be a Standard Sch/m,
@@ -127,6 +134,22 @@ describe('defineAgent', () => {
     }
     for (const prompt of [undefined, 5, { text: 'x' }] as unknown as string[])
       await assert.rejects(agent.run(prompt), { code: 'invalid_argument', message: /a text, or a list/ });
+  });
+
+  it('refuses a prompt that says nothing, and asks no model', async () => {
+    const agent = defineAgent({ ...good, model: said('x') });
+    for (const prompt of ['', ' \n', [], [{ type: 'text' as const, text: ' ' }]])
+      await assert.rejects(agent.run(prompt), { code: 'invalid_argument', message: /The prompt is empty/ });
+    const file = { type: 'file' as const, mediaType: 'text/plain', data: 'aGk=' };
+    assert.equal((await agent.run([file])).output, 'x');
+  });
+
+  it('refuses what stands behind the options of a run', async () => {
+    const agent = defineAgent({ ...good, model: said('x') });
+    const refused = { code: 'invalid_argument', message: /one object of options/ };
+    const run = agent.run as (...given: unknown[]) => Promise<unknown>;
+    await assert.rejects(run('x', {}, { sessionId: 'a' }), refused);
+    assert.throws(() => (agent.stream as (...given: unknown[]) => unknown)('x', {}, 1), refused);
   });
 
   it('tells the rules what its prompt was tainted by', async () => {

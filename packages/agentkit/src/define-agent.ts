@@ -46,8 +46,12 @@ export function defineAgent<const Definition extends AgentDefinition>(
 ): Agent<OutputOf<Definition>> {
   checkAgent(definition);
   const defaults = lazyDefaults();
-  const run = async (prompt: RunInput['prompt'], options: RunOptions = {}): Promise<RunResult<never>> => {
-    checkRunOptions(options);
+  const run = async (
+    prompt: RunInput['prompt'],
+    options: RunOptions = {},
+    ...more: readonly unknown[]
+  ): Promise<RunResult<never>> => {
+    checkRunOptions(options, more);
     const { sessionId, userId, injectMcpProxy, depth, taintedBy, ...rest } = options;
     const input: RunInput = {
       prompt,
@@ -62,8 +66,8 @@ export function defineAgent<const Definition extends AgentDefinition>(
   return {
     ...definition,
     run,
-    stream(prompt, options = {}) {
-      checkRunOptions(options);
+    stream(prompt, options = {}, ...more: readonly unknown[]) {
+      checkRunOptions(options, more);
       const events = new EventQueue(options.onEvent);
       const result = run(prompt, { ...options, onEvent: events.put }).finally(events.end);
       result.catch(() => {}); // who reads the events only has seen `run.failed`

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { callable, checkOptions } from './check-options.ts';
 import { OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import type { Memory } from './memory/memory.ts';
@@ -59,7 +60,7 @@ const pluginSchema = z.strictObject({
   tools: named.optional(),
   planners: named.optional(),
   memories: named.optional(),
-  models: z.custom<ModelProvider>((value) => typeof value === 'function', 'must be a function').optional(),
+  models: callable.optional(),
   guardrails: named.optional(),
 } satisfies Record<keyof PluginDefinition, z.ZodType>);
 
@@ -67,12 +68,7 @@ const pluginSchema = z.strictObject({
 export function definePlugin<const Definition extends PluginDefinition>(
   definition: Definition,
 ): Plugin<Definition> {
-  const { error } = pluginSchema.safeParse(definition);
-  const [issue] = error?.issues ?? [];
-  if (issue !== undefined) {
-    const path = [...issue.path, ...('keys' in issue ? issue.keys : [])].join('.');
-    throw invalid(`The plugin ${definition?.name} is not valid: ${path}: ${issue.message}`);
-  }
+  checkOptions(`The plugin ${definition?.name}`, pluginSchema, definition);
   const { name, version, tools = {}, planners = {}, memories = {}, guardrails = {}, models } = definition;
   const parts = {
     name,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
+import { checkOptions, having } from '../check-options.ts';
 import { defineAgent } from '../define-agent.ts';
 import type { ModelRegistry } from '../model/model.ts';
 import { direct } from '../planner/direct.ts';
@@ -15,6 +16,13 @@ export interface JudgeOptions {
   name?: string;
 }
 
+const optionsSchema = z.strictObject({
+  criteria: z.string().optional(),
+  model: z.unknown().optional(),
+  models: having<ModelRegistry>('resolve').optional(),
+  name: z.string().optional(),
+} satisfies Record<keyof JudgeOptions, z.ZodType>);
+
 const verdictSchema = z.object({
   reason: z.string().describe('In a sentence'),
   score: z.number().min(0).max(1),
@@ -22,6 +30,7 @@ const verdictSchema = z.object({
 
 /** A model says how good the answer is, and why. It costs what its calls cost, and errs as models do. */
 export function judge(options: JudgeOptions = {}): Scorer {
+  checkOptions('The judge', optionsSchema, options);
   const { criteria = defaultCriteria, model, models, name = 'judge' } = options;
   const agent = defineAgent({
     name: 'judge',

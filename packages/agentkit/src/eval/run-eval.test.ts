@@ -186,7 +186,10 @@ describe('an evaluation', () => {
     );
     await assert.rejects(runEval({ agent: parrot, cases, scorers: [contains, contains] }), /one name/);
     for (const concurrency of [0, -1, Number.NaN, 1.5])
-      await assert.rejects(runEval({ agent: parrot, cases, scorers: [], concurrency }), /above 0/);
+      await assert.rejects(
+        runEval({ agent: parrot, cases, scorers: [], concurrency }),
+        /^OpspawnError: .*\n- concurrency: /,
+      );
     assert.throws(() => parseEvalReport('{}'), withCode('invalid_argument'));
   });
 });

@@ -1,8 +1,11 @@
+import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
+import { callable, checkOptions, count, having } from '../check-options.ts';
 import { systemClock } from '../clock.ts';
 import { type Agent, defineAgent } from '../define-agent.ts';
 import { OpspawnError, recordError } from '../errors.ts';
 import type { Usage } from '../message.ts';
+import { checkRunOptions } from '../run/check-run-options.ts';
 import type { RunOptions } from '../run/run-here.ts';
 import { runWithin, stopError } from '../run/run-within.ts';
 import type { EvalCase } from './eval-case.ts';
@@ -27,15 +30,26 @@ export interface EvalOptions {
   onCase?: (result: EvalCaseResult, done: number) => void;
 }
 
+const optionsSchema = z.strictObject({
+  agent: having<AgentDefinition>('name', 'instructions'),
+  cases: z.array(z.looseObject({ input: z.unknown() })),
+  scorers: z.array(having<Scorer>('name', 'score')),
+  concurrency: count.optional(),
+  /** Looked at by `checkRunOptions`. */
+  run: z.unknown().optional(),
+  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
+  onCase: callable.optional(),
+} satisfies Record<keyof EvalOptions, z.ZodType>);
+
 /**
  * Runs the agent over all cases and scores what comes of them, in the order of the cases whatever order they end in. A run
  * that fails is a result; what ends the evaluation is a mistake in what was asked (`invalid_argument`) and the signal.
  */
 export async function runEval(options: EvalOptions): Promise<EvalReport> {
+  checkOptions('The evaluation', optionsSchema, options, 'invalid_argument');
   const { agent, cases, scorers, concurrency = 4, onCase } = options;
+  if (options.run !== undefined) checkRunOptions(options.run, []);
   checkScorers(cases, scorers);
-  if (!(Number.isInteger(concurrency) && concurrency > 0))
-    throw new OpspawnError('invalid_argument', `concurrency is a whole number above 0, not ${concurrency}`);
   const startedAt = new Date().toISOString();
   const runnable = 'run' in agent ? agent : defineAgent(agent);
   const results: EvalCaseResult[] = [];

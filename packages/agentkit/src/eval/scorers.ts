@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { canonicalJson, type Json } from '../json.ts';
 import { jsonSchemaIssues } from '../tool/json-schema.ts';
@@ -36,8 +38,15 @@ export interface NumericOptions {
   relative?: boolean;
 }
 
+const numericOptions = z.strictObject({
+  tolerance: z.number().nonnegative().optional(),
+  relative: z.boolean().optional(),
+} satisfies Record<keyof NumericOptions, z.ZodType>);
+
 /** The first number of the output is the number `expected`, within a tolerance. Commas between thousands are read over. */
-export function numeric({ tolerance = 1e-9, relative = false }: NumericOptions = {}): Scorer {
+export function numeric(options: NumericOptions = {}): Scorer {
+  checkOptions('The scorer numeric', numericOptions, options);
+  const { tolerance = 1e-9, relative = false } = options;
   return {
     name: 'numeric',
     needsExpected: true,

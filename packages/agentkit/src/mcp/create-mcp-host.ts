@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { callable, checkOptions, having } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { tell } from '../tell.ts';
 import type { Tools } from '../tool/tool.ts';
@@ -5,7 +7,7 @@ import { HeldCalls } from './asked.ts';
 import type { ListedTool } from './connection.ts';
 import type { McpLogSource } from './connection-options.ts';
 import { type McpCredentialStore, memoryCredentials } from './credentials.ts';
-import type { McpServers } from './mcp-config.ts';
+import type { McpServerConfig, McpServers } from './mcp-config.ts';
 import type { McpHost } from './mcp-host.ts';
 import { proxyTool } from './proxy-tool.ts';
 import { directReads } from './server-reads.ts';
@@ -34,8 +36,25 @@ export interface McpHostOptions {
   maxResultChars?: number;
 }
 
-/** The pool of these servers. Starts none: each starts at its first use. */
+const optionsSchema = z.strictObject({
+  servers: z.record(
+    z.string(),
+    z.custom<McpServerConfig>(
+      (value) => typeof (value as McpServerConfig | null)?.transport === 'object',
+      'must come from parseMcpServers or loadMcpConfig',
+    ),
+    'must be the servers by name, as parseMcpServers and loadMcpConfig give them',
+  ),
+  onLog: callable.optional(),
+  environment: z.record(z.string(), z.string()).optional(),
+  pins: having<ToolPins>('review', 'list', 'decide').optional(),
+  credentials: having<McpCredentialStore>('load', 'save', 'remove').optional(),
+  maxResultChars: z.int().positive().optional(),
+} satisfies Record<keyof McpHostOptions, z.ZodType>);
+
+/** The pool of these servers. Starts none: each starts at its first use. Throws `config_invalid`, naming the path. */
 export function createMcpHost(options: McpHostOptions): McpHost {
+  checkOptions('The MCP host', optionsSchema, options);
   const { onLog, environment, maxResultChars = 1_000_000 } = options;
   const { pins = memoryPins(), credentials = memoryCredentials() } = options;
   const servers = new Map<string, McpServer>();

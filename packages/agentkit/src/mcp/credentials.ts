@@ -39,6 +39,8 @@ export function memoryCredentials(): McpCredentialStore {
  * login by another process counts at once.
  */
 export function fileCredentials(folder: string): McpCredentialStore {
+  if (typeof folder !== 'string' || folder === '')
+    throw new OpspawnError('config_invalid', 'fileCredentials takes the path of a folder');
   const pathOf = (server: string): string => join(folder, `${encodeURIComponent(server)}.json`);
   return {
     async load(server) {

@@ -27,6 +27,8 @@ const fileSchema = z.strictObject({
  * for a file that is no such file, rather than trusting everything anew.
  */
 export function filePins(path: string): ToolPins {
+  if (typeof path !== 'string' || path === '')
+    throw new OpspawnError('config_invalid', 'filePins takes the path of a file');
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: (table: PinTable) => Promise<T>): Promise<T> => {
     const turn = last.then(async () => work(await readTable(path)));

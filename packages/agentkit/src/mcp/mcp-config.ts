@@ -134,8 +134,8 @@ const fileSchema = strict({
 });
 
 export interface LoadMcpConfigOptions {
-  /** Where `${NAME}` is looked up. */
-  environment: Readonly<Record<string, string | undefined>>;
+  /** Where `${NAME}` is looked up. Default: the process's environment. */
+  environment?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -144,7 +144,7 @@ export interface LoadMcpConfigOptions {
  */
 export async function loadMcpConfig(
   path: string,
-  { environment }: LoadMcpConfigOptions,
+  { environment = process.env }: LoadMcpConfigOptions = {},
 ): Promise<McpServers> {
   let text: string;
   try {

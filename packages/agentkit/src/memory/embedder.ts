@@ -19,10 +19,10 @@ const defaultBatch = 96;
  * `invalid_argument` for a provider without embedding models; `config_invalid` comes with the first use.
  */
 export function createEmbedder(spec: string, environment: Environment = process.env): Embedder {
-  const slash = spec.indexOf('/');
-  const [provider, modelName] = [spec.slice(0, slash), spec.slice(slash + 1)];
+  const slash = typeof spec === 'string' ? spec.indexOf('/') : 0;
+  const [provider, modelName] = slash < 1 ? ['', ''] : [spec.slice(0, slash), spec.slice(slash + 1)];
   const builtIn = Object.hasOwn(builtInProviders, provider) ? builtInProviders[provider] : undefined;
-  if (slash < 1 || modelName === '' || builtIn?.loadEmbedding === undefined) {
+  if (modelName === '' || builtIn?.loadEmbedding === undefined) {
     const known = Object.keys(builtInProviders).filter((name) => builtInProviders[name]?.loadEmbedding);
     throw new OpspawnError(
       'invalid_argument',

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { callable, checkOptions, count, having } from '../check-options.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { OpspawnError } from '../errors.ts';
 import { assertJson } from '../json.ts';
@@ -22,6 +24,14 @@ export interface MemoryOptions {
   onEmbeddingFailed?: (error: unknown) => void;
 }
 
+export const memoryOptions = {
+  embedder: having<Embedder>('id', 'embed').optional(),
+  embeddingTimeoutMs: count.optional(),
+  clock: having<Clock>('now', 'after').optional(),
+  onEmbeddingFailed: callable.optional(),
+} satisfies Record<keyof MemoryOptions, z.ZodType>;
+const optionsSchema = z.strictObject(memoryOptions);
+
 const defaultRecall = 5;
 /** So many of each ranking are fused. */
 const candidates = 50;
@@ -33,8 +43,9 @@ const mostWords = 256;
 
 type LongTerm = Pick<Memory, 'remember' | 'recall' | 'forget' | 'blocks' | 'writeBlock'>;
 
-/** Long-term and working memory over a store: words always, vectors where there is an embedding model, both fused. */
+/** Long-term and working memory over a store: words always, vectors where there is an embedding model, both fused. Throws `config_invalid`. */
 export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): LongTerm {
+  checkOptions('The memory', optionsSchema, options);
   const { clock = systemClock } = options;
   const visibleTo = (scope: MemoryScope): Visible => {
     checkScope(scope);

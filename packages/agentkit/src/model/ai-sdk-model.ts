@@ -41,13 +41,18 @@ export interface AiSdkModelOptions {
 
 /**
  * A model on any provider of the AI SDK (`LanguageModelV4`). `id` is `provider/model`. Streams only when somebody
- * listens; makes one attempt. Throws `model_failed` or `model_rejected`, or what aborted the call.
+ * listens; makes one attempt. Throws `config_invalid` for what is no such model; its calls `model_failed` or `model_rejected`, or what aborted the call.
  */
 export function aiSdkModel(
   id: string,
   languageModel: LanguageModelV4,
   options: AiSdkModelOptions = {},
 ): Model {
+  if (typeof id !== 'string' || typeof languageModel?.doStream !== 'function')
+    throw new OpspawnError(
+      'config_invalid',
+      'aiSdkModel takes an id, as provider/model, and a model of the AI SDK',
+    );
   const converter = new PromptConverter();
   const call = async (request: ModelRequest): Promise<ModelReply> => {
     request.signal.throwIfAborted();

@@ -10,6 +10,11 @@ import type { Model, ModelReply, ModelRequest } from './model.ts';
  */
 export function fallbackModel(first: Model, ...others: readonly Model[]): Model {
   const models = [first, ...others];
+  if (!models.every(isModel))
+    throw new OpspawnError(
+      'config_invalid',
+      'fallbackModel takes models; names of models go into `model` of an agent',
+    );
   return {
     id: first.id,
     ...smallest(models, 'contextTokens'),
@@ -19,6 +24,8 @@ export function fallbackModel(first: Model, ...others: readonly Model[]): Model 
     call: (request) => callInOrder(models, request),
   };
 }
+
+const isModel = (model: Model): boolean => typeof model?.id === 'string' && typeof model.call === 'function';
 
 /** While another model could answer, a key whose budget is used up for longer is passed over. */
 const patienceMs = 5_000;

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { callable, checkOptions, count, having } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { type ListedPlugin, pluginProviders } from '../plugin.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
@@ -25,12 +27,36 @@ export interface ModelRegistryOptions {
   budget?: ProviderBudget;
 }
 
+const amount = z.number().nonnegative();
+const price = {
+  inputMicroUsd: amount,
+  cachedInputMicroUsd: amount.optional(),
+  cacheWriteMicroUsd: amount.optional(),
+  outputMicroUsd: amount,
+};
+const priceSchema = z.strictObject({
+  ...price,
+  longContext: z.strictObject({ ...price, aboveTokens: amount }).optional(),
+} satisfies Record<keyof ModelPrice, z.ZodType>);
+
+const optionsSchema = z.strictObject({
+  providers: z.record(z.string(), callable).optional(),
+  plugins: z.array(z.unknown()).optional(),
+  environment: z.record(z.string(), z.string().optional()).optional(),
+  default: z.string().optional(),
+  prices: z.record(z.string(), priceSchema).optional(),
+  contextTokens: z.record(z.string(), count).optional(),
+  budget: having<ProviderBudget>('admit').optional(),
+} satisfies Record<keyof ModelRegistryOptions, z.ZodType>);
+
 /**
  * Finds models by `provider/model`: openai, anthropic, google, openrouter, compatible (any server that speaks OpenAI's
  * chat completions, at `AGENTKIT_LLM_BASE_URL`), and the given ones. A provider's package is loaded at its first use.
  * `cassette/NAME` records `AGENTKIT_CASSETTE_MODEL`, or the default model, and replays it (`AGENTKIT_CASSETTE_MODE`).
+ * Throws `config_invalid`, naming the path, for options that are not known or not right.
  */
 export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRegistry {
+  checkOptions('The model registry', optionsSchema, options);
   const {
     providers: given = {},
     plugins = [],
@@ -84,7 +110,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
  * openrouter/openai/gpt-5.4-mini), otherwise the default of the first provider whose key is set, in that order.
  * undefined when nothing is set. Throws `config_invalid` for half of a setting.
  */
-export function defaultModelSpec(environment: Environment): string | undefined {
+export function defaultModelSpec(environment: Environment = process.env): string | undefined {
   const { AGENTKIT_LLM_PROVIDER: provider, AGENTKIT_LLM_MODEL: model } = environment;
   if (provider) {
     const builtIn = ownEntry(builtInProviders, provider);

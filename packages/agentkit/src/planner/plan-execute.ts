@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import { callsOf, type Message, textOf, userMessage } from '../message.ts';
 import { splitAtPrompt } from './conversation.ts';
 import type { Planner, PlanStep, RunState } from './planner.ts';
@@ -7,12 +9,18 @@ export interface PlanExecuteOptions {
   maxRevisions?: number;
 }
 
+const optionsSchema = z.strictObject({
+  maxRevisions: z.int().nonnegative().optional(),
+} satisfies Record<keyof PlanExecuteOptions, z.ZodType>);
+
 /**
  * Has the model write a plan, carries out one step after another with the tools, and answers at the end. A step fails
  * when the model answers it with `REVISE: …` or when its last tool calls all failed: then the model revises what is left
  * of the plan. What it says on the way to the model is worked out from the messages, and so is the plan.
  */
-export function planExecute({ maxRevisions = 3 }: PlanExecuteOptions = {}): Planner {
+export function planExecute(options: PlanExecuteOptions = {}): Planner {
+  checkOptions('The planner', optionsSchema, options);
+  const { maxRevisions = 3 } = options;
   return {
     name: 'plan-execute',
     next(state) {

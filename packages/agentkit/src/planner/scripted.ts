@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { callable, checkOptions } from '../check-options.ts';
 import type { Json } from '../json.ts';
 import { callsOf, type Message, textOf, userMessage } from '../message.ts';
 import { splitAtPrompt } from './conversation.ts';
@@ -18,12 +20,27 @@ export type ScriptLine =
   /** Asks the model, and takes its answer; with `tools` it may call them on the way. */
   | { ask: FromState<string>; tools?: boolean };
 
+const callSchema = z.strictObject({
+  tool: z.string(),
+  input: z.unknown().optional(),
+} satisfies Record<keyof PlannedCall, z.ZodType>);
+const linesSchema = z.array(
+  z.union(
+    [
+      z.strictObject({ call: z.union([callSchema, z.array(callSchema)]) }),
+      z.strictObject({ ask: z.union([z.string(), callable]), tools: z.boolean().optional() }),
+    ],
+    'must be { call } with one or several { tool, input }, or { ask, tools }',
+  ),
+);
+
 /**
  * Carries out the lines one after another, whatever the model thinks of it: for procedures that are known beforehand. The
  * result is what the last line came to: the answer, or the output of its call (of several: a list). A call that failed
  * ends nothing: the lines that follow can look at it.
  */
 export function scripted(lines: readonly ScriptLine[]): Planner {
+  checkOptions('The script', linesSchema, lines);
   return {
     name: 'scripted',
     next(state) {

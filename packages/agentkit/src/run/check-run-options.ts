@@ -1,12 +1,12 @@
 import { z } from 'zod';
+import { callable, checkOptions, having } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import type { McpHost } from '../mcp/mcp-host.ts';
 import type { Memory } from '../memory/memory.ts';
 import type { ModelRegistry } from '../model/model.ts';
 import type { KnownSecrets } from '../security/secrets.ts';
 import type { SecurityManager } from '../security/security.ts';
-import { listProblems } from '../tool/problem-list.ts';
-import { callable, describeIssue, having, toolSchema } from '../tool/tool-schema.ts';
+import { toolSchema } from '../tool/tool-schema.ts';
 import type { RunOptions } from './run-here.ts';
 
 const optionsSchema = z.strictObject({
@@ -35,16 +35,10 @@ const optionsSchema = z.strictObject({
   security: having<SecurityManager>('decide', 'redact').optional(),
 } satisfies Record<keyof RunOptions, z.ZodType>);
 
-/** Throws `invalid_argument`, with the path of each problem, for options that no run has; a misspelt key is a problem. */
-export function checkRunOptions(options: RunOptions): void {
-  const { error } = optionsSchema.safeParse(options);
-  if (error === undefined) return;
-  const problems = error.issues.flatMap(describeIssue);
-  throw new OpspawnError(
-    'invalid_argument',
-    `The options of the run are not valid:\n${listProblems(problems)}`,
-    {
-      details: { problems },
-    },
-  );
+/** Throws `invalid_argument`, with the path of each problem, for options that no run has, and for `more` than options. */
+export function checkRunOptions(options: RunOptions, more: readonly unknown[]): void {
+  checkOptions('An option of the run', optionsSchema, options, 'invalid_argument');
+  if (more.length === 0) return;
+  const message = 'A run takes a prompt and one object of options, and nothing after that';
+  throw new OpspawnError('invalid_argument', message);
 }

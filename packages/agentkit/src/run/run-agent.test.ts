@@ -51,7 +51,7 @@ describe('a run', () => {
   it('streams only when somebody watches', async () => {
     const { of, onEvent } = collectEvents();
     const environment = memoryEnvironment({ onEvent, isWatched: () => false });
-    await runAgent(agentWith(['a b c']), { prompt: '' }, environment);
+    await runAgent(agentWith(['a b c']), { prompt: 'x' }, environment);
     assert.equal(of('text.delta').length, 0);
   });
 
@@ -59,7 +59,7 @@ describe('a run', () => {
     const onEvent = (): void => {
       throw new Error('broken watcher');
     };
-    const { output } = await runAgent(agentWith(['fine']), { prompt: '' }, memoryEnvironment({ onEvent }));
+    const { output } = await runAgent(agentWith(['fine']), { prompt: 'x' }, memoryEnvironment({ onEvent }));
     assert.equal(output, 'fine');
   });
 
@@ -68,7 +68,7 @@ describe('a run', () => {
     const onEvent = (() => Promise.reject(new Error('broken'))) as unknown as () => void;
     for (const onLog of [onEvent, () => assert.fail('broken log')]) {
       const environment = memoryEnvironment({ onEvent, stepOptions: { onLog } });
-      assert.equal((await runAgent(agentWith(['fine']), { prompt: '' }, environment)).output, 'fine');
+      assert.equal((await runAgent(agentWith(['fine']), { prompt: 'x' }, environment)).output, 'fine');
     }
   });
 

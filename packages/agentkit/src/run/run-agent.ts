@@ -9,6 +9,7 @@ import type { Compaction } from '../memory/compaction/compaction.ts';
 import type { Message, ToolCall } from '../message.ts';
 import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
+import { checkEnvironment } from './check-environment.ts';
 import { withinWindow } from './run-compaction.ts';
 import {
   awaited,
@@ -36,6 +37,7 @@ export async function runAgent(
   input: RunInput,
   environment: RunEnvironment,
 ): Promise<RunResult> {
+  checkEnvironment(environment);
   const sinks = eventSinks(environment);
   try {
     const { steps } = environment;

@@ -96,9 +96,12 @@ async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Prom
   return others.length === 0 ? (first as Model) : fallbackModel(first as Model, ...others);
 }
 
-/** Throws `invalid_argument` for what is neither a text nor a list of parts. */
+/** Throws `invalid_argument` for what is neither a text nor a list of parts, and for one that says nothing. */
 function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
-  if (typeof prompt === 'string') return userMessage(prompt);
+  if (typeof prompt === 'string') {
+    if (prompt.trim() === '') throw emptyPrompt();
+    return userMessage(prompt);
+  }
   if (!Array.isArray(prompt))
     throw new OpspawnError(
       'invalid_argument',
@@ -107,8 +110,13 @@ function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
   const parsed = messageSchema.safeParse({ role: 'user', content: prompt });
   if (!parsed.success)
     throw new OpspawnError('invalid_argument', `The prompt is not valid:\n${z.prettifyError(parsed.error)}`);
+  if (prompt.every((part) => part.type === 'text' && part.text.trim() === '')) throw emptyPrompt();
   return { role: 'user', content: prompt };
 }
+
+/** As a rule a variable that was not set; some providers would refuse it, others make something up. */
+const emptyPrompt = (): OpspawnError =>
+  new OpspawnError('invalid_argument', 'The prompt is empty: it must say something, or bring a file');
 
 /** All tools of the run, wherever they come from. */
 async function toolsOf(

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import { keyVariables } from '../model/providers.ts';
 import type { Secrets } from './security.ts';
 
@@ -7,8 +9,11 @@ export interface KnownSecrets extends Secrets {
   values(): Iterable<string>;
 }
 
-/** Secrets from a plain record, by name. */
+const recordSchema = z.record(z.string(), z.string());
+
+/** Secrets from a plain record, by name. Throws `config_invalid` for one without a text: a variable that is not set. */
 export function secretsFrom(record: Readonly<Record<string, string>>): KnownSecrets {
+  checkOptions('The record of secrets', recordSchema, record);
   return {
     get: async (name) => (Object.hasOwn(record, name) ? record[name] : undefined),
     values: () => Object.values(record),

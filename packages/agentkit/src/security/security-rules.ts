@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { OpspawnError } from '../errors.ts';
+import { callable, checkOptions, having } from '../check-options.ts';
 import type { Json } from '../json.ts';
 import { matchesPattern } from '../name-pattern.ts';
 import { createRedactor } from './redactor.ts';
@@ -41,7 +41,7 @@ const optionsSchema = z.strictObject({
         agent: z.string().optional(),
         tool: z.string().optional(),
         tainted: z.boolean().optional(),
-        when: z.custom((value) => typeof value === 'function', 'must be a function').optional(),
+        when: callable.optional(),
         decision: decisionSchema,
         reason: z.string().optional(),
         timeoutMs: z.number().nonnegative().optional(),
@@ -50,7 +50,7 @@ const optionsSchema = z.strictObject({
     .optional(),
   otherwise: decisionSchema.optional(),
   approvalTimeoutMs: z.number().nonnegative().optional(),
-  secrets: z.custom((value) => typeof value === 'object' && value !== null).optional(),
+  secrets: having<{ values(): Iterable<string> }>('values').optional(),
 } satisfies Record<keyof SecurityManagerOptions, z.ZodType>);
 
 /**
@@ -58,9 +58,7 @@ const optionsSchema = z.strictObject({
  * Throws `config_invalid` for what is no rule: with a misspelt key it would be about every call.
  */
 export function createSecurityManager(options: SecurityManagerOptions = {}): SecurityManager {
-  const { error } = optionsSchema.safeParse(options);
-  if (error !== undefined)
-    throw new OpspawnError('config_invalid', `The security manager is not valid:\n${z.prettifyError(error)}`);
+  checkOptions('The security manager', optionsSchema, options);
   const { rules = [], otherwise = 'allow', secrets, approvalTimeoutMs } = options;
   const redact = secrets === undefined ? <T>(value: T): T => value : createRedactor(secrets);
   return {

@@ -1,10 +1,9 @@
-import { OpspawnError } from '../errors.ts';
+import { checkOptions } from '../check-options.ts';
 import type { Json } from '../json.ts';
 import { inputSchemaOf } from './json-schema.ts';
-import { listProblems } from './problem-list.ts';
 import type { SchemaOutput, StandardSchemaV1 } from './standard-schema.ts';
 import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolContext, ToolInput } from './tool.ts';
-import { describeIssue, toolSchema } from './tool-schema.ts';
+import { toolSchema } from './tool-schema.ts';
 
 /** What a tool with this input gets: what the schema decodes, or a JSON object. */
 export type InputOf<Input extends ToolInput> = Input extends StandardSchemaV1
@@ -47,13 +46,7 @@ export function defineTool<Input extends ToolInput>(
   tool: WithInput<Input, AskingTool<InputOf<Input>>>,
 ): AskingTool<InputOf<Input>>;
 export function defineTool<Definition extends { input: ToolInput }>(tool: Definition): Definition {
-  const { error } = toolSchema.safeParse(tool);
-  if (error !== undefined) {
-    const problems = error.issues.flatMap(describeIssue);
-    throw new OpspawnError('invalid_argument', `The tool is not valid:\n${listProblems(problems)}`, {
-      details: { problems },
-    });
-  }
+  checkOptions('The tool', toolSchema, tool, 'invalid_argument');
   inputSchemaOf(tool.input);
   return tool;
 }

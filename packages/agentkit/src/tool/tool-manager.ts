@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { checkOptions, count, having } from '../check-options.ts';
 import { systemClock } from '../clock.ts';
 import { describeThrown, OpspawnError, TimeoutError } from '../errors.ts';
 import { assertJson, canonicalJson, isJson, type Json } from '../json.ts';
@@ -49,11 +51,25 @@ interface Entry {
   digest: string;
 }
 
+const record = z.custom<object>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'must be an object',
+);
+/** What the tools are is checked where they are defined. */
+const optionsSchema = z.strictObject({
+  tools: record,
+  secrets: having<Secrets>('get').optional(),
+  toolContext: record.optional(),
+  maxOutputBytes: count.optional(),
+  processes: having<ProcessPool>('run').optional(),
+} satisfies Record<keyof ToolManagerOptions, z.ZodType>);
+
 /**
  * The tools of a run by name. Throws `invalid_argument` for a name or a schema that no model can be shown, `config_invalid`
  * for a tool that is not given the context which it declares.
  */
 export function createToolManager(options: ToolManagerOptions): ToolManager {
+  checkOptions('The tool manager', optionsSchema, options);
   const { tools, secrets = noSecrets, maxOutputBytes = 1024 * 1024, processes, toolContext = {} } = options;
   const runtime: ToolRuntime = { secrets, maxOutputBytes, processes, toolContext };
   refuseWithoutContext(tools, toolContext);

@@ -1,22 +1,9 @@
 import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
-import { describeProblem } from './problem-list.ts';
+import { callable, count, having } from '../check-options.ts';
 import type { SandboxAccess } from './sandbox/sandbox-access.ts';
 import type { StandardSchemaV1 } from './standard-schema.ts';
 import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolInput, ToolOutput } from './tool.ts';
-
-/** What is no method of these. */
-const texts: ReadonlySet<string> = new Set(['id', 'name', 'instructions']);
-
-/** Something with these methods (and texts), whatever made it. */
-export const having = <T>(...members: (keyof T & string)[]) =>
-  z.custom<T>(
-    (value) =>
-      typeof value === 'object' &&
-      value !== null &&
-      members.every((member) => typeof (value as T)[member] === (texts.has(member) ? 'string' : 'function')),
-    `must be an object with ${members.join(', ')}`,
-  );
 
 /** Some vendors' schemas are functions. */
 const isStandard = (value: unknown): boolean =>
@@ -34,12 +21,6 @@ export const schemaLike = <T>() =>
     isSchema,
     'must be a Standard Schema or { jsonSchema }, with validate a Standard Schema; what zod before 3.24 makes is none',
   );
-
-export const count = z.int().positive();
-export const callable = z.custom<(...args: never[]) => unknown>(
-  (value) => typeof value === 'function',
-  'must be a function',
-);
 
 /** Every key of a tool. What stands in them is checked where it is used. */
 const toolKeys: Record<
@@ -94,36 +75,53 @@ const toolKeys: Record<
   onUnknown: z.enum(['ask', 'retry', 'fail']).optional(),
 };
 
+/** What only code in this process can be given. */
+const inlineOnly: readonly string[] = ['execute', 'memory', 'handoff', 'isHeld', 'letGo'] satisfies Exclude<
+  keyof InlineTool<never>,
+  keyof ProcessTool<never>
+>[];
+const outsideOnly: readonly string[] = ['module', 'memoryMb', 'reuse'] satisfies Exclude<
+  keyof ProcessTool<never>,
+  keyof InlineTool<never>
+>[];
+/** All that a tool can have that runs no code. */
+const askingKeys: readonly string[] = [
+  'description',
+  'input',
+  'annotations',
+  'approval',
+  'ask',
+  'agents',
+] satisfies (keyof AskingTool<never>)[];
+
+type AnyTool = z.infer<z.ZodObject<typeof toolKeys>>;
+
+/** What a tool of its kind does not use, which would pass without a word; with the reason. */
+function unused(tool: AnyTool): [keys: string[], reason: string] {
+  const given = Object.keys(tool).filter((key) => tool[key as keyof AnyTool] !== undefined);
+  const { isolation = 'inline', ask } = tool;
+  if (ask !== undefined)
+    return [given.filter((key) => !askingKeys.includes(key)), 'a tool with ask runs no code: its calls wait'];
+  if (isolation !== 'inline')
+    return [
+      given.filter((key) => inlineOnly.includes(key)),
+      `with isolation: "${isolation}" only module runs, in a process of its own`,
+    ];
+  const keys = given.filter((key) => outsideOnly.includes(key));
+  return [keys, 'needs isolation: "process" or "sandbox"'];
+}
+
 export const toolSchema = z
   .strictObject(toolKeys)
   .refine(
     ({ isolation = 'inline', module, execute, ask }) =>
-      (isolation === 'inline' ? (execute ?? ask) : module) !== undefined,
+      ask !== undefined || (isolation === 'inline' ? execute : module) !== undefined,
     { error: 'needs execute, ask, or isolation: "process" or "sandbox" with module' },
   )
-  .refine(
-    ({ isolation = 'inline', module, memoryMb, reuse }) =>
-      isolation !== 'inline' || (module ?? memoryMb ?? reuse) === undefined,
-    { error: 'has module, memoryMb or reuse, which need isolation: "process" or "sandbox"' },
-  )
+  .superRefine((tool, { addIssue }) => {
+    const [keys, reason] = unused(tool);
+    for (const key of keys) addIssue({ code: 'custom', path: [key], message: reason });
+  })
   .refine(({ isolation, sandbox }) => sandbox === undefined || isolation === 'sandbox', {
     error: 'has sandbox, which needs isolation: "sandbox"',
   });
-
-/** One line for each thing that is wrong, with its path. */
-export function describeIssue({ path, ...issue }: z.core.$ZodIssue): string[] {
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => describeProblem([...path, key], 'is not known'));
-    case 'invalid_key':
-      return issue.issues.map(({ message }) => describeProblem(path, message));
-    case 'invalid_union':
-      return [describeProblem(path, ofUnion(issue.message, issue.errors))];
-    default:
-      return [describeProblem(path, issue.message)];
-  }
-}
-
-/** What it says itself, where it does; otherwise what each of its members says. */
-const ofUnion = (message: string, errors: readonly z.core.$ZodIssue[][]): string =>
-  message === 'Invalid input' ? errors.map(([first]) => first?.message).join(', or ') : message;

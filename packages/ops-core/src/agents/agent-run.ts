@@ -14,10 +14,12 @@ import { z } from 'zod';
 /** What all agents of a process share. */
 export type AgentEnvironment = Omit<RunEnvironment, 'steps' | 'isWatched' | 'onEvent' | 'extraTools'>;
 
-const content = messageSchema.options[1].shape.content;
+const content = messageSchema.options[1].shape.content.min(1);
+/** What agentkit takes as a prompt, so that an empty one is refused when it is submitted. */
+const text = z.string().regex(/\S/, 'must not be empty');
 
 const askedSchema = z.strictObject({
-  prompt: z.union([z.string(), content]),
+  prompt: z.union([text, content]),
   /** Of work that another agent handed on: how many agents stand above. */
   depth: z.int().nonnegative().optional(),
   /** Of the same: the tools through which content from outside reached that agent. */
@@ -29,7 +31,7 @@ const askedSchema = z.strictObject({
 });
 
 /** Input of an agent's task. `inject_mcp_proxy` is the earlier name of `injectMcpProxy`. */
-export const agentInputSchema = z.union([z.string(), askedSchema]);
+export const agentInputSchema = z.union([text, askedSchema]);
 
 /** What servers check the input of an agent's task by. */
 export const agentInputJsonSchema = (): Json =>

@@ -100,6 +100,17 @@ describe('submit', () => {
     assert.equal(task.output, 'workflow');
   });
 
+  it('refuses a prompt that says nothing', async (t) => {
+    const model = scriptedModel({ name: 'x', reply: 'x' });
+    const helper = defineAgent({ name: 'helper', instructions: 'Help.', model });
+    const { engine } = await openOpspawn(t, { agents: [helper] });
+    for (const input of ['', ' \n', { prompt: '' }, { prompt: [] }])
+      await assert.rejects(engine.submit(localPrincipal, { name: 'helper', input }), {
+        code: 'invalid_argument',
+      });
+    assert.equal((await engine.submit(localPrincipal, { name: 'helper', input: ' x ' })).created, true);
+  });
+
   it('gives the same task for the same idempotency key and request, and refuses another request', async (t) => {
     const { engine } = await openOpspawn(t, config);
     const request = { name: 'echo', input: { a: 1, b: 2 }, idempotencyKey: 'key' };

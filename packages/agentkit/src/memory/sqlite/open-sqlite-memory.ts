@@ -1,9 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { checkOptions } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
 import { messageSchema } from '../../message.ts';
 import { compactionSchema } from '../compaction/compaction.ts';
 import type { Memory, SessionScope } from '../memory.ts';
-import { type MemoryOptions, memoryOver } from '../memory-over.ts';
+import { type MemoryOptions, memoryOptions, memoryOver } from '../memory-over.ts';
 import type { MemoryStore } from '../memory-store.ts';
 import { checkScope } from '../scope.ts';
 import { loadVectorSearch } from './load-vector-search.ts';
@@ -14,6 +16,11 @@ export interface SqliteMemoryOptions extends MemoryOptions {
   /** A file, which is created when there is none; or `:memory:`. */
   path: string;
 }
+
+const optionsSchema = z.strictObject({
+  ...memoryOptions,
+  path: z.string().min(1),
+} satisfies Record<keyof SqliteMemoryOptions, z.ZodType>);
 
 const schemaVersion = 1;
 const applicationId = 0x6f70736d;
@@ -34,6 +41,7 @@ const sessionTables = `create table session_runs (
  * another program and `unavailable` for one that cannot be used.
  */
 export async function openSqliteMemory(options: SqliteMemoryOptions): Promise<Memory & AsyncDisposable> {
+  checkOptions('The memory', optionsSchema, options);
   const { path, ...rest } = options;
   const { DatabaseSync: Database } = await import('node:sqlite');
   let database: DatabaseSync;

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { checkOptions, count, having } from '../../check-options.ts';
 import { type Clock, systemClock } from '../../clock.ts';
 import { OpspawnError } from '../../errors.ts';
 import { type MinuteBounds, MinuteWindow } from './minute-window.ts';
@@ -10,11 +12,25 @@ export interface MemoryProviderBudgetOptions {
   clock?: Clock;
 }
 
+const optionsSchema = z.strictObject({
+  bounds: z
+    .record(
+      z.string(),
+      z.strictObject({
+        requestsPerMinute: count.optional(),
+        tokensPerMinute: count.optional(),
+      } satisfies Record<keyof MinuteBounds, z.ZodType>),
+    )
+    .optional(),
+  clock: having<Clock>('now', 'after').optional(),
+} satisfies Record<keyof MemoryProviderBudgetOptions, z.ZodType>);
+
 /**
  * A budget of this process. It keeps to the given bounds, to those that providers tell in their headers, and to their
- * refusals, each for the key, or for the model of the key, that it was about.
+ * refusals, each for the key, or for the model of the key, that it was about. Throws `config_invalid`.
  */
 export function memoryProviderBudget(options: MemoryProviderBudgetOptions = {}): ProviderBudget {
+  checkOptions('The budget', optionsSchema, options);
   const { bounds = {}, clock = systemClock } = options;
   const queues = new Map<string, KeyQueue>();
   return {

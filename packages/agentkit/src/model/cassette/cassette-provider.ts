@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { z } from 'zod';
+import { callable, checkOptions, having } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
 import { createRedactor } from '../../security/redactor.ts';
 import type { Model, ModelProvider } from '../model.ts';
@@ -17,8 +19,16 @@ export interface CassetteProviderOptions {
   secrets?: { values(): Iterable<string> };
 }
 
+const optionsSchema = z.strictObject({
+  original: callable,
+  folder: z.string().min(1).optional(),
+  mode: z.enum(['replay', 'record', 'auto']).optional(),
+  secrets: having<{ values(): Iterable<string> }>('values').optional(),
+} satisfies Record<keyof CassetteProviderOptions, z.ZodType>);
+
 /** The provider `cassette`: each name is a file of recorded exchanges. Throws `invalid_argument` for a name that leaves the folder. */
 export function cassetteProvider(options: CassetteProviderOptions): ModelProvider {
+  checkOptions('The provider of cassettes', optionsSchema, options);
   const { original, folder = 'cassettes', mode = 'auto', secrets } = options;
   return async (name) => {
     if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(name)) {

@@ -1,4 +1,6 @@
 /** Models that are rules: no language model, no network, the same answer to the same question every time. */
+import { z } from 'zod';
+import { callable, checkOptions, count } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import {
@@ -42,6 +44,33 @@ export type ScriptedModelOptions = {
   | { steps: readonly ScriptedStep[] }
 );
 
+const replySchema = z.strictObject({
+  say: z.string().optional(),
+  reasoning: z.string().optional(),
+  calls: z
+    .array(
+      z.strictObject({
+        tool: z.string(),
+        input: z.unknown().optional(),
+        callId: z.string().optional(),
+      } satisfies Record<keyof ScriptedCall, z.ZodType>),
+    )
+    .optional(),
+} satisfies Record<keyof ScriptedReply, z.ZodType>);
+const stepSchema = z.union(
+  [z.string(), callable, replySchema],
+  'must be a text, a function, or { say, reasoning, calls }',
+);
+const optionsSchema = z
+  .strictObject({
+    name: z.string(),
+    contextTokens: count.optional(),
+    maxOutputTokens: count.optional(),
+    reply: stepSchema.optional(),
+    steps: z.array(stepSchema).optional(),
+  })
+  .refine(({ reply, steps }) => (reply ?? steps) !== undefined, 'needs steps (a list), or reply');
+
 export const say = (text: string): ScriptedReply => ({ say: text });
 export const callTool = (tool: string, input: Json = {}, callId?: string): ScriptedReply => ({
   calls: [{ tool, input, ...(callId !== undefined && { callId }) }],
@@ -50,11 +79,10 @@ export const callTools = (...calls: readonly ScriptedCall[]): ScriptedReply => (
 
 /**
  * A model that answers by rules. When watched it streams word by word. Costs nothing; a token is four characters of
- * text or of JSON, rounded up (`countScriptedTokens`). Throws `invalid_argument` without a name or what to say.
+ * text or of JSON, rounded up (`countScriptedTokens`). Throws `invalid_argument`, naming the path.
  */
 export function scriptedModel(options: ScriptedModelOptions): Model {
-  if (typeof options?.name !== 'string' || !('reply' in options || Array.isArray(options.steps)))
-    throw new OpspawnError('invalid_argument', 'A scripted model needs a name, and steps (a list) or reply');
+  checkOptions('The scripted model', optionsSchema, options, 'invalid_argument');
   const id = `scripted/${options.name}`;
   const { contextTokens, maxOutputTokens } = options;
   return {

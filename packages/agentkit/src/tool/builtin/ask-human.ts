@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkOptions, count } from '../../check-options.ts';
 import { defineTool } from '../define-tool.ts';
 import type { AskingTool } from '../tool.ts';
 
@@ -9,14 +10,23 @@ export interface AskHumanOptions {
   timeoutMs?: number;
 }
 
+const optionsSchema = z.strictObject({
+  description: z.string().min(1).optional(),
+  timeoutMs: count.optional(),
+} satisfies Record<keyof AskHumanOptions, z.ZodType>);
+
 /**
  * Asks a person; the answer is the call's result. Under ops-core the task waits (`opspawn task answer`), in agentkit alone
  * `onQuestion` answers. What a person writes goes to the model as it is.
  */
-export function askHuman({
-  description = 'Asks a person, who may take long to answer. For what only a person can know or decide.',
-  timeoutMs,
-}: AskHumanOptions = {}): AskingTool<{ question: string; choices?: string[] | undefined }> {
+export function askHuman(
+  options: AskHumanOptions = {},
+): AskingTool<{ question: string; choices?: string[] | undefined }> {
+  checkOptions('The tool that asks a person', optionsSchema, options, 'invalid_argument');
+  const {
+    description = 'Asks a person, who may take long to answer. For what only a person can know or decide.',
+    timeoutMs,
+  } = options;
   return defineTool({
     description,
     input: z.object({

@@ -3,6 +3,7 @@ import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkOptions, count } from '../../check-options.ts';
 import { defineTool } from '../define-tool.ts';
 import { RootedFolder, refused, told } from './rooted-folder.ts';
 
@@ -17,9 +18,21 @@ const defaultMaxBytes = 256 * 1024;
 const maxEntries = 1_000;
 const pathSchema = z.string().min(1).describe('Relative to the folder of this agent');
 
+const optionsSchema = z.strictObject({
+  root: z.string().min(1),
+  maxBytes: count.optional(),
+} satisfies Record<keyof FileToolOptions, z.ZodType>);
+
+/** Throws `invalid_argument`, as `defineTool` does. */
+function rootOf(options: FileToolOptions): RootedFolder {
+  checkOptions('The file tool', optionsSchema, options, 'invalid_argument');
+  return new RootedFolder(options.root);
+}
+
 /** `read_file`: text of files within a folder. */
-export function readFileTool({ root, maxBytes = defaultMaxBytes }: FileToolOptions) {
-  const rooted = new RootedFolder(root);
+export function readFileTool(options: FileToolOptions) {
+  const rooted = rootOf(options);
+  const { maxBytes = defaultMaxBytes } = options;
   return defineTool({
     description: `Reads a text file (UTF-8), at most ${maxBytes} bytes at once`,
     input: z.object({
@@ -41,8 +54,9 @@ export function readFileTool({ root, maxBytes = defaultMaxBytes }: FileToolOptio
 }
 
 /** `write_file`: writes whole text files within a folder, each at once or not at all. */
-export function writeFileTool({ root, maxBytes = defaultMaxBytes }: FileToolOptions) {
-  const rooted = new RootedFolder(root);
+export function writeFileTool(options: FileToolOptions) {
+  const rooted = rootOf(options);
+  const { maxBytes = defaultMaxBytes } = options;
   return defineTool({
     description:
       'Writes a text file (UTF-8) in place of the one that was there; folders that are missing are made',
@@ -62,8 +76,8 @@ export function writeFileTool({ root, maxBytes = defaultMaxBytes }: FileToolOpti
 }
 
 /** `list_dir`: what is in a folder within a folder. */
-export function listDirTool({ root }: Pick<FileToolOptions, 'root'>) {
-  const rooted = new RootedFolder(root);
+export function listDirTool(options: Pick<FileToolOptions, 'root'>) {
+  const rooted = rootOf(options);
   return defineTool({
     description: `Lists a folder: names, kinds and sizes, at most ${maxEntries}, sorted by name`,
     input: z.object({ path: pathSchema.optional() }),

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
 import { z } from 'zod';
+import { callable, checkOptions, count } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
 import { sendRequest } from '../../http/send-request.ts';
 import { defineTool } from '../define-tool.ts';
@@ -30,11 +31,22 @@ interface Rules {
 
 const readable = /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-ndjson|javascript)\b)/;
 
+const optionsSchema = z.strictObject({
+  hosts: z.array(z.string()).optional(),
+  allowRanges: z.array(z.string()).optional(),
+  maxBytes: count.optional(),
+  timeoutMs: count.optional(),
+  maxRedirects: z.int().nonnegative().optional(),
+  resolve: callable.optional(),
+} satisfies Record<keyof HttpFetchOptions, z.ZodType>);
+
 /**
  * `http_fetch`: reads pages of the public internet (GET, http and https). Every address is resolved, checked and then
- * connected to itself, at each redirect anew, so that no name leads to this machine or its network.
+ * connected to itself, at each redirect anew, so that no name leads to this machine or its network. Throws
+ * `invalid_argument` for options that are not known: a misspelt `hosts` would mean every host.
  */
 export function httpFetch(options: HttpFetchOptions = {}) {
+  checkOptions('The tool http_fetch', optionsSchema, options, 'invalid_argument');
   const { hosts, allowRanges = [], maxBytes = 1_000_000, timeoutMs = 30_000, maxRedirects = 5 } = options;
   const rules = { hosts, allowed: rangesOf(allowRanges), maxBytes, resolve: options.resolve ?? resolveByDns };
   return defineTool({

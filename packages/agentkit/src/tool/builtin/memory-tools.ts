@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkOptions, count } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
 import type { MemoryItem } from '../../memory/memory.ts';
 import type { RememberScope, RunMemory } from '../../memory/run-memory.ts';
@@ -17,21 +18,33 @@ export interface RecallToolOptions {
   limit?: number;
 }
 
+const rememberOptions = z.strictObject({
+  scope: z.enum(['namespace', 'agent', 'session', 'user']).optional(),
+  expiresAfterMs: count.optional(),
+} satisfies Record<keyof RememberToolOptions, z.ZodType>);
+const recallOptions = z.strictObject({
+  limit: count.optional(),
+} satisfies Record<keyof RecallToolOptions, z.ZodType>);
+
 export function memoryOf({ memory }: ToolContext): RunMemory {
   if (memory !== undefined) return memory;
   throw new OpspawnError('config_invalid', 'This tool needs the memory of a run', { retryable: false });
 }
 
 /** `remember`: keeps a text for later runs, with where it came from. The same text again is the same memory. */
-export function rememberTool({ scope = 'agent', expiresAfterMs }: RememberToolOptions = {}) {
+export function rememberTool(options: RememberToolOptions = {}) {
+  checkOptions('The tool that remembers', rememberOptions, options, 'invalid_argument');
+  const { scope = 'agent', expiresAfterMs } = options;
   return defineTool({
     description: 'Remembers a fact for later conversations. One fact per call, understandable by itself',
     input: z.object({ text: z.string().min(1).max(4_000) }),
     annotations: { idempotentHint: true, openWorldHint: false },
     memory: true,
     async execute({ text }, context) {
-      const options = { scope, ...(expiresAfterMs !== undefined && { expiresAfterMs }) };
-      const { id } = await memoryOf(context).remember(text, options);
+      const { id } = await memoryOf(context).remember(text, {
+        scope,
+        ...(expiresAfterMs !== undefined && { expiresAfterMs }),
+      });
       return { id };
     },
   });
@@ -41,7 +54,9 @@ export function rememberTool({ scope = 'agent', expiresAfterMs }: RememberToolOp
  * `recall`: finds what was remembered. What it gives is marked as information, each with where it came from: it may be
  * content from outside that was remembered in another run.
  */
-export function recallTool({ limit = 5 }: RecallToolOptions = {}) {
+export function recallTool(options: RecallToolOptions = {}) {
+  checkOptions('The tool that recalls', recallOptions, options, 'invalid_argument');
+  const { limit = 5 } = options;
   return defineTool({
     description: 'Searches what was remembered in earlier conversations, by words and by meaning',
     input: z.object({ query: z.string().min(1).max(1_000) }),

@@ -1,5 +1,7 @@
 /** Tools that run what a model wrote: only ever in the sandbox tier. */
+
 import { z } from 'zod';
+import { checkOptions, count } from '../../check-options.ts';
 import { moduleUrl } from '../../module-url.ts';
 import { defineTool } from '../define-tool.ts';
 import type { SandboxAccess } from '../sandbox/sandbox-access.ts';
@@ -18,6 +20,15 @@ const defaultTimeoutMs = 30_000;
 const defaultMemoryMb = 256;
 const maxCodeLength = 100_000;
 
+const optionsSchema = z.strictObject({
+  read: z.array(z.string()).optional(),
+  write: z.array(z.string()).optional(),
+  tmpMb: count.optional(),
+  timeoutMs: count.optional(),
+  memoryMb: count.optional(),
+  approval: z.enum(['always', 'never']).optional(),
+} satisfies Record<keyof RunCodeOptions, z.ZodType>);
+
 const javascriptInput = z.object({
   code: z.string().max(maxCodeLength).describe('Body of an async function. `return` gives the result.'),
   input: z.json().optional().describe('Stands in the variable `input`'),
@@ -25,6 +36,7 @@ const javascriptInput = z.object({
 
 /** Runs JavaScript in a sandbox of its own: no network, no programs, no files but those given, an empty /tmp. */
 export function runJavascript(options: RunCodeOptions = {}): SandboxTool<z.infer<typeof javascriptInput>> {
+  checkOptions('The tool that runs JavaScript', optionsSchema, options, 'invalid_argument');
   return defineTool({
     description:
       'Runs JavaScript (Node.js) and gives what it returns and prints. No network, no other programs; ' +
@@ -42,6 +54,7 @@ const shellInput = z.object({
 
 /** Runs a command line in a sandbox of its own: with the machine's programs, no network, no files but those given. */
 export function runShell(options: RunCodeOptions = {}): SandboxTool<z.infer<typeof shellInput>> {
+  checkOptions('The tool that runs commands', optionsSchema, options, 'invalid_argument');
   return defineTool({
     description: `Runs a command by /bin/sh and gives its exit code and output. No network. ${placesOf(options)}`,
     input: shellInput,

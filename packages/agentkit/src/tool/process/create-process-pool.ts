@@ -1,7 +1,17 @@
+import { z } from 'zod';
+import { checkOptions, count } from '../../check-options.ts';
 import type { ProcessPool, ProcessPoolOptions } from './process-pool.ts';
+
+const optionsSchema = z.strictObject({
+  maxProcesses: count.optional(),
+  idleMs: z.number().nonnegative().optional(),
+  spares: z.int().nonnegative().optional(),
+  memoryLimit: z.enum(['auto', 'watched']).optional(),
+} satisfies Record<keyof ProcessPoolOptions, z.ZodType>);
 
 /** What runs the processes is loaded at the first call: most processes of ours have no such tool. */
 export function createProcessPool(options: ProcessPoolOptions = {}): ProcessPool {
+  checkOptions('The process pool', optionsSchema, options);
   let opening: Promise<ProcessPool> | undefined;
   let opened: ProcessPool | undefined;
   const open = async (): Promise<ProcessPool> => {
