@@ -12,8 +12,15 @@ export function command(parent: Command, nameAndArgs: string, description: strin
 export const onDatabase = (to: Command): Command =>
   to.addOption(dataOption('folder of the database (default: .opspawn)')).addOption(databaseOption());
 
-/** Options of the commands that talk to a server, or work on a data folder themselves. */
+/** Options of the commands that talk to a server, or work on a database themselves. */
 export const connecting = (to: Command): Command =>
+  reaching(to).option(
+    '--namespace <name>',
+    'where to work on a database (default: OPSPAWN_NAMESPACE, or default); with a server the key decides',
+  );
+
+/** How the server or the database is reached. */
+export const reaching = (to: Command): Command =>
   to
     .addOption(new Option('--url <url>', 'the server (default: OPSPAWN_URL, or http://127.0.0.1:7070)'))
     .addOption(

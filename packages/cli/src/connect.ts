@@ -12,6 +12,8 @@ export interface ConnectOptions {
   data?: string;
   /** The URL of a database, without a server. */
   database?: string;
+  /** Where a person works who works on the database itself. With a server its key decides. */
+  namespace?: string;
 }
 
 /** Whether this process itself works on a database. */
@@ -21,6 +23,10 @@ export const isLocal = ({ data, database }: ConnectOptions): boolean =>
 /** The server that was named, on the command line or by the environment. */
 export const namedUrl = ({ url }: ConnectOptions): string | undefined =>
   url ?? (process.env.OPSPAWN_URL || undefined);
+
+/** The namespace that was named, on the command line or by the environment. */
+export const namedNamespace = ({ namespace }: ConnectOptions): string | undefined =>
+  namespace ?? (process.env.OPSPAWN_NAMESPACE || undefined);
 
 /** A client, and what has to be closed behind it. */
 export interface Connection extends AsyncDisposable {
@@ -34,6 +40,36 @@ export function connectTo(url: string, apiKey = process.env.OPSPAWN_API_KEY || u
   }
   const client = createClient({ baseUrl: url, maxRetries: 1, ...(apiKey === undefined ? {} : { apiKey }) });
   return { client, [Symbol.asyncDispose]: async () => {} };
+}
+
+/** To a server, where the key decides in which namespace it works. Throws `invalid_argument` when another one was named. */
+export async function connectToServer(url: string, options: ConnectOptions): Promise<Connection> {
+  const connection = connectTo(url, options.apiKey);
+  const asked = namedNamespace(options);
+  if (asked === undefined) return connection;
+  const namespace = await namespaceOf(connection.client);
+  if (namespace === asked) return connection;
+  throw new OpspawnError(
+    'invalid_argument',
+    `On the server at ${url} this works in the namespace ${namespace}, and not in ${asked}`,
+    { details: { hint: namespaceHint } },
+  );
+}
+
+const namespaceHint =
+  'With a server the key decides: give one of that namespace (opspawn key create --namespace NAME), or leave out --namespace and OPSPAWN_NAMESPACE.';
+
+/** Who does not operate the deployment is refused a look at the operators' settings, with the namespace of the key. */
+async function namespaceOf(client: Client): Promise<string> {
+  try {
+    await client.namespaces.getSettings('default');
+    return 'default';
+  } catch (thrown) {
+    if (!(thrown instanceof OpspawnError) || thrown.code !== 'permission_denied') throw thrown;
+    const said = thrown.details.details as { namespace?: unknown } | undefined;
+    if (typeof said?.namespace === 'string') return said.namespace;
+    throw thrown;
+  }
 }
 
 /** Whether a server answers there. */

@@ -39,7 +39,10 @@ export function addKey(key: Command): void {
   const load = () => import('./commands/key.ts');
   onDatabase(command(key, 'create', 'Make a key, by working on the database itself'))
     .requiredOption('--name <name>', 'whose it is')
-    .option('--namespace <name>', 'in which its holder works, apart from all others', 'default')
+    .option(
+      '--namespace <name>',
+      'in which its holder works, apart from all others (default: OPSPAWN_NAMESPACE, or default)',
+    )
     .action(async (options) => (await load()).create(options));
   onDatabase(command(key, 'list', 'Whose keys there are')).action(async (options) =>
     (await load()).list(options),

@@ -56,23 +56,31 @@ const embeddedSettings = { port: 0, host: '127.0.0.1', logLevel: 'silent' } as c
 export type DatabaseOptions = Pick<SettingOptions, 'data' | 'database'>;
 
 /** Serves an existing database to this process alone; nothing is run. Throws `not_found` when there is no such folder. */
-export async function openDatabase({ data, database: url }: DatabaseOptions): Promise<Connection> {
+export async function openDatabase(
+  options: DatabaseOptions & { namespace?: string | undefined },
+): Promise<Connection> {
+  const { data, database: url, namespace } = options;
   const settings = settingsFrom({ ...named(data, url), ...embeddedSettings });
   const { database } = settings;
   if (database.kind === 'sqlite' && !existsSync(database.path)) {
     throw new OpspawnError('not_found', `There is no Opspawn data in ${settings.dataDir}`);
   }
   const ownKey = randomUUID();
-  return asConnection(await startServer({ settings, ownKey }), ownKey);
+  return asConnection(await startServer({ settings, ownKey, ...working(namespace) }), ownKey);
 }
+
+const working = (namespace: string | undefined) =>
+  namespace === undefined ? {} : { ownNamespace: namespace };
 
 const named = (data: string | undefined, database: string | undefined): DatabaseOptions => ({
   ...(data === undefined ? {} : { data }),
   ...(database === undefined ? {} : { database }),
 });
 
-export interface EmbeddedOptions extends Omit<WorkerStartOptions, 'settings' | 'loaded'> {
+export interface EmbeddedOptions extends Omit<WorkerStartOptions, 'settings' | 'loaded' | 'namespace'> {
   configPath: string;
+  /** In which the command works. What the worker can run, all can. */
+  namespace?: string | undefined;
   data?: string;
   database?: string;
 }
@@ -85,11 +93,11 @@ export interface Embedded extends Connection {
 
 /** A server and a worker in this process, reachable by it alone. */
 export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> {
-  const { configPath, data, database, ...rest } = options;
+  const { configPath, data, database, namespace, ...rest } = options;
   const settings = settingsFrom({ ...named(data, database), ...embeddedSettings });
   const loaded = await loadConfig(configPath);
   const ownKey = randomUUID();
-  const running = await startDev({ ...rest, settings, loaded, ownKey });
+  const running = await startDev({ ...rest, settings, loaded, ownKey, ...working(namespace) });
   return { ...asConnection(running, ownKey), loaded, place: describeDatabase(settings.database) };
 }
 

@@ -1,14 +1,17 @@
 /** `opspawn settings …` */
-import type { Command } from 'commander';
-import { command, connecting } from './command-options.ts';
+import { type Command, Option } from 'commander';
+import { command, reaching } from './command-options.ts';
+
+const ofNamespace = () =>
+  new Option('--namespace <name>', 'of this one (default: OPSPAWN_NAMESPACE, or that of the key)');
 
 export function addSettings(settings: Command): void {
   const load = () => import('./commands/settings.ts');
-  connecting(command(settings, 'get', 'Show them'))
-    .option('--namespace <name>', 'of this one (default: that of the key)')
+  reaching(command(settings, 'get', 'Show them'))
+    .addOption(ofNamespace())
     .action(async (options) => (await load()).get(options));
-  connecting(command(settings, 'set', 'Change some of them; the others stay as they are'))
-    .option('--namespace <name>', 'of this one (default: that of the key)')
+  reaching(command(settings, 'set', 'Change some of them; the others stay as they are'))
+    .addOption(ofNamespace())
     .option('--keep-completed <days>', 'how long completed tasks are kept: days, "forever" or "default"')
     .option('--keep-failed <days>', 'how long failed tasks are kept')
     .option('--keep-cancelled <days>', 'how long cancelled tasks are kept')

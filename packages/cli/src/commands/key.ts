@@ -1,4 +1,5 @@
-import { addApiKey, listApiKeys, removeApiKey } from '@opspawn/ops-core';
+import { addApiKey, defaultNamespace, listApiKeys, removeApiKey } from '@opspawn/ops-core';
+import { namedNamespace } from '../connect.ts';
 import { type DatabaseOptions, settingsFrom } from '../embedded.ts';
 import { type Column, createOutput } from '../output.ts';
 
@@ -9,7 +10,8 @@ interface KeyOptions extends DatabaseOptions {
 }
 
 /** Works on the database itself: whoever can open that needs no key to make one. */
-export async function create({ json, name, namespace, ...options }: KeyOptions): Promise<void> {
+export async function create({ json, name, ...options }: KeyOptions): Promise<void> {
+  const namespace = namedNamespace(options) ?? defaultNamespace;
   const output = createOutput({ json: json === true });
   const apiKey = await addApiKey(settingsFrom(options).database, name, namespace);
   output.talk('The key is shown only now:');

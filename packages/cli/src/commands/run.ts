@@ -1,6 +1,15 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { Client, CreateTask, Task, TaskKind } from '@opspawn/sdk';
-import { addHint, type Connection, connectTo, defaultUrl, isLocal, isServing, namedUrl } from '../connect.ts';
+import {
+  addHint,
+  type Connection,
+  connectToServer,
+  defaultUrl,
+  isLocal,
+  isServing,
+  namedNamespace,
+  namedUrl,
+} from '../connect.ts';
 import { createOutput, type Output } from '../output.ts';
 import { readTaskInput } from '../read-input.ts';
 import { exitCodeOf, watchTask } from '../watch-task.ts';
@@ -35,9 +44,9 @@ export async function run(name: string, positional: string | undefined, options:
   const output = createOutput({ json: options.json === true });
   const input = await readTaskInput(positional, options.input);
   const request: CreateTask = { name, ...(input === undefined ? {} : { input }), ...requestOptions(options) };
-  await using place = await choosePlace(options, output);
-  const { client } = place;
   try {
+    await using place = await choosePlace(options, output);
+    const { client } = place;
     const task = await submit(client, request);
     if (options.detach) output.record(task, () => task.id);
     else await follow(place, output, task, options.watch === true);
@@ -83,8 +92,8 @@ interface Place extends Connection {
 async function choosePlace(options: RunOptions, output: Output): Promise<Place> {
   const { data, database, config, embedded = isLocal(options), detach } = options;
   const url = namedUrl(options);
-  if (url !== undefined && !embedded) return connectTo(url, options.apiKey);
-  if (!embedded && (await isServing(defaultUrl))) return connectTo(defaultUrl, options.apiKey);
+  if (url !== undefined && !embedded) return await connectToServer(url, options);
+  if (!embedded && (await isServing(defaultUrl))) return await connectToServer(defaultUrl, options);
   const { configPathFrom, openEmbedded, settingsFrom } = await import('../embedded.ts');
   const configPath = configPathFrom(config, settingsFrom({}));
   if (configPath === undefined) throw nothingToRun(embedded);
@@ -96,6 +105,7 @@ async function choosePlace(options: RunOptions, output: Output): Promise<Place> 
   }
   const place = await openEmbedded({
     configPath,
+    namespace: namedNamespace(options),
     ...(data === undefined ? {} : { data }),
     ...(database === undefined ? {} : { database }),
   });

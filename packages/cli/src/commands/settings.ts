@@ -1,6 +1,7 @@
 import { type Client, type NamespaceSettings, OpspawnError } from '@opspawn/sdk';
+import { namedNamespace } from '../connect.ts';
 import { createOutput } from '../output.ts';
-import { withClient } from '../with-client.ts';
+import { withOperator } from '../with-client.ts';
 import { type CommandOptions, withoutUndefined } from './task.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -21,16 +22,17 @@ interface SetOptions extends GetOptions {
 }
 
 export async function get(options: GetOptions): Promise<void> {
-  show(await withClient(options, (client) => settingsOf(client, options.namespace).get()), options);
+  show(await withOperator(options, (client) => settingsOf(client, options).get()), options);
 }
 
-const settingsOf = (client: Client, namespace: string | undefined) =>
-  namespace === undefined
-    ? client.settings
-    : {
-        get: () => client.namespaces.getSettings(namespace),
-        set: (settings: NamespaceSettings) => client.namespaces.setSettings(namespace, settings),
-      };
+function settingsOf(client: Client, options: GetOptions) {
+  const namespace = namedNamespace(options);
+  if (namespace === undefined) return client.settings;
+  return {
+    get: () => client.namespaces.getSettings(namespace),
+    set: (settings: NamespaceSettings) => client.namespaces.setSettings(namespace, settings),
+  };
+}
 
 /** Only what is named changes. */
 export async function set(options: SetOptions): Promise<void> {
@@ -46,8 +48,8 @@ export async function set(options: SetOptions): Promise<void> {
     submissionsPerMinute: quota('--max-per-minute', maxPerMinute),
     payloadBytes: quota('--max-payload-bytes', maxPayloadBytes),
   };
-  const settings = await withClient(options, async (client) => {
-    const ofNamespace = settingsOf(client, options.namespace);
+  const settings = await withOperator(options, async (client) => {
+    const ofNamespace = settingsOf(client, options);
     return await againWhenChanged(async () => {
       const known = await ofNamespace.get();
       return await ofNamespace.set({

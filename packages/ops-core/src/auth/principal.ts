@@ -1,4 +1,5 @@
 import { OpspawnError } from '@opspawn/agentkit/schema';
+import { nameSchema } from '@opspawn/sdk';
 
 /** Of those who operate the deployment. */
 export const defaultNamespace = 'default';
@@ -12,6 +13,12 @@ export interface Principal {
 
 /** The caller where no keys exist: loopback only. */
 export const localPrincipal: Principal = { namespace: defaultNamespace, name: 'local' };
+
+/** Throws `invalid_argument` for what cannot be a namespace. */
+export function checkNamespace(namespace: string): void {
+  const wrong = nameSchema.safeParse(namespace).error?.issues[0]?.message;
+  if (wrong !== undefined) throw new OpspawnError('invalid_argument', `The namespace ${wrong}`);
+}
 
 /** Throws `permission_denied` for who works in a namespace and does not operate the deployment. `what` begins a sentence. */
 export function checkOperator({ namespace }: Principal, what: string): void {

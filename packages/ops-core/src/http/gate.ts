@@ -1,6 +1,6 @@
 import { OpspawnError } from '@opspawn/sdk';
 import { isSameDigest, readApiKey } from '../auth/api-key.ts';
-import { localPrincipal, type Principal } from '../auth/principal.ts';
+import { checkNamespace, localPrincipal, type Principal } from '../auth/principal.ts';
 import type { ApiKeyRow, ApiKeyStore } from '../storage/parts/api-keys.ts';
 import { isLoopback } from './guard.ts';
 
@@ -15,20 +15,32 @@ export interface Gate {
 /** For everybody who reaches it: right on loopback only. */
 export const openGate: Gate = { isKeyed: false, authenticate: async () => localPrincipal };
 
-/** How a server that listens on `host` lets in, with `ownKey` only who has that. */
-export function createGate(options: { store: ApiKeyStore; host: string; ownKey: string | undefined }): Gate {
-  const { store, host, ownKey } = options;
-  return ownKey === undefined ? new KeyGate(store, { isLoopback: isLoopback(host) }) : privateGate(ownKey);
+export interface GateOptions {
+  store: ApiKeyStore;
+  host: string;
+  /** Only who has this key is let in. */
+  ownKey: string | undefined;
+  /** In which that one works. Default: `default`. */
+  ownNamespace: string | undefined;
+}
+
+/** How a server that listens on `host` lets in. Throws `invalid_argument` for what cannot be a namespace. */
+export function createGate({ store, host, ownKey, ownNamespace }: GateOptions): Gate {
+  return ownKey === undefined
+    ? new KeyGate(store, { isLoopback: isLoopback(host) })
+    : privateGate(ownKey, ownNamespace);
 }
 
 /** For who started the server, and nobody else: a key that this process alone knows. */
-function privateGate(token: string): Gate {
+function privateGate(token: string, namespace = localPrincipal.namespace): Gate {
+  checkNamespace(namespace);
+  const principal = { ...localPrincipal, namespace };
   return {
     isKeyed: true,
     async authenticate(authorization) {
       const given = tokenOf(authorization) ?? '';
       if (!isSameDigest(given, token)) throw unauthenticated('This server belongs to another process');
-      return localPrincipal;
+      return principal;
     },
   };
 }

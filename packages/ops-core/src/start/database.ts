@@ -1,8 +1,7 @@
 /** What can be done with a database beside running on it. */
 import { OpspawnError } from '@opspawn/agentkit';
-import { nameSchema } from '@opspawn/sdk';
 import { createApiKey } from '../auth/api-key.ts';
-import { defaultNamespace } from '../auth/principal.ts';
+import { checkNamespace, defaultNamespace } from '../auth/principal.ts';
 import type { DatabaseSetting } from '../config.ts';
 import type { ApiKeyRow } from '../storage/parts/api-keys.ts';
 import type { DatabaseStatus } from '../storage/status.ts';
@@ -46,8 +45,7 @@ export async function addApiKey(
   name: string,
   namespace: string = defaultNamespace,
 ): Promise<string> {
-  const wrong = nameSchema.safeParse(namespace).error?.issues[0]?.message;
-  if (wrong !== undefined) throw new OpspawnError('invalid_argument', `The namespace ${wrong}`);
+  checkNamespace(namespace);
   await using store = await openStore(database);
   const { text, id, digest } = createApiKey();
   await store.addApiKey({ id, digest, name, namespace }, { onlyFirst: false });

@@ -17,6 +17,8 @@ import { ownUncaught } from './uncaught.ts';
 export interface ServerStartOptions extends NodeOptions {
   /** Takes requests with this key alone, for a server that is meant for this process. Default: keys of the store. */
   ownKey?: string;
+  /** The namespace in which who has `ownKey` works. Default: `default`. */
+  ownNamespace?: string;
 }
 
 export interface WorkerStartOptions extends NodeOptions {
@@ -105,12 +107,12 @@ function runningWorker({ engine }: OpspawnNode, worker: Worker, stack: AsyncDisp
 
 async function serve(
   { engine, log, settings, store }: OpspawnNode,
-  { ownKey }: ServerStartOptions,
+  { ownKey, ownNamespace }: ServerStartOptions,
   stack: AsyncDisposableStack,
 ): Promise<{ url: string; firstKey: string | undefined }> {
   const { createHttpServer, listen } = await import('../http/server.ts');
   const { createGate } = await import('../http/gate.ts');
-  const gate = createGate({ store, host: settings.host, ownKey });
+  const gate = createGate({ store, host: settings.host, ownKey, ownNamespace });
   const hosts = [settings.host, hostname(), ...settings.allowedHosts].map((name) => name.toLowerCase());
   const server = createHttpServer({ engine, log, gate, hosts });
   stack.defer(() => server.close());
