@@ -1,6 +1,8 @@
 import { after, before, describe, it } from 'node:test';
 import { memoryCases, memoryClock } from '@opspawn/agentkit/testing';
 import {
+  addPgvector,
+  canAddPgvector,
   createTestDatabase,
   emptyDatabase,
   skipWithoutPostgres,
@@ -19,10 +21,12 @@ describe('memory in the store in SQLite', () => {
   }
 });
 
-describe('memory in the store in PostgreSQL', { skip: skipWithoutPostgres }, () => {
+/** Runs the cases in a database of their own; with pgvector it is in a schema that is nobody's search path. */
+function casesInPostgres({ withPgvector }: { withPgvector: boolean }): void {
   let database: TestDatabase;
   before(async () => {
     database = await createTestDatabase();
+    if (withPgvector) await addPgvector(database.url);
   });
   after(() => database[Symbol.asyncDispose]());
 
@@ -33,4 +37,12 @@ describe('memory in the store in PostgreSQL', { skip: skipWithoutPostgres }, () 
       await run({ clock: memoryClock(), open: (options) => storeMemory(store, options) });
     });
   }
+}
+
+describe('memory in the store in PostgreSQL', { skip: skipWithoutPostgres }, () => {
+  casesInPostgres({ withPgvector: false });
 });
+
+// Debian 12 has no package of pgvector: not to have it is no reason to fail.
+if (await canAddPgvector())
+  describe('memory in the store in PostgreSQL with pgvector', () => casesInPostgres({ withPgvector: true }));

@@ -67,3 +67,20 @@ export async function emptyDatabase(database: string | pg.Client): Promise<void>
   );
   await database.query(rows.map(({ name }) => `delete from opspawn.${name};`).join(' '));
 }
+
+/** Whether the server, if there is one, has pgvector to give. */
+export async function canAddPgvector(): Promise<boolean> {
+  if (serverUrl === undefined) return false;
+  const found = await onServer((client) =>
+    client.query("select from pg_available_extensions where name = 'vector'"),
+  );
+  return found.rowCount === 1;
+}
+
+/** Into a schema that no search path names. */
+export async function addPgvector(url: string): Promise<void> {
+  await onServer(
+    (client) => client.query('create schema "Of vectors"; create extension vector schema "Of vectors"'),
+    url,
+  );
+}
