@@ -21,8 +21,13 @@ const { values } = parseArgs({
     scale: { type: 'string', default: '0.1' },
     only: { type: 'string', multiple: true },
     seed: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
+if (values.help) {
+  process.stdout.write('Usage: npm run verify -- [--scale 0.1] [--only FAULT …] [--seed N]\n');
+  process.exit();
+}
 
 /** Megabytes: beside an empty database a few hundred tasks have room. */
 const diskSizes = { sqlite: 64, postgres: 256 } as const;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { faults } from '../../packages/cli/src/verify/faults.ts';
 import { runFault } from '../../packages/cli/src/verify/run-fault.ts';
 import { isClean } from '../../packages/cli/src/verify/verdict.ts';
@@ -28,6 +30,13 @@ async function leavesNothing(settings: ReturnType<typeof testSettings>): Promise
   await using node = await openNode({ settings });
   assert.deepEqual(await node.store.namespaces(), []);
 }
+
+it('npm run verify -- --help says how it is called, and starts nothing', () => {
+  const script = fileURLToPath(new URL('../../scripts/verify.ts', import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [script, '--help'], { encoding: 'utf8' });
+  assert.equal(stdout, 'Usage: npm run verify -- [--scale 0.1] [--only FAULT …] [--seed N]\n');
+  assert.equal(status, 0);
+});
 
 describe('a fault that is stopped in the middle', { skip: skipWithoutPostgres }, () => {
   it('cancels what it submitted and leaves nothing behind', async (t) => {
