@@ -1,43 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { glob, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { readBlocks, root } from './read-blocks.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-interface Block {
-  page: string;
-  code: string;
-  /** Path of the file that it quotes. */
-  from?: string | undefined;
-  /** What its reader has to think before it. */
-  prelude: string;
-}
-
-/** TypeScript blocks, each with the comment before it: `<!-- from: FILE -->` or `<!-- prelude: CODE -->`. */
-async function readBlocks(): Promise<Block[]> {
-  const blocks: Block[] = [];
-  for await (const page of glob(['README.md', 'ops-docs/**/*.md', 'examples/**/*.md'], { cwd: root })) {
-    const text = await readFile(join(root, page), 'utf8');
-    for (const [, kind, argument = '', code = ''] of text.matchAll(
-      /(?:<!-- (from|prelude): (.*?) -->\n)?```ts\n(.*?)```/gs,
-    )) {
-      blocks.push({
-        page,
-        code,
-        from: kind === 'from' ? argument : undefined,
-        prelude: kind === 'prelude' ? argument : '',
-      });
-    }
-  }
-  return blocks;
-}
-
-const blocks = await readBlocks();
+const blocks = await readBlocks(['README.md', 'ops-docs/**/*.md', 'examples/**/*.md']);
 
 describe('code in the docs', () => {
   for (const { page, code, from } of blocks.filter((block) => block.from !== undefined)) {

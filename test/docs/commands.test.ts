@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { glob, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { buildProgram } from '../../packages/cli/src/program.ts';
+import { root, shellLines, wordsOf } from './read-blocks.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = await buildProgram({ json: false });
 
 /** Of other programs that the pages tell of. */
@@ -48,4 +47,25 @@ test('every command and every option that the pages name is there', async () => 
       assert.ok(known.has(option), `${page}: ${option}`);
   }
   assert.ok(commands > 150, `${commands} commands`);
+});
+
+test('every command line of a block can be carried out as it stands: with the arguments it takes, and values that are allowed', async () => {
+  let lines = 0;
+  for await (const page of glob(['README.md', 'ops-docs/{tutorials,how-to}/*.md'], { cwd: root })) {
+    for (const line of shellLines(await readFile(`${root}/${page}`, 'utf8'))) {
+      const parsed = await buildProgram({ json: true });
+      for (const each of withChildren(parsed))
+        each.exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
+      for (const each of withChildren(parsed).filter(({ commands }) => commands.length === 0))
+        each.action(() => {});
+      await parsed
+        .parseAsync(wordsOf(line), { from: 'user' })
+        .catch((thrown: { code?: string; message: string }) => {
+          if (!/help|version/.test(thrown.code ?? ''))
+            assert.fail(`${page}: opspawn ${line}: ${thrown.message}`);
+        });
+      lines++;
+    }
+  }
+  assert.ok(lines > 50, `${lines} lines`);
 });
