@@ -107,4 +107,10 @@ describe('options', () => {
         return true;
       });
   });
+
+  it('takes process.env itself, which is no plain object', async () => {
+    await make('createModelRegistry', { environment: process.env });
+    await make('createMcpHost', { servers: {}, environment: process.env });
+    await make('secretsFrom', process.env);
+  });
 });

@@ -35,6 +35,13 @@ export const having = <T>(...members: (keyof T & string)[]) =>
     `must be an object with ${members.join(', ')}`,
   );
 
+/** Texts by name. A copy is looked at: zod takes `process.env` itself for no record. */
+export const textsByName = <Text extends z.ZodType>(text: Text) =>
+  z.preprocess(
+    (given) => (typeof given === 'object' && given !== null && !Array.isArray(given) ? { ...given } : given),
+    z.record(z.string(), text),
+  );
+
 export const count = z.int().positive();
 export const callable = z.custom<(...args: never[]) => unknown>(
   (value) => typeof value === 'function',

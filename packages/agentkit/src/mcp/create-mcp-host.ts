@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callable, checkOptions, having } from '../check-options.ts';
+import { callable, checkOptions, having, textsByName } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { tell } from '../tell.ts';
 import type { Tools } from '../tool/tool.ts';
@@ -46,7 +46,7 @@ const optionsSchema = z.strictObject({
     'must be the servers by name, as parseMcpServers and loadMcpConfig give them',
   ),
   onLog: callable.optional(),
-  environment: z.record(z.string(), z.string()).optional(),
+  environment: textsByName(z.string().optional()).optional(),
   pins: having<ToolPins>('review', 'list', 'decide').optional(),
   credentials: having<McpCredentialStore>('load', 'save', 'remove').optional(),
   maxResultChars: z.int().positive().optional(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callable, checkOptions, count, having } from '../check-options.ts';
+import { callable, checkOptions, count, having, textsByName } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { type ListedPlugin, pluginProviders } from '../plugin.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
@@ -42,7 +42,7 @@ const priceSchema = z.strictObject({
 const optionsSchema = z.strictObject({
   providers: z.record(z.string(), callable).optional(),
   plugins: z.array(z.unknown()).optional(),
-  environment: z.record(z.string(), z.string().optional()).optional(),
+  environment: textsByName(z.string().optional()).optional(),
   default: z.string().optional(),
   prices: z.record(z.string(), priceSchema).optional(),
   contextTokens: z.record(z.string(), count).optional(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkOptions } from '../check-options.ts';
+import { checkOptions, textsByName } from '../check-options.ts';
 import { keyVariables } from '../model/providers.ts';
 import type { Secrets } from './security.ts';
 
@@ -9,7 +9,7 @@ export interface KnownSecrets extends Secrets {
   values(): Iterable<string>;
 }
 
-const recordSchema = z.record(z.string(), z.string());
+const recordSchema = textsByName(z.string());
 
 /** Secrets from a plain record, by name. Throws `config_invalid` for one without a text: a variable that is not set. */
 export function secretsFrom(record: Readonly<Record<string, string>>): KnownSecrets {
