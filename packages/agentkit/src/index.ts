@@ -158,6 +158,7 @@ export type {
   ModelRequest,
   ToolSpec,
 } from './model/model.ts';
+export { modelPriceSchema } from './model/price-schema.ts';
 export {
   findContextTokens,
   findPrice,

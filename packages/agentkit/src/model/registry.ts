@@ -7,6 +7,7 @@ import { processProviderBudget } from './budget/memory-provider-budget.ts';
 import type { ProviderBudget } from './budget/provider-budget.ts';
 import { cassetteProvider, cassetteSettings } from './cassette/cassette-provider.ts';
 import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
+import { modelPriceSchema } from './price-schema.ts';
 import { findContextTokens, findPrice } from './prices.ts';
 import { builtInProviders, type Environment, keyName } from './providers.ts';
 
@@ -27,24 +28,12 @@ export interface ModelRegistryOptions {
   budget?: ProviderBudget;
 }
 
-const amount = z.number().nonnegative();
-const price = {
-  inputMicroUsd: amount,
-  cachedInputMicroUsd: amount.optional(),
-  cacheWriteMicroUsd: amount.optional(),
-  outputMicroUsd: amount,
-};
-const priceSchema = z.strictObject({
-  ...price,
-  longContext: z.strictObject({ ...price, aboveTokens: amount }).optional(),
-} satisfies Record<keyof ModelPrice, z.ZodType>);
-
 const optionsSchema = z.strictObject({
   providers: z.record(z.string(), callable).optional(),
   plugins: z.array(z.unknown()).optional(),
   environment: textsByName(z.string().optional()).optional(),
   default: z.string().optional(),
-  prices: z.record(z.string(), priceSchema).optional(),
+  prices: z.record(z.string(), modelPriceSchema).optional(),
   contextTokens: z.record(z.string(), count).optional(),
   budget: having<ProviderBudget>('admit').optional(),
 } satisfies Record<keyof ModelRegistryOptions, z.ZodType>);

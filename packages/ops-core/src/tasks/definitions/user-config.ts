@@ -8,6 +8,7 @@ import {
   type MinuteBounds,
   type ModelPrice,
   type ModelProvider,
+  modelPriceSchema,
   OpspawnError,
   type Scorer,
   type SecurityManager,
@@ -102,18 +103,6 @@ const agentSchema = having('made by defineAgent', 'name', 'instructions').superR
   }
 });
 
-const amount = z.number().nonnegative();
-const price = {
-  inputMicroUsd: amount,
-  cachedInputMicroUsd: amount.optional(),
-  cacheWriteMicroUsd: amount.optional(),
-  outputMicroUsd: amount,
-};
-const priceSchema = z.strictObject({
-  ...price,
-  longContext: z.strictObject({ ...price, aboveTokens: z.int().positive() }).optional(),
-} satisfies Record<keyof ModelPrice, z.ZodType>);
-
 const configSchema = z.strictObject({
   agents: z.array(agentSchema).optional(),
   functions: z.array(definitionSchema('function')).optional(),
@@ -141,7 +130,7 @@ const configSchema = z.strictObject({
   models: z
     .strictObject({
       providers: z.record(z.string(), callable).optional(),
-      prices: z.record(z.string(), priceSchema).optional(),
+      prices: z.record(z.string(), modelPriceSchema).optional(),
       bounds: z
         .record(
           z.string(),
