@@ -82,6 +82,11 @@ describe('options', () => {
       ['createEmbedder', [], /no embedding model: provider\/model/],
       ['createMemory', [{ embedder: 'openai/x' }], /^- embedder: must be an object with id, embed/m],
       ['openSqliteMemory', [{}], /^- path: /m],
+      [
+        'createModelRegistry',
+        [{ prices: { 'a/b': { inputMicroUsd: -1, outputMicroUsd: 1 } } }],
+        /^- prices\.a\/b\.inputMicroUsd: /m,
+      ],
       ['memoryProviderBudget', [{ bounds: { openai: { rpm: 1 } } }], /^- bounds\.openai\.rpm: is not known/m],
       ['httpFetch', [{ host: ['a'] }], /^- host: is not known/m],
       ['readFileTool', [], /The file tool is not valid/],
