@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { OpenAICompatibleChatLanguageModel } from '@ai-sdk/openai-compatible';
 import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { OpspawnError } from '../errors.ts';
 import type { AiSdkModelOptions } from './ai-sdk-model.ts';
 import { fetchOverHttp as fetch } from './fetch-over-http.ts';
+import { incrementalChat } from './incremental-chat.ts';
 
 /** Variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -102,11 +104,15 @@ export const builtInProviders: Readonly<Record<string, BuiltInProvider>> = {
       const options = {
         name: 'compatible',
         baseURL,
-        fetch,
         includeUsage: true,
         supportsStructuredOutputs: true,
+        ...(apiKey ? { apiKey } : {}),
       };
-      return createOpenAICompatible({ ...options, ...(apiKey ? { apiKey } : {}) }).chatModel(modelName);
+      const open = (fetch: typeof globalThis.fetch) =>
+        createOpenAICompatible({ ...options, fetch }).chatModel(
+          modelName,
+        ) as OpenAICompatibleChatLanguageModel;
+      return incrementalChat(open, fetch);
     },
     async loadEmbedding(modelName, environment) {
       const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
