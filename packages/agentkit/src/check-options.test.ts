@@ -4,6 +4,16 @@ import { OpspawnError } from './errors.ts';
 import * as kit from './index.ts';
 import * as testing from './testing.ts';
 
+const evalReport: kit.EvalReport = {
+  format: 'opspawn-eval/1',
+  agent: 'a',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  cases: [],
+  scores: { exact: 1 },
+  failed: 0,
+  usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 },
+};
+
 type Maker = (...given: unknown[]) => unknown;
 
 /** What makes something of one object of options, with options that are right. */
@@ -23,6 +33,8 @@ const makers: Record<string, object> = {
   judge: {},
   listDirTool: { root: '.' },
   memoryProviderBudget: {},
+  memoryEnvironment: {},
+  memorySteps: {},
   numeric: {},
   openCassette: {
     id: 'x',
@@ -39,6 +51,7 @@ const makers: Record<string, object> = {
   runJavascript: {},
   runShell: {},
   scriptedModel: { name: 'x', steps: [] },
+  testMcpServer: {},
   supervisor: { name: 'a', agents: [{ name: 'b', instructions: 'c' }] },
   writeFileTool: { root: '.' },
 };
@@ -104,6 +117,40 @@ describe('options', () => {
       ['fileCredentials', [], /the path of a folder/],
       ['loginToMcpServer', [], /The login is not valid/],
       ['moduleUrl', ['./entry'], /import\.meta\.url/],
+      ['memoryOver', [{}], /must be an object with put, byWords/],
+      ['createEmbedder', [5n], /bigint is no embedding model/],
+      ['createMemory', [Promise.resolve({})], /is a promise: await it/],
+      ['memorySteps', [{ budget: { token: 5 } }], /^- budget\.token: is not known/m],
+      [
+        'memoryEnvironment',
+        [{ stepOptions: { retry: { tries: 5 } } }],
+        /^- stepOptions\.retry\.tries: is not/m,
+      ],
+      ['testMcpServer', [{ tools: { a: { exec: () => 1 } } }], /^- tools\.a\.exec: is not known/m],
+      ['replayingSteps', [[{ name: 'x' }]], /^- \[0\]\.outcome: /m],
+      ['scriptedProvider', ['first-tool'], /^- \[0\]: must be an object with id, call/m],
+      ['scriptedEmbedder', ['x', ['car']], /^- \[0\]: .*expected array/m],
+      ['fakeClock', ['2026-01-01'], /expected number, received string/],
+      ['jsonSchemaOf', [{ type: 'object' }], /must be a Standard Schema/],
+      ['textOf', [{ role: 'user', content: 'x' }], /content as a list of parts/],
+      ['callsOf', [], /content as a list of parts/],
+      ['parseEvalCases', [Buffer.from('{}')], /readFile\(path, 'utf8'\) gives it/],
+      ['parseEvalCases', ['{"input":"a","expect":5}'], /^Line 1 of the dataset: expect: is not known$/],
+      ['compareEvals', [evalReport, { scores: {} }], /^The report after is not valid:\n- format: /],
+      ['compareEvals', [undefined, evalReport], /^The report before is not valid/],
+      ['evalTable', [{}], /^- format: /m],
+      [
+        'evalTable',
+        [evalReport, evalReport],
+        /^The comparison of two reports is not valid:\n- scores\.exact: /,
+      ],
+      ['missedThresholds', [evalReport], /^The record of thresholds is not valid/],
+      ['missedThresholds', [evalReport, { exact: NaN }], /^- exact: /m],
+      ['matchesSchema', [], /must be an object, true or false/],
+      ['expectEvents', [testing.collectEvents(), []], /collectEvents\(\)\.events/],
+      ['expectEvents', [[], [{ type: 'tool.finish' }]], /^- \[0\]\.type: .*"tool\.finished"/m],
+      ['expectEvents', [[], [], { exact: true }], /^- exact: is not known/m],
+      ['expectNoEvent', [[], { tool: 'add' }], /^- type: /m],
     ];
     for (const [name, given, message] of bad)
       await assert.rejects(make(name, ...given), (thrown) => {
@@ -111,6 +158,18 @@ describe('options', () => {
         assert.match(thrown.message, message, name);
         return true;
       });
+  });
+
+  it('of a run are refused when it is given an MCP host that none of its agents names a server of', async () => {
+    const model = testing.scriptedModel({ name: 'x', reply: 'x' });
+    const alone = kit.defineAgent({ name: 'a', instructions: 'b', model });
+    await using server = await testing.testMcpServer();
+    await using mcp = kit.createMcpHost({ servers: kit.parseMcpServers({ notes: server.config }) });
+    await assert.rejects(alone.run('x', { mcp }), /- mcp: the agent a names no servers/);
+    await alone.run('x', { mcp, injectMcpProxy: true });
+    const reader = kit.defineAgent({ name: 'reader', instructions: 'b', model, mcp: { servers: ['notes'] } });
+    for (const tool of [kit.delegate(reader), kit.handoff(() => reader)])
+      await kit.defineAgent({ name: 'c', instructions: 'd', model, tools: { tool } }).run('x', { mcp });
   });
 
   it('takes process.env itself, which is no plain object', async () => {

@@ -13,6 +13,8 @@ export function checkOptions(
   given: unknown,
   code: ErrorCode = 'config_invalid',
 ): void {
+  // to zod it is an object without keys, which would silently mean every default
+  if (given instanceof Promise) throw notValid(what, ['is a promise: await it'], code);
   const { error } = schema.safeParse(given);
   if (error !== undefined) throw notValid(what, error.issues.flatMap(describeIssue), code);
 }
@@ -46,6 +48,11 @@ export const count = z.int().positive();
 export const callable = z.custom<(...args: never[]) => unknown>(
   (value) => typeof value === 'function',
   'must be a function',
+);
+
+export const abortSignal = z.custom<AbortSignal>(
+  (value) => typeof (value as AbortSignal | null)?.addEventListener === 'function',
+  'must be an AbortSignal',
 );
 
 /** One line for each thing that is wrong, with its path. */

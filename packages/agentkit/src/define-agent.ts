@@ -6,7 +6,7 @@ import type { Json } from './json.ts';
 import { createMemory } from './memory/create-memory.ts';
 import { createModelRegistry } from './model/registry.ts';
 import { scriptedProvider } from './model/scripted/scripted-models.ts';
-import { checkRunOptions } from './run/check-run-options.ts';
+import { checkRunOptions, refuseUnusedHost } from './run/check-run-options.ts';
 import type { RunInput, RunResult } from './run/run-environment.ts';
 import { type RunDefaults, type RunOptions, runHere } from './run/run-here.ts';
 import { environmentSecrets } from './security/secrets.ts';
@@ -52,6 +52,7 @@ export function defineAgent<const Definition extends AgentDefinition>(
     ...more: readonly unknown[]
   ): Promise<RunResult<never>> => {
     checkRunOptions(options, more);
+    refuseUnusedHost(definition, options);
     const { sessionId, userId, injectMcpProxy, depth, taintedBy, ...rest } = options;
     const input: RunInput = {
       prompt,

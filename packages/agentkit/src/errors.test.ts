@@ -61,3 +61,11 @@ suite('whatever is thrown', () => {
     });
   });
 });
+
+it('an error with a code that is not in the table says so', () => {
+  assert.throws(
+    () => new OpspawnError('no_such' as 'internal', 'it broke'),
+    (thrown) =>
+      thrown instanceof OpspawnError && /^no_such is no code of errorCodes: it broke$/.test(thrown.message),
+  );
+});

@@ -10,7 +10,10 @@ export interface OpspawnErrorOptions {
   retryable?: boolean;
 }
 
-/** The one error class. `code` is stable; `message` is for people; `cause` is kept and never sent to a client. */
+/**
+ * The one error class. `code` is stable; `message` is for people; `cause` is kept and never sent to a client. A code that is
+ * not in the table is itself `invalid_argument`.
+ */
 export class OpspawnError extends Error {
   readonly code: ErrorCode;
   readonly details: Record<string, unknown>;
@@ -23,8 +26,13 @@ export class OpspawnError extends Error {
     this.code = code;
     this.details = options.details ?? {};
     this.retryAfterMs = options.retryAfterMs;
-    this.retryable = options.retryable ?? errorCodes[code].retryable;
+    this.retryable = options.retryable ?? isRetried(code, message);
   }
+}
+
+function isRetried(code: ErrorCode, message: string): boolean {
+  if (Object.hasOwn(errorCodes, code)) return errorCodes[code].retryable;
+  throw new OpspawnError('invalid_argument', `${String(code)} is no code of errorCodes: ${message}`);
 }
 
 /**

@@ -1,11 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import { type Branch, Branches } from './branches.ts';
+import { abortSignal, callable, checkOptions, having } from './check-options.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { OpspawnError, recordError, StepError } from './errors.ts';
 import type { AgentEvent, EventSink } from './event.ts';
 import { assertJson, type Json } from './json.ts';
 import { memoryBudget } from './memory-budget.ts';
-import { defaultRetry, retryDelayMs } from './retry.ts';
+import { defaultRetry, retryDelayMs, retrySchema } from './retry.ts';
 import { runWithin, stopError } from './run/run-within.ts';
 import type {
   BranchSet,
@@ -55,7 +57,29 @@ export interface MemorySteps extends Steps {
   send(name: string, payload?: Json): void;
 }
 
+const amount = z.number().nonnegative().optional();
+export const memoryStepsSchema = z.strictObject({
+  taskId: z.string().optional(),
+  namespace: z.string().optional(),
+  signal: abortSignal.optional(),
+  onEvent: callable.optional(),
+  onLog: callable.optional(),
+  onApproval: callable.optional(),
+  onQuestion: callable.optional(),
+  onChild: callable.optional(),
+  budget: z
+    .union(
+      [having<Budget>('reserve', 'settle'), z.strictObject({ tokens: amount, costMicroUsd: amount })],
+      'must be a budget, or tokens and costMicroUsd',
+    )
+    .optional(),
+  retry: retrySchema.optional(),
+  clock: having<Clock>('now', 'after').optional(),
+} satisfies Record<keyof MemoryStepsOptions, z.ZodType>);
+
+/** Throws `config_invalid`, naming the path, for options that are not known or not right. */
 export function memorySteps(options: MemoryStepsOptions = {}): MemorySteps {
+  checkOptions('An option of the steps', memoryStepsSchema, options);
   return new InMemorySteps(options);
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OpspawnError } from './errors.ts';
 import { isJson, type Json } from './json.ts';
 
 /**
@@ -76,10 +77,10 @@ export const userMessage = (text: string): Extract<Message, { role: 'user' }> =>
   content: [{ type: 'text', text }],
 });
 
-/** The text of a message, its parts joined. */
+/** The text of a message, its parts joined. Throws `invalid_argument` for what is no message. */
 export function textOf(message: Exclude<Message, { role: 'tool' }>): string {
-  if (message.role === 'system') return message.content;
-  return message.content.reduce((text, part) => (part.type === 'text' ? text + part.text : text), '');
+  if (message?.role === 'system') return message.content;
+  return partsOf(message).reduce((text, part) => (part.type === 'text' ? text + part.text : text), '');
 }
 
 /** What a model reads of a part: text as it is, calls and results as JSON; nothing of a file. */
@@ -99,5 +100,11 @@ export function textOfPart(part: Exclude<Message, { role: 'system' }>['content']
   }
 }
 
+/** The calls in an answer. Throws `invalid_argument` for what is no message. */
 export const callsOf = (message: AssistantMessage): ToolCall[] =>
-  message.content.filter((part) => part.type === 'tool-call');
+  partsOf(message).filter((part) => part.type === 'tool-call');
+
+function partsOf<Part>(message: { content: Part[] }): Part[] {
+  if (Array.isArray(message?.content)) return message.content;
+  throw new OpspawnError('invalid_argument', 'It is no message: role, and content as a list of parts');
+}

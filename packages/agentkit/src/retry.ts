@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { count } from './check-options.ts';
 import { isRetryable, OpspawnError } from './errors.ts';
 import type { RetryPolicy } from './steps.ts';
 
@@ -7,6 +9,14 @@ export const defaultRetry: RetryPolicy = {
   factor: 2,
   maxDelayMs: 30_000,
 };
+
+/** A policy, or a part of one. */
+export const retrySchema = z.strictObject({
+  maxAttempts: count.optional(),
+  initialDelayMs: z.number().nonnegative().optional(),
+  factor: z.number().min(1).optional(),
+  maxDelayMs: z.number().nonnegative().optional(),
+} satisfies Record<keyof RetryPolicy, z.ZodType>);
 
 /** No time is further off than stores and clocks can tell, whatever a policy or an error asks for. */
 const longestMs = 365 * 24 * 3_600_000;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { jsonSchema, messageSchema } from '../message.ts';
 
@@ -21,6 +22,11 @@ export type EvalCase = z.infer<typeof evalCaseSchema>;
  * line, for one that is none, for an id that is there twice, and for a dataset without cases.
  */
 export function parseEvalCases(text: string): EvalCase[] {
+  if (typeof text !== 'string')
+    throw new OpspawnError(
+      'invalid_argument',
+      "A dataset is parsed from its text: readFile(path, 'utf8') gives it",
+    );
   const cases: EvalCase[] = [];
   const ids = new Set<string>();
   for (const [index, line] of text
@@ -47,8 +53,7 @@ function parseLine(line: string, number: number): EvalCase {
   }
   const { data, error } = evalCaseSchema.safeParse(value);
   if (data !== undefined) return data;
-  const [issue] = error.issues;
-  throw badLine(number, [issue?.path.join('.'), issue?.message].filter(Boolean).join(': '));
+  throw badLine(number, error.issues.flatMap(describeIssue).join('; '));
 }
 
 const badLine = (line: number, problem: string): OpspawnError =>

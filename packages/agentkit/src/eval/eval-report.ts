@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { jsonSchema, usageSchema } from '../message.ts';
 
@@ -43,35 +44,42 @@ export interface MissedScore {
   got: number | undefined;
 }
 
-/** The thresholds, by scorer, that the means do not reach. */
+/** The thresholds (from 0 to 1), by scorer, that the means do not reach. Throws `invalid_argument`. */
 export function missedThresholds(
-  { scores: means }: EvalReport,
+  report: EvalReport,
   thresholds: Readonly<Record<string, number>>,
 ): MissedScore[] {
+  checkReport('The report', report);
+  checkOptions('The record of thresholds', scores, thresholds, 'invalid_argument');
+  const { scores: means } = report;
   return Object.entries(thresholds)
     .map(([scorer, wanted]) => ({ scorer, wanted, got: means[scorer] }))
     .filter(({ wanted, got }) => got === undefined || got < wanted);
 }
 
-export interface EvalChange {
-  id: string;
-  scorer: string;
-  before: number;
-  after: number;
-}
-
-export interface EvalComparison {
+const changeSchema = z.object({ id: z.string(), scorer: z.string(), before: share, after: share });
+const comparisonSchema = z.object({
   /** Mean of each scorer that both have, over the cases that both have. */
-  scores: Record<string, { before: number; after: number }>;
-  worse: EvalChange[];
-  better: EvalChange[];
+  scores: z.record(z.string(), z.object({ before: share, after: share })),
+  worse: z.array(changeSchema),
+  better: z.array(changeSchema),
   /** Cases that only one of them has. */
-  onlyBefore: string[];
-  onlyAfter: string[];
-}
+  onlyBefore: z.array(z.string()),
+  onlyAfter: z.array(z.string()),
+});
 
-/** What has changed from one report to another, by case and scorer. */
+export type EvalChange = z.infer<typeof changeSchema>;
+export type EvalComparison = z.infer<typeof comparisonSchema>;
+
+export const checkReport = (what: string, report: EvalReport): void =>
+  checkOptions(what, evalReportSchema, report, 'invalid_argument');
+export const checkComparison = (comparison: EvalComparison): void =>
+  checkOptions('The comparison of two reports', comparisonSchema, comparison, 'invalid_argument');
+
+/** What has changed from one report to another, by case and scorer. Throws `invalid_argument` for what is no report. */
 export function compareEvals(before: EvalReport, after: EvalReport): EvalComparison {
+  checkReport('The report before', before);
+  checkReport('The report after', after);
   const earlier = new Map(before.cases.map((each) => [each.id, each]));
   const both = after.cases.flatMap((each) => {
     const old = earlier.get(each.id);

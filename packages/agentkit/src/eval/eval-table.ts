@@ -1,10 +1,12 @@
-import type { EvalComparison, EvalReport } from './eval-report.ts';
+import { checkComparison, checkReport, type EvalComparison, type EvalReport } from './eval-report.ts';
 import { outputText } from './scorer.ts';
 
 const longestOutput = 60;
 
-/** The report for people: a line for each case, and the means. */
+/** The report for people: a line for each case, and the means. Throws `invalid_argument` for what is no report. */
 export function evalTable(report: EvalReport, comparison?: EvalComparison): string {
+  checkReport('The report', report);
+  if (comparison !== undefined) checkComparison(comparison);
   const scorers = Object.keys(report.scores);
   const rows = [
     ['case', ...scorers, 'output'],

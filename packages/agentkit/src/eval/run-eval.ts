@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
-import { callable, checkOptions, count, having } from '../check-options.ts';
+import { abortSignal, callable, checkOptions, count, having } from '../check-options.ts';
 import { systemClock } from '../clock.ts';
 import { type Agent, defineAgent } from '../define-agent.ts';
 import { OpspawnError, recordError } from '../errors.ts';
@@ -37,7 +37,7 @@ const optionsSchema = z.strictObject({
   concurrency: count.optional(),
   /** Looked at by `checkRunOptions`. */
   run: z.unknown().optional(),
-  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, 'must be an AbortSignal').optional(),
+  signal: abortSignal.optional(),
   onCase: callable.optional(),
 } satisfies Record<keyof EvalOptions, z.ZodType>);
 

@@ -61,8 +61,14 @@ export function numeric(options: NumericOptions = {}): Scorer {
   };
 }
 
-/** The output, or the JSON that its text is, satisfies this JSON Schema (draft 2020-12 or 7). */
+const schemaSchema = z.union(
+  [z.boolean(), z.record(z.string(), z.unknown())],
+  'must be an object, true or false',
+);
+
+/** The output, or the JSON that its text is, satisfies this JSON Schema (draft 2020-12 or 7). Throws `config_invalid` for what is none. */
 export function matchesSchema(schema: Json): Scorer {
+  checkOptions('The JSON Schema of the scorer', schemaSchema, schema);
   return {
     name: 'json-schema',
     async score({ output }) {

@@ -26,7 +26,7 @@ export function createEmbedder(spec: string, environment: Environment = process.
     const known = Object.keys(builtInProviders).filter((name) => builtInProviders[name]?.loadEmbedding);
     throw new OpspawnError(
       'invalid_argument',
-      `${JSON.stringify(spec)} is no embedding model: provider/model, with one of ${known.join(', ')}`,
+      `${typeof spec === 'string' ? JSON.stringify(spec) : typeof spec} is no embedding model: provider/model, with one of ${known.join(', ')}`,
     );
   }
   const { loadEmbedding } = builtIn;

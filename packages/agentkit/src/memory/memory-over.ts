@@ -31,6 +31,16 @@ export const memoryOptions = {
   onEmbeddingFailed: callable.optional(),
 } satisfies Record<keyof MemoryOptions, z.ZodType>;
 const optionsSchema = z.strictObject(memoryOptions);
+const storeSchema = having<MemoryStore>(
+  'put',
+  'byWords',
+  'byVector',
+  'withoutVector',
+  'putVectors',
+  'remove',
+  'blocks',
+  'writeBlock',
+);
 
 const defaultRecall = 5;
 /** So many of each ranking are fused. */
@@ -45,6 +55,7 @@ type LongTerm = Pick<Memory, 'remember' | 'recall' | 'forget' | 'blocks' | 'writ
 
 /** Long-term and working memory over a store: words always, vectors where there is an embedding model, both fused. Throws `config_invalid`. */
 export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): LongTerm {
+  checkOptions('The store of the memory', storeSchema, store);
   checkOptions('The memory', optionsSchema, options);
   const { clock = systemClock } = options;
   const visibleTo = (scope: MemoryScope): Visible => {

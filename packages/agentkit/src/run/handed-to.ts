@@ -20,6 +20,18 @@ export function withDelegates(agents: readonly AgentDefinition[]): readonly Agen
   return [...all];
 }
 
+/** All who may take part in a run: the agent, whom it hands the conversation or work to, whom these do, and so on. */
+export function allWithin(agent: AgentDefinition, extraTools: Tools = {}): readonly AgentDefinition[] {
+  const all = new Set([agent]);
+  const addFrom = (tools: Tools): void => {
+    for (const tool of Object.values(tools))
+      for (const each of [...speakerOf(tool), ...workersOf(tool)]) all.add(each);
+  };
+  addFrom(extraTools);
+  for (const { tools = {} } of all) addFrom(tools);
+  return [...all];
+}
+
 function speakerOf(tool: Tool): AgentDefinition[] {
   const target = 'handoff' in tool ? tool.handoff?.() : undefined;
   return target !== undefined && isAgent(target) ? [target] : [];

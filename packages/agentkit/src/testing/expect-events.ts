@@ -1,6 +1,8 @@
 import { AssertionError } from 'node:assert';
 import { isDeepStrictEqual } from 'node:util';
-import type { AgentEvent } from '../event.ts';
+import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
+import { type AgentEvent, agentEventSchema } from '../event.ts';
 
 /** An event of which only the keys that matter are given, at every depth. Lists are compared as a whole. */
 export type EventPattern = {
@@ -13,15 +15,29 @@ export interface ExpectEventsOptions {
   exactly?: boolean;
 }
 
+const eventTypes = agentEventSchema.options.map(({ shape }) => shape.type.value);
+const patternSchema = z.looseObject({ type: z.enum(eventTypes) });
+const eventsSchema = z.array(
+  z.looseObject({ type: z.string() }),
+  'must be a list, as collectEvents().events is',
+);
+const optionsSchema = z.strictObject({
+  exactly: z.boolean().optional(),
+} satisfies Record<keyof ExpectEventsOptions, z.ZodType>);
+
 /**
  * Throws node:assert's `AssertionError` unless the events hold one for each pattern, in this order. The message names the
- * first pattern that found none, and shows the events.
+ * first pattern that found none, and shows the events. Throws `config_invalid` for what are no events, patterns or options.
  */
 export function expectEvents(
   events: readonly AgentEvent[],
   expected: readonly EventPattern[],
-  { exactly = false }: ExpectEventsOptions = {},
+  options: ExpectEventsOptions = {},
 ): void {
+  checkOptions('The list of events', eventsSchema, events);
+  checkOptions('The list of expected events', z.array(patternSchema), expected);
+  checkOptions('The expectation', optionsSchema, options);
+  const { exactly = false } = options;
   let next = 0;
   for (const [index, pattern] of expected.entries()) {
     const found = events.findIndex((event, at) => at >= next && matches(event, pattern));
@@ -33,8 +49,10 @@ export function expectEvents(
   if (exactly && next < events.length) throw missing(events, expected, `not expected: ${show(events[next])}`);
 }
 
-/** Throws `AssertionError` when an event matches. */
+/** Throws `AssertionError` when an event matches, `config_invalid` for what are no events or no pattern of one. */
 export function expectNoEvent(events: readonly AgentEvent[], pattern: EventPattern): void {
+  checkOptions('The list of events', eventsSchema, events);
+  checkOptions('The pattern of an event', patternSchema, pattern);
   const found = events.find((event) => matches(event, pattern));
   if (found !== undefined) throw missing(events, [], `not expected: ${show(found)}`);
 }

@@ -1,4 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import type { Clock } from '../clock.ts';
 
 export interface FakeClock extends Clock {
@@ -18,6 +20,7 @@ const idleTurns = 5;
 
 /** A clock that stands still until a test moves it. `startsAt` is Unix time in ms, by default 2026-01-01. */
 export function fakeClock(startsAt = Date.UTC(2026, 0, 1)): FakeClock {
+  checkOptions('The time of the clock, in ms,', z.number(), startsAt);
   let now = startsAt;
   const timers = new Set<Timer>();
   const next = (): Timer | undefined => [...timers].sort((a, b) => a.at - b.at)[0];

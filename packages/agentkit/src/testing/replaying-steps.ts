@@ -1,14 +1,26 @@
+import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import { StepError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { type MemoryStepsOptions, memorySteps } from '../memory-steps.ts';
 import type { StepRecord, Steps } from '../steps.ts';
 
+const historySchema = z.array(
+  z.looseObject({
+    name: z.string(),
+    branch: z.string(),
+    count: z.int(),
+    outcome: z.looseObject({ ok: z.boolean() }),
+  }),
+);
+
 /**
  * Steps that go on from a recorded history, as after a crash: what is recorded is handed out, as JSON would keep it,
  * and does not run again. For readers of `history()`, such as the agent loop: steps may be asked for in any order. Pass
- * the `taskId` of the recorded run.
+ * the `taskId` of the recorded run. Throws `config_invalid` for what is no history.
  */
 export function replayingSteps(history: readonly StepRecord[], options: MemoryStepsOptions = {}): Steps {
+  checkOptions('The history', historySchema, history);
   const live = memorySteps(options);
   const recorded = JSON.parse(JSON.stringify(history)) as StepRecord[];
   const counts = new Map<string, number>();

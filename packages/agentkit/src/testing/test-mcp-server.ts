@@ -2,10 +2,14 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { z } from 'zod';
+import { callable, checkOptions } from '../check-options.ts';
 import { nodeHttp } from '../http/node-modules.ts';
 import type { Json } from '../json.ts';
 import type { McpServerInput } from '../mcp/mcp-config.ts';
+import { jsonSchema } from '../message.ts';
 import type { ToolAnnotations } from '../tool/tool.ts';
+import { annotationsSchema } from '../tool/tool-schema.ts';
 import { type AskPerson, OpenQuestions, streamOf } from './test-mcp-questions.ts';
 
 export interface TestMcpTool {
@@ -58,8 +62,35 @@ interface Request {
 
 const protocolVersion = '2025-11-25';
 
-/** Starts one. It speaks the protocol 2025-11-25 over streamable HTTP, and goes through all of the host's own code. */
+const toolsSchema = z.record(
+  z.string(),
+  z.strictObject({
+    description: z.string().optional(),
+    inputSchema: jsonSchema.optional(),
+    annotations: annotationsSchema.optional(),
+    execute: callable.optional(),
+  } satisfies Record<keyof TestMcpTool, z.ZodType>),
+);
+const optionsSchema = z.strictObject({
+  tools: toolsSchema.optional(),
+  resources: z.record(z.string(), z.string()).optional(),
+  prompts: z.record(z.string(), callable).optional(),
+} satisfies Record<keyof TestMcpServerOptions, z.ZodType>);
+const faultSchema = z.enum([
+  'failed',
+  'refused',
+  'unavailable',
+  'garbage',
+  'lost',
+  'hang',
+] satisfies TestMcpFault[]);
+
+/**
+ * Starts one. It speaks the protocol 2025-11-25 over streamable HTTP, and goes through all of the host's own code. Throws
+ * `config_invalid`, naming the path.
+ */
 export async function testMcpServer(options: TestMcpServerOptions = {}): Promise<TestMcpServer> {
+  checkOptions('The test server', optionsSchema, options);
   const state = new ServerState(options);
   const listener = nodeHttp().createServer((request, response) => {
     state.serve(request, response).catch(() => response.destroy());
@@ -70,8 +101,14 @@ export async function testMcpServer(options: TestMcpServerOptions = {}): Promise
   return {
     config: { url: `http://127.0.0.1:${port}/mcp` },
     calls: state.calls,
-    setTools: (tools) => state.setTools(tools),
-    fail: (tool, ...faults) => state.faults.set(tool, [...(state.faults.get(tool) ?? []), ...faults]),
+    setTools(tools) {
+      checkOptions('The list of tools', toolsSchema, tools);
+      state.setTools(tools);
+    },
+    fail(tool, ...faults) {
+      checkOptions('The list of faults', z.array(faultSchema), faults);
+      state.faults.set(tool, [...(state.faults.get(tool) ?? []), ...faults]);
+    },
     async [Symbol.asyncDispose]() {
       const closed = once(listener, 'close');
       listener.close();

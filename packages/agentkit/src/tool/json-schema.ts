@@ -22,6 +22,7 @@ const hints: Readonly<Record<string, string>> = {
  * cannot say it (a vendor without Standard JSON Schema, or a part such as a date that JSON has no word for).
  */
 export function jsonSchemaOf(schema: StandardSchemaV1): JsonObject {
+  if (!isObjectWith(schema, '~standard')) throw noSchema('It must be a Standard Schema');
   const { vendor, jsonSchema } = schema['~standard'];
   if (jsonSchema === undefined) {
     throw new OpspawnError(
@@ -40,6 +41,13 @@ export function jsonSchemaOf(schema: StandardSchemaV1): JsonObject {
   }
 }
 
+/** Some vendors' schemas are functions. */
+const isObjectWith = (value: unknown, key: string): boolean =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') && key in value;
+
+const noSchema = (what: string): OpspawnError =>
+  new OpspawnError('invalid_argument', `${what}; what zod before 3.24 makes is none`);
+
 /** Schemas live as long as the tools and agents that hold them, and many runs ask for the same ones. */
 const known = new WeakMap<ToolInput, JsonObject>();
 
@@ -47,11 +55,8 @@ const known = new WeakMap<ToolInput, JsonObject>();
 export function shownSchemaOf(given: ToolInput): JsonObject {
   const before = known.get(given);
   if (before !== undefined) return before;
-  const isOne = ['object', 'function'].includes(typeof given) && given !== null;
-  if (!isOne || !('~standard' in given || 'jsonSchema' in given)) {
-    const what = 'must be a Standard Schema or { jsonSchema }';
-    throw new OpspawnError('invalid_argument', `${what}; what zod before 3.24 makes is none`);
-  }
+  if (!isObjectWith(given, '~standard') && !isObjectWith(given, 'jsonSchema'))
+    throw noSchema('must be a Standard Schema or { jsonSchema }');
   const schema = '~standard' in given ? jsonSchemaOf(given) : given.jsonSchema;
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
     throw new OpspawnError('invalid_argument', 'The JSON Schema of a tool or an answer is an object');

@@ -1,9 +1,18 @@
 import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
 import { callable, count, having } from '../check-options.ts';
+import { retrySchema } from '../retry.ts';
 import type { SandboxAccess } from './sandbox/sandbox-access.ts';
 import type { StandardSchemaV1 } from './standard-schema.ts';
-import type { AskingTool, InlineTool, ProcessTool, SandboxTool, ToolInput, ToolOutput } from './tool.ts';
+import type {
+  AskingTool,
+  InlineTool,
+  ProcessTool,
+  SandboxTool,
+  ToolAnnotations,
+  ToolInput,
+  ToolOutput,
+} from './tool.ts';
 
 /** Some vendors' schemas are functions. */
 const isStandard = (value: unknown): boolean =>
@@ -21,6 +30,13 @@ export const schemaLike = <T>() =>
     isSchema,
     'must be a Standard Schema or { jsonSchema }, with validate a Standard Schema; what zod before 3.24 makes is none',
   );
+
+export const annotationsSchema = z.strictObject({
+  readOnlyHint: z.boolean().optional(),
+  idempotentHint: z.boolean().optional(),
+  destructiveHint: z.boolean().optional(),
+  openWorldHint: z.boolean().optional(),
+} satisfies Record<keyof ToolAnnotations, z.ZodType>);
 
 /** Every key of a tool. What stands in them is checked where it is used. */
 const toolKeys: Record<
@@ -48,26 +64,12 @@ const toolKeys: Record<
   memory: z.boolean().optional(),
   module: z.instanceof(URL).optional(),
   memoryMb: count.optional(),
-  annotations: z
-    .strictObject({
-      readOnlyHint: z.boolean().optional(),
-      idempotentHint: z.boolean().optional(),
-      destructiveHint: z.boolean().optional(),
-      openWorldHint: z.boolean().optional(),
-    })
-    .optional(),
+  annotations: annotationsSchema.optional(),
   annotationsFor: callable.optional(),
   timeoutMs: count.optional(),
   concurrency: count.optional(),
   output: schemaLike<ToolOutput>().optional(),
-  retry: z
-    .strictObject({
-      maxAttempts: count.optional(),
-      initialDelayMs: z.number().nonnegative().optional(),
-      factor: z.number().min(1).optional(),
-      maxDelayMs: z.number().nonnegative().optional(),
-    })
-    .optional(),
+  retry: retrySchema.optional(),
   approval: z.union([z.enum(['always', 'never']), callable]).optional(),
   secrets: z.array(z.string()).optional(),
   context: z.custom<StandardSchemaV1>(isStandard, 'must be a Standard Schema').optional(),
