@@ -4,8 +4,9 @@
  *     npm run bench -- isolation [--calls 50]
  *
  * `warm`: a process or a spare stands ready, as it does when a model thinks between two calls. `directly after`: the call
- * after such a one, without a pause. `in a row`: one call after the other, so that sandboxes have to be started. `cold`: a pool of its own for each call. The floor is the
- * start of an empty Node. Figures are the least, the median and the 90th percentile in ms, and the median of the processor's
+ * after such a one, without a pause. `in a row`: one call after the other, so that sandboxes have to be started. `cold`: a
+ * pool of its own for each call. Of the package as it is published, since each start of its sources costs Node the types in them. The
+ * floor is the start of an empty Node. Figures are the least, the median and the 90th percentile in ms, and the median of the processor's
  * time that a call took this process, which other load on the machine does not change as much.
  */
 import { spawnSync } from 'node:child_process';
@@ -14,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { createProcessPool, createToolManager, type ProcessPool, type Tools } from '@opspawn/agentkit';
+import type { ProcessPool, Tools } from '@opspawn/agentkit';
+import { installCompiled } from './installed/compiled-packages.ts';
 import { readArguments } from './measuring/read-arguments.ts';
 
 interface Cost {
@@ -34,7 +36,13 @@ const cpuMs = (): number => {
   return (user + system) / 1_000;
 };
 
-async function timeCall(processes: ProcessPool, tools: Tools): Promise<Cost> {
+type Agentkit = typeof import('@opspawn/agentkit');
+
+async function timeCall(
+  { createToolManager }: Agentkit,
+  processes: ProcessPool,
+  tools: Tools,
+): Promise<Cost> {
   const manager = createToolManager({ tools, processes });
   const call = { callId: 'c', tool: 'it', input: { n: 1 } };
   const prepared = await manager.prepare(call);
@@ -57,6 +65,9 @@ function show(what: string, costs: readonly Cost[]): void {
 
 export async function run(args: readonly string[]): Promise<void> {
   const calls = Number(readArguments(args, { calls: '50' }).calls);
+  using installed = await installCompiled();
+  const door = join(installed.path, 'node_modules', '@opspawn', 'agentkit', 'dist', 'index.js');
+  const agentkit = (await import(pathToFileURL(door).href)) as Agentkit;
   const folder = mkdtempSync(join(tmpdir(), 'opspawn-bench-'));
   const file = join(folder, 'tool.mjs');
   writeFileSync(file, 'export default ({ n }) => n + 1;\n');
@@ -64,18 +75,18 @@ export async function run(args: readonly string[]): Promise<void> {
   const shared = { description: 'Adds 1', input: { jsonSchema: { type: 'object' } } };
   for (const isolation of ['process', 'sandbox'] as const) {
     const tools: Tools = { it: { ...shared, isolation, module } };
-    await using pool = createProcessPool();
-    await timeCall(pool, tools);
+    await using pool = agentkit.createProcessPool();
+    await timeCall(agentkit, pool, tools);
     const [warm, after, inRow, cold]: Cost[][] = [[], [], [], []];
     for (let call = 0; call < calls; call += 1) {
       await warmUp(pool);
-      warm?.push(await timeCall(pool, tools));
-      after?.push(await timeCall(pool, tools));
+      warm?.push(await timeCall(agentkit, pool, tools));
+      after?.push(await timeCall(agentkit, pool, tools));
     }
-    for (let call = 0; call < calls; call += 1) inRow?.push(await timeCall(pool, tools));
+    for (let call = 0; call < calls; call += 1) inRow?.push(await timeCall(agentkit, pool, tools));
     for (let call = 0; call < Math.ceil(calls / 5); call += 1) {
-      await using fresh = createProcessPool();
-      cold?.push(await timeCall(fresh, tools));
+      await using fresh = agentkit.createProcessPool();
+      cold?.push(await timeCall(agentkit, fresh, tools));
     }
     show(`${isolation}, warm`, warm ?? []);
     show(`${isolation}, directly after`, after ?? []);
