@@ -83,6 +83,17 @@ describe('opspawn task create --batch', () => {
     assert.deepEqual([missing.code, missing.stdout], [2, '']);
     assert.deepEqual(await json<Task>('task', 'list', '--queue', 'default'), []);
   });
+
+  it('says what earlier batches came to when a later one is refused', async () => {
+    const lines = [
+      ...Array.from({ length: 10_000 }, () => ({ name: 'patient', queue: 'early' })),
+      { name: 'nobody' },
+    ];
+    const refused = await run(['task', 'create', '--batch', write('refused.jsonl', lines)]);
+    assert.deepEqual([refused.code, refused.stdout], [2, '']);
+    assert.match(refused.stderr, /line 20001: .*"nobody".*\n10000 were created before that and 0 were there/);
+    await json('task', 'cancel', '--queue', 'early', '--yes');
+  });
 });
 
 describe('opspawn task cancel, with a filter', () => {

@@ -49,7 +49,8 @@ export function addLimit(limit: Command): void {
       'after',
       `
 A key is what tasks name as concurrencyKey or rateKey. queue:NAME and function:NAME, agent:NAME, workflow:NAME are the keys
-of all tasks of a queue or definition that are submitted from then on.
+of all tasks of a queue or definition that are submitted from then on. With neither option the key holds nothing back,
+whatever tasks say of it.
 
 Examples:
   opspawn limit set customer-7 --max-running 2

@@ -99,7 +99,9 @@ async function actOnMany(client: Client, output: Output, { verb, filter, options
     return;
   }
   if (options.yes !== true && !(await confirm(`${verb} ${tasks(matched)}?`)))
-    throw mistake(`${tasks(matched)} match. Add --yes to ${verb} them.`);
+    throw mistake(
+      `${tasks(matched)} ${matched === 1 ? 'matches' : 'match'}. Add --yes to ${verb} ${matched === 1 ? 'it' : 'them'}.`,
+    );
   while (result.token !== undefined) {
     result = await call({ ...body, token: result.token });
     if (result.token !== undefined) output.talk(`${result.done + result.skipped} of ${matched} …`);

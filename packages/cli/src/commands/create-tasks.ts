@@ -30,13 +30,13 @@ export async function createTasks({ batch, keyPrefix, ...options }: CreateTasksO
   await withClient(options, async (client) => {
     for await (const lines of batches(linesOf(batch))) {
       const tasks = lines.map((line) => taskOf(line, keyPrefix));
-      const { items } = await client.tasks.createMany({ tasks }).catch(atLine(lines, counts));
+      const { items } = await client.tasks.createMany({ tasks }).catch(atLine(lines));
       for (const [index, item] of items.entries()) {
         counts[item.outcome] += 1;
         tell(lines[index]?.number ?? 0, item);
       }
     }
-  });
+  }).catch(withDone(counts, keyPrefix));
   if (!output.json) output.record(counts, () => `${counts.created} created, ${counts.existing} were there`);
   if (counts.failed > 0)
     throw new OpspawnError('idempotency_conflict', `${counts.failed} lines have a key of another request`, {
@@ -94,12 +94,25 @@ function taskOf({ number, text }: Line, keyPrefix: string | undefined): NewTask 
   return { ...key, ...task } as unknown as NewTask;
 }
 
-/** Names the line that the server found fault with, and says what is done already. */
-const atLine = (lines: readonly Line[], counts: object) => (thrown: unknown) => {
+/** Names the line that the server found fault with. */
+const atLine = (lines: readonly Line[]) => (thrown: unknown) => {
   if (!(thrown instanceof OpspawnError)) throw thrown;
   const [fault] = (thrown.details.errors ?? []) as { path: string; message: string }[];
   const index = /^\/tasks\/(\d+)(.*)$/.exec(fault?.path ?? '');
   const line = index === null ? undefined : lines[Number(index[1])]?.number;
   const message = line === undefined ? thrown.message : `line ${line}: ${index?.[2]} ${fault?.message}`;
-  throw new OpspawnError(thrown.code, message, { cause: thrown, details: { ...thrown.details, ...counts } });
+  throw new OpspawnError(thrown.code, message, { cause: thrown, details: thrown.details });
 };
+
+/** Says what earlier batches came to: whoever runs the command again has to know. */
+const withDone =
+  (counts: Readonly<Record<Outcome['outcome'], number>>, keyPrefix: string | undefined) =>
+  (thrown: unknown) => {
+    if (!(thrown instanceof OpspawnError)) throw thrown;
+    const isBegun = counts.created + counts.existing + counts.failed > 0;
+    const again =
+      keyPrefix === undefined ? 'leave their lines out next time' : 'the same --key-prefix passes them over';
+    const hint = `${counts.created} were created before that and ${counts.existing} were there: ${again}.`;
+    const details = { ...thrown.details, ...counts, ...(isBegun && { hint }) };
+    throw new OpspawnError(thrown.code, thrown.message, { cause: thrown, details });
+  };
