@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { describeSchema } from '../../../../test/postgres/describe-schema.ts';
 import { createEmptyDatabase, skipWithoutPostgres } from '../../../../test/postgres/test-database.ts';
@@ -47,6 +48,19 @@ describe('the schema in PostgreSQL', { skip: skipWithoutPostgres }, () => {
       assert.equal(new Set(paths).size, 1);
       const { rowCount } = await client.query('select from opspawn.migrations');
       assert.equal(rowCount, readMigrations().length);
+    });
+  });
+
+  it('is waited for while another process makes it, whatever bounds the database has for statements', async () => {
+    await onDatabase(async (client, url) => {
+      const { rows } = await client.query<{ name: string }>('select current_database() as name');
+      const database = `alter database "${rows[0]?.name}" set`;
+      await client.query(`${database} statement_timeout = '250ms'; ${database} lock_timeout = '200ms'`);
+      await client.query("begin; select pg_advisory_xact_lock(hashtext('opspawn migrations'))");
+      const prepared = prepareDatabase(url);
+      await Promise.race([prepared, sleep(600)]);
+      await client.query('commit');
+      assert.match(await prepared, /^opspawn_/);
     });
   });
 

@@ -42,6 +42,8 @@ export async function migrate(client: ClientBase, upTo = Number.POSITIVE_INFINIT
   if (await isUpToDate(client, known, digest)) return searchPath;
   await client.query('begin');
   try {
+    // Bounds that a role or database has for its users would cut off whoever waits here, and long migrations.
+    await client.query('set local statement_timeout = 0; set local lock_timeout = 0');
     await client.query(`select pg_advisory_xact_lock(hashtext('${tables} migrations'))`);
     const version = await versionOf(client, known);
     await client.query(`create schema if not exists ${tables}; set local search_path = ${tables};

@@ -28,6 +28,7 @@ const waits: Readonly<Record<string, string>> = {
   [sqlStates.tooManyConnections]:
     'A process of Opspawn takes up to 15 connections: raise max_connections, or run fewer processes.',
   '53100': 'Make room on the disk of the database.',
+  '57014': 'Give the role or the database a longer statement_timeout, or none.',
   '57P03': 'It starts up or shuts down: try again in a moment.',
 };
 
