@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import { z } from 'zod';
 import { add } from '../test/tester.ts';
 import type { AgentDefinition } from './agent.ts';
@@ -9,6 +10,7 @@ import type { AgentEvent } from './event.ts';
 import type { Json } from './json.ts';
 import { scriptedModel } from './model/scripted/scripted-model.ts';
 import type { RunOptions } from './run/run-here.ts';
+import { secretsFrom } from './security/secrets.ts';
 import { callTool, say } from './testing.ts';
 import { delegate } from './tool/builtin/delegate.ts';
 import { defineTool } from './tool/define-tool.ts';
@@ -343,7 +345,22 @@ describe('stream', () => {
     await assert.rejects(agent.run('x', { onApproval }), {
       name: 'OpspawnError',
       code: 'internal',
-      message: 'the office is closed',
+      message: 'onApproval failed: the office is closed',
+    });
+  });
+
+  it('ends with an error that holds no secret, wherever it comes from', async () => {
+    const planner = {
+      name: 'talkative',
+      next: () => {
+        throw new Error('planned with tok-1234567', { cause: 'tok-1234567' });
+      },
+    };
+    const agent = defineAgent({ ...definition, model: said('never'), planner });
+    await assert.rejects(agent.run('x', { secrets: secretsFrom({ KEY: 'tok-1234567' }) }), (thrown) => {
+      assert.match(String(thrown), /The planner talkative failed: planned with \[redacted\]/);
+      assert.doesNotMatch(inspect(thrown), /tok-1234567/);
+      return true;
     });
   });
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Branch, Branches } from './branches.ts';
 import { abortSignal, callable, checkOptions, having } from './check-options.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { OpspawnError, recordError, StepError } from './errors.ts';
+import { describeThrown, isOpspawnError, OpspawnError, recordError, StepError } from './errors.ts';
 import type { AgentEvent, EventSink } from './event.ts';
 import { assertJson, type Json } from './json.ts';
 import { memoryBudget } from './memory-budget.ts';
@@ -242,10 +242,13 @@ class InMemorySteps implements MemorySteps {
           return await this.#mailbox(request.name).take(signal);
         case 'approval':
           if (this.#options.onApproval === undefined) throw unanswered('Approvals', 'onApproval');
-          return { ...(await this.#options.onApproval(request, signal)) };
+          return { ...(await ofHook('onApproval', () => this.#options.onApproval?.(request, signal))) };
         case 'question':
           if (this.#options.onQuestion === undefined) throw unanswered('Questions', 'onQuestion');
-          return json(await this.#options.onQuestion(request, signal), `the answer to ${request.name}`);
+          return json(
+            await ofHook('onQuestion', () => this.#options.onQuestion?.(request, signal)),
+            `the answer to ${request.name}`,
+          );
         default:
           throw request satisfies never;
       }
@@ -332,6 +335,16 @@ const inDoubt = (name: string): StepError => {
   const message = `${JSON.stringify(name)} may or may not have been done`;
   return new StepError(name, recordError(new OpspawnError('effect_in_doubt', message)));
 };
+
+/** What it throws and is no error of ours is told with whose it is. */
+async function ofHook<T>(name: string, fn: () => T | Promise<T>): Promise<T> {
+  try {
+    return await fn();
+  } catch (thrown) {
+    if (isOpspawnError(thrown)) throw thrown;
+    throw new OpspawnError('internal', `${name} failed: ${describeThrown(thrown)}`, { cause: thrown });
+  }
+}
 
 function json(value: unknown, what: string): Json | undefined {
   assertJson(value, what);

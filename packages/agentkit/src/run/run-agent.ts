@@ -9,6 +9,7 @@ import type { Compaction } from '../memory/compaction/compaction.ts';
 import type { Message, ToolCall } from '../message.ts';
 import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
+import { strictest } from '../security/strictest.ts';
 import { checkEnvironment } from './check-environment.ts';
 import { withinWindow } from './run-compaction.ts';
 import {
@@ -17,6 +18,7 @@ import {
   eventSinks,
   ofCaller,
   type RunContext,
+  redactError,
   withMemoryInTime,
 } from './run-context.ts';
 import type { RunEnvironment, RunInput, RunResult } from './run-environment.ts';
@@ -52,9 +54,9 @@ export async function runAgent(
     run.emitRecorded({ type: 'run.finished', output, usage, turns });
     return { output, usage, turns, toolCalls };
   } catch (thrown) {
-    const error = typedError(thrown);
+    const error = redactError(strictest(environment.security, agent.security), typedError(thrown));
     const { code, message } = recordError(error);
-    sinks.emitRecorded({ type: 'run.failed', code, message: environment.security.redact(message) });
+    sinks.emitRecorded({ type: 'run.failed', code, message });
     throw error;
   }
 }

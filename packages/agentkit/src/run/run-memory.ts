@@ -13,8 +13,10 @@ import { type Compaction, cutsOf } from '../memory/compaction/compaction.ts';
 import type { MemoryScope } from '../memory/memory.ts';
 import type { RememberScope, RunMemory } from '../memory/run-memory.ts';
 import { callsOf, type Message } from '../message.ts';
+import { strictest } from '../security/strictest.ts';
 import { blockTools } from '../tool/builtin/block-tools.ts';
 import type { Tool, ToolContext, Tools } from '../tool/tool.ts';
+import { waitsAs } from '../tool/tool-execution.ts';
 import { withMemoryInTime } from './run-context.ts';
 import type { RunEnvironment, RunInput } from './run-environment.ts';
 import { type Before, type RunProgress, toolStep } from './run-state.ts';
@@ -146,7 +148,9 @@ export function withMemory(
       if (!usesMemory(tool)) return [name, tool];
       const execute = (input: never, context: ToolContext): unknown =>
         tool.execute(input, { ...context, memory: memoryOf(run, name, context.callId) });
-      return [name, { ...tool, execute }];
+      const bound = { ...tool, execute };
+      waitsAs(bound, tool);
+      return [name, bound];
     });
     return Object.fromEntries(entries);
   });
@@ -156,10 +160,12 @@ const usesMemory = (tool: Tool): tool is Extract<Tool, { execute: unknown }> =>
   'execute' in tool && tool.memory === true;
 
 function memoryOf(
-  { agent, input, environment: { steps, memory }, state }: Parameters<typeof withMemory>[1],
+  { agent, input, environment, state }: Parameters<typeof withMemory>[1],
   tool: string,
   callId: string,
 ): RunMemory {
+  const { steps, memory } = environment;
+  const security = strictest(environment.security, agent.security);
   const scope = scopeOf(agent, input, steps.namespace);
   const source = () => ({
     by: tool,
@@ -170,11 +176,11 @@ function memoryOf(
   return {
     async remember(text, { scope: wanted = 'agent', expiresAfterMs, metadata } = {}) {
       return await memory.remember({
-        text,
+        text: security.redact(text),
         scope: narrowed(scope, wanted),
         source: source(),
         ...(expiresAfterMs !== undefined && { expiresAt: steps.now() + expiresAfterMs }),
-        ...(metadata !== undefined && { metadata }),
+        ...(metadata !== undefined && { metadata: security.redact(metadata) }),
       });
     },
     recall: (query, options) => memory.recall(scope, query, options),
@@ -184,7 +190,7 @@ function memoryOf(
       if (definition === undefined) throw new OpspawnError('invalid_argument', `There is no block ${name}`);
       checkFirstEdit(state(), callId, name);
       const before = state().blocks[name] ?? { text: '', isFromOutside: false };
-      const text = edit(before.text);
+      const text = security.redact(edit(before.text));
       checkBlockText(name, text, definition);
       const kept = blockScope(definition, scope);
       const isFromOutside = before.isFromOutside || state().taintedBy.size > 0;

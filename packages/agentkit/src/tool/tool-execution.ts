@@ -63,12 +63,19 @@ export async function executeTool(
 }
 
 const turnstiles = new WeakMap<RunningTool, Turnstile>();
+const originals = new WeakMap<RunningTool, RunningTool>();
+
+/** Lets the calls of a copy that is made for one run wait for their turn with those of all others. */
+export const waitsAs = (copy: RunningTool, original: RunningTool): void => {
+  originals.set(copy, original);
+};
 
 /** Where a call of a tool with bounded concurrency waits for its turn: one for all runs of this process. */
 function turnOf(tool: RunningTool): Turnstile | undefined {
   if (tool.concurrency === undefined) return undefined;
-  const turnstile = turnstiles.get(tool) ?? new Turnstile(tool.concurrency);
-  turnstiles.set(tool, turnstile);
+  const own = originals.get(tool) ?? tool;
+  const turnstile = turnstiles.get(own) ?? new Turnstile(tool.concurrency);
+  turnstiles.set(own, turnstile);
   return turnstile;
 }
 
