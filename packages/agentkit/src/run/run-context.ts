@@ -83,6 +83,14 @@ export async function awaited<T>(
   );
 }
 
+/** A step for as long as the run may take: its pauses between tries know nothing of that. Who stops it is the step's affair. */
+export async function untilWallTime<T>({ limits }: RunContext, what: string, step: Promise<T>): Promise<T> {
+  const remainingMs = limits.remainingMs();
+  if (!Number.isFinite(remainingMs)) return await step;
+  const { signal } = new AbortController();
+  return await withinWallTime({ signal }, { what, remainingMs }, step, () => limits.wallTimeExceeded());
+}
+
 /** The same of a function; what it throws and is no error of ours is told with whose it is. */
 export async function ofCaller<T>(run: RunContext, what: string, fn: () => T | Promise<T>): Promise<T> {
   try {
@@ -109,7 +117,7 @@ export async function awaitedAtStart<T>(
 }
 
 async function withinWallTime<T>(
-  { signal }: Steps,
+  { signal }: Pick<Steps, 'signal'>,
   { what, remainingMs }: { what: string; remainingMs: number },
   value: Promise<T>,
   exceeded: () => Error,

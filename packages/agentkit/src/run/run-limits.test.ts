@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { agentWith, withCode } from '../../test/tester.ts';
-import { BudgetExceededError } from '../errors.ts';
+import { BudgetExceededError, OpspawnError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { memoryBudget } from '../memory-budget.ts';
 import type { Model } from '../model/model.ts';
@@ -107,6 +107,17 @@ describe('a limit says which one it is and how far the run came', () => {
       await assert.rejects(run, (thrown) => thrown instanceof BudgetExceededError);
       assert.equal(tries, 1);
     }
+  });
+
+  it('wall time, also in the pause before a model is asked again', { timeout: 20_000 }, async () => {
+    const clock = fakeClock(); // it stands still: the pause never ends
+    const reply = () => Promise.reject(new OpspawnError('model_failed', 'busy'));
+    const agent = agentWith([], {
+      model: scriptedModel({ name: 'busy', reply }),
+      limits: { wallTimeMs: 50 },
+    });
+    const run = runAgent(agent, { prompt: 'go' }, memoryEnvironment({ stepOptions: { clock } }));
+    await assert.rejects(run, (thrown) => thrown instanceof BudgetExceededError);
   });
 
   it('wall time, also while nobody answers', async () => {

@@ -8,7 +8,7 @@ import type { PlannerDecision } from '../planner/planner.ts';
 import type { RedactedStream } from '../security/security.ts';
 import { streamOf } from '../security/strictest.ts';
 import type { BudgetAmount, RetryPolicy, StepContext, StepOptions } from '../steps.ts';
-import { awaited, type RunContext, redactError } from './run-context.ts';
+import { awaited, type RunContext, redactError, untilWallTime } from './run-context.ts';
 import { modelStep, noProgressStep, type RecordedTurn, type Turn, turnOf } from './run-state.ts';
 
 export type CallModel = Extract<PlannerDecision, { do: 'call_model' }>;
@@ -47,7 +47,8 @@ export async function callModel(run: RunContext, decision: CallModel, repair?: s
   };
   const timeoutMs = Math.min(request.timeoutMs * (run.model.chainLength ?? 1), remainingMs);
   const options: StepOptions<RecordedTurn> = { kind: 'llm', effect: 'read', retry: modelRetry, timeoutMs };
-  const answer = turnOf(await steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout));
+  const asked = steps.run(step, askOnce(run, request), options).catch(limits.explainTimeout);
+  const answer = turnOf(await untilWallTime(run, step, asked));
   state.addTurn(answer);
   await settleTurn(run, answer);
   const { model, message, usage } = answer;
