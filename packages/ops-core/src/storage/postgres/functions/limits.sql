@@ -47,8 +47,11 @@ declare
 begin
   select * into v_limit from limits where namespace = p_namespace and key = p_limit->>'key';
   if not found then
-    v_limit := row(p_namespace, p_limit->>'key', p_limit->'maxRunning', p_limit->'rate'->'count',
-      p_limit->'rate'->'intervalMs');
+    v_limit.namespace := p_namespace;
+    v_limit.key := p_limit->>'key';
+    v_limit.max_running := p_limit->'maxRunning';
+    v_limit.rate_count := p_limit->'rate'->'count';
+    v_limit.rate_interval_ms := p_limit->'rate'->'intervalMs';
   end if;
   return v_limit;
 end $$;
@@ -171,7 +174,8 @@ declare
 begin
   perform pg_advisory_xact_lock(limits_lock(p_namespace));
   v_at := greatest(now_ms(), p_floor);
-  insert into limits values (p_namespace, p_key, p_max, p_count, p_interval)
+  insert into limits (namespace, key, max_running, rate_count, rate_interval_ms)
+  values (p_namespace, p_key, p_max, p_count, p_interval)
   on conflict (namespace, key) do update
   set max_running = p_max, rate_count = p_count, rate_interval_ms = p_interval;
   v_told := settle_limits(v_told, v_at);

@@ -3,9 +3,9 @@
 -- Creates a task, also as another's child. Made again with the same id, it answers as it did the first time.
 create function submit_task(inout told text[], p_at bigint, p_task jsonb, out result jsonb) language plpgsql as $$
 declare
-  v_new tasks := jsonb_populate_record(null::tasks, jsonb_build_object('created_at', p_at));
-  v_found tasks;
+  v_new tasks;
 begin
+  v_new.created_at := p_at;
   v_new.namespace := p_task->>'namespace';
   v_new.id := p_task->>'id';
   v_new.kind := p_task->>'kind';
@@ -24,7 +24,12 @@ begin
   v_new.limits := p_task->'limits';
   v_new.session_id := coalesce(p_task->>'sessionId',
     (select session_id from tasks where namespace = v_new.namespace and id = v_new.parent_id));
-  insert into tasks select v_new.* on conflict do nothing;
+  insert into tasks (namespace, id, kind, name, queue, priority, created_at, due_at, deadline_at, attempt_timeout_ms,
+    idempotency_key, request_digest, session_id, parent_id, parent_key, options, limits, input)
+  values (v_new.namespace, v_new.id, v_new.kind, v_new.name, v_new.queue, v_new.priority, v_new.created_at, v_new.due_at,
+    v_new.deadline_at, v_new.attempt_timeout_ms, v_new.idempotency_key, v_new.request_digest, v_new.session_id,
+    v_new.parent_id, v_new.parent_key, v_new.options, v_new.limits, v_new.input)
+  on conflict do nothing;
   if not found then
     result := answer_submitted(v_new);
     return;
@@ -32,10 +37,7 @@ begin
   if v_new.parent_id is not null then
     update queue set has_children = true where task_id = v_new.parent_id and not has_children;
   end if;
-  told := enqueue(told, p_at, row(
-    v_new.id, 0, 0, null, null, v_new.queue, v_new.priority, coalesce(v_new.due_at, p_at), 0, null, v_new.namespace,
-    v_new.parent_id, case when v_new.parent_id is null then v_new.session_id end, null, false, false, null,
-    own_limits(v_new.namespace, v_new.parent_id, v_new.limits), null, v_new.deadline_at)::queue);
+  told := enqueue(told, p_at, v_new, 0, coalesce(v_new.due_at, p_at), v_new.deadline_at, false);
   result := jsonb_build_object('taskId', v_new.id, 'outcome', 'created', 'createdAt', p_at);
 end $$;
 
@@ -101,12 +103,8 @@ begin
   end if;
   insert into journal (task_id, seq, type, attempt, at, asked, data)
   values (v_id, v_end.seq, 'task.failed', v_end.attempt, v_end.at, v_end.asked, v_end.data);
-  told := enqueue(told, p_at, row(
-    v_id, 0, v_end.attempt, null, null, v_task.queue, v_task.priority, p_at, 0, null, v_task.namespace, v_task.parent_id,
-    case when v_task.parent_id is null then v_task.session_id end, null,
-    exists (select from tasks where parent_id = v_id), false, null,
-    own_limits(v_task.namespace, v_task.parent_id, v_task.limits), null,
-    p_at + v_task.deadline_at - v_task.created_at)::queue);
+  told := enqueue(told, p_at, v_task, v_end.attempt, p_at, p_at + v_task.deadline_at - v_task.created_at,
+    exists (select from tasks where parent_id = v_id));
   select p.told into told from put_item(told, p_at, v_id, v_item) p;
   result := '{"ok": true}';
 end $$;

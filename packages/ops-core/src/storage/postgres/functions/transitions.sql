@@ -68,24 +68,32 @@ begin
   if v_head.state = 3 then told := make_pending(told, p_at, v_head.task_id, v_head.due_at); end if;
 end $$;
 
--- Puts a task into the queue: at the end of its session, due later, or ready.
-create function enqueue(inout told text[], p_at bigint, p_row queue) language plpgsql as $$
+-- Puts a task into the queue: at the end of its session, due later, or ready. p_deadline: of the whole task.
+create function enqueue(
+  inout told text[], p_at bigint, p_task tasks, p_attempt integer, p_due bigint, p_deadline bigint, p_has_children boolean
+) language plpgsql as $$
 declare
+  v_session text := case when p_task.parent_id is null then p_task.session_id end;
+  v_limits text := own_limits(p_task.namespace, p_task.parent_id, p_task.limits);
   v_last bigint;
+  v_state integer;
+  v_blocked_by text;
 begin
-  if p_row.session_id is not null then
-    select max(session_order) into v_last from queue
-    where namespace = p_row.namespace and session_id = p_row.session_id;
-    p_row.session_order := coalesce(v_last, 0) + 1;
+  if v_session is not null then
+    select max(session_order) into v_last from queue where namespace = p_task.namespace and session_id = v_session;
   end if;
-  p_row.state := case when v_last is not null then 3 when p_row.due_at > p_at then 2 when p_row.limits is null then 0 else 6 end;
-  if p_row.state = 6 then
-    p_row.blocked_by := p_row.limits::jsonb->0->>'key';
-    told := told || limit_told(p_row.namespace, p_row.blocked_by);
+  v_state := case when v_last is not null then 3 when p_due > p_at then 2 when v_limits is null then 0 else 6 end;
+  if v_state = 6 then
+    v_blocked_by := v_limits::jsonb->0->>'key';
+    told := told || limit_told(p_task.namespace, v_blocked_by);
   end if;
-  insert into queue select p_row.*;
+  -- By name, here and in all that writes: a later version may have added columns.
+  insert into queue (task_id, state, attempt, queue, priority, due_at, failures, namespace, parent_id, session_id,
+    session_order, has_children, has_inbox, limits, blocked_by, task_deadline_at)
+  values (p_task.id, v_state, p_attempt, p_task.queue, p_task.priority, p_due, 0, p_task.namespace, p_task.parent_id, v_session,
+    case when v_session is not null then coalesce(v_last, 0) + 1 end, p_has_children, false, v_limits, v_blocked_by, p_deadline);
   -- Once each: a batch may have thousands.
-  if p_row.state = 0 and ('ready ' || p_row.queue) <> all(told) then told := told || ('ready ' || p_row.queue); end if;
-  if p_row.state = 2 and ('due ' || p_row.due_at) <> all(told) then told := told || ('due ' || p_row.due_at); end if;
-  if p_row.task_deadline_at is not null then told := told || ('due ' || p_row.task_deadline_at); end if;
+  if v_state = 0 and ('ready ' || p_task.queue) <> all(told) then told := told || ('ready ' || p_task.queue); end if;
+  if v_state = 2 and ('due ' || p_due) <> all(told) then told := told || ('due ' || p_due); end if;
+  if p_deadline is not null then told := told || ('due ' || p_deadline); end if;
 end $$;
