@@ -30,11 +30,10 @@ export async function newTask(
   const { name, kind, idempotencyKey, sessionId } = request;
   const definition = await catalog.find(namespace, name, kind);
   const input = encodeInput(request.input);
-  await checkInput(namespace, request, definition, catalog);
+  if (definition.inputSchema !== undefined) await checkInput(namespace, request, definition, catalog);
   const attemptTimeoutMs = request.attemptTimeoutMs ?? definition.attemptTimeoutMs;
   const options = optionsText(request);
-  const dueAt = await dueAtOf(request, now);
-  const deadline = await deadlineOf(request, { definition, dueAt, now });
+  const times = isTimed(request, definition) ? await timesOf(request, { definition, now }) : {};
   const queue = request.queue ?? definition.queue;
   const limits = limitsOf({ request, definition, queue, shared: catalog.limitKeys(namespace) });
   return {
@@ -46,8 +45,7 @@ export async function newTask(
     priority: request.priority ?? defaultPriority,
     ...(input === undefined ? {} : { input }),
     ...(options === undefined ? {} : { options }),
-    ...(dueAt === undefined ? {} : { dueAt }),
-    ...deadline,
+    ...times,
     ...(limits.length === 0 ? {} : { limits }),
     ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs: storedTimeoutMs(attemptTimeoutMs) }),
     ...(sessionId === undefined ? {} : { sessionId }),
@@ -55,7 +53,19 @@ export async function newTask(
   };
 }
 
+const isTimed = ({ runAt, delayMs, deadlineAt, timeoutMs }: CreateTask, definition: CatalogEntry): boolean =>
+  [runAt, delayMs, deadlineAt, timeoutMs, definition.timeoutMs].some((time) => time !== undefined);
+
 /** `now`: Unix ms by the store's clock. */
+async function timesOf(
+  request: CreateTask,
+  { definition, now }: { definition: CatalogEntry; now: () => Promise<number> },
+): Promise<Pick<NewTask, 'dueAt' | 'deadlineAt' | 'timeoutMs'>> {
+  const dueAt = await dueAtOf(request, now);
+  const deadline = await deadlineOf(request, { definition, dueAt, now });
+  return { ...(dueAt === undefined ? {} : { dueAt }), ...deadline };
+}
+
 async function dueAtOf(
   { runAt, delayMs }: CreateTask,
   now: () => Promise<number>,

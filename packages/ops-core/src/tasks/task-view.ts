@@ -33,7 +33,13 @@ export type TaskOptions = z.infer<typeof taskOptionsSchema>;
 export const parseTaskOptions = (text: string | undefined): TaskOptions =>
   text === undefined ? {} : taskOptionsSchema.parse(JSON.parse(text));
 
-const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
+let latest = { unixMs: 0, text: new Date(0).toISOString() };
+
+/** Remembers the latest: what is accepted in one commit has one time. */
+function isoTime(unixMs: number): string {
+  if (unixMs !== latest.unixMs) latest = { unixMs, text: new Date(unixMs).toISOString() };
+  return latest.text;
+}
 
 /** Drops what is undefined: an absent field stands for it in JSON. */
 function present<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {

@@ -13,7 +13,7 @@ export interface Submission {
 }
 
 /** `ids`: what was made; null for all. `running`: what of that the worker has; null for all. */
-type Row = [made: number, at: number, ids: readonly string[] | null, running: readonly string[] | null];
+type Row = [at: number, ids: readonly string[] | null, running: readonly string[] | null];
 
 const submitted = new BatchRows<NewTask>(3, [
   alike('namespace', 'text', (task) => task.namespace),
@@ -46,14 +46,19 @@ interface Place {
   readonly from: string;
   /** Columns state, attempt, worker_id and deadline_at. */
   readonly columns: string;
+  readonly returning: string;
   readonly running: string;
 }
+
+/** `$2`: how many there are. */
+const madeIds = `(select case when count(*) < $2::int then coalesce(array_agg(id::text), '{}') end from made)`;
 
 const queued: Place = {
   name: 'submit',
   with: '',
   from: '',
   columns: 'case when m.due_at > m.created_at then 2 else 0 end, 0, null, null',
+  returning: '',
   running: 'null',
 };
 
@@ -73,17 +78,18 @@ const begun: Place = {
   columns: `case when h.id is null then 0 else 1 end, case when h.id is null then 0 else 1 end, h.id,
          case when h.id is not null then least(m.created_at + coalesce(m.attempt_timeout_ms, ${holder.attemptTimeoutMs}),
            m.deadline_at + ${endingMs}) end`,
+  returning: 'returning task_id, state',
   running: `(select case when count(*) filter (where state = 1) < $2::int
          then coalesce(array_agg(task_id::text) filter (where state = 1), '{}') end from queued)`,
 };
 
 /**
- * `onConflict`: a key may be there already. Looking out for it costs about an eighth more, so a batch without keys does
+ * `hasKeys`: one may be there already. Looking out for it and counting what was made costs about an eighth more, so a batch without keys does
  * not; a task that was submitted before then makes it fail as a whole, and `write_all` answers it.
  */
-const submitOf = (place: Place, onConflict: '' | 'on conflict do nothing'): Statement<Row> =>
+const submitOf = (place: Place, { hasKeys }: { hasKeys: boolean }): Statement<Row> =>
   statement<Row>(
-    `${place.name}${onConflict === '' ? '' : '_with_keys'}`,
+    `${place.name}${hasKeys ? '_with_keys' : ''}`,
     `with clock as materialized (select greatest(now_ms(), $1::bigint) as at),
      made as (
        insert into tasks (namespace, id, kind, name, queue, priority, created_at, due_at, attempt_timeout_ms,
@@ -91,7 +97,7 @@ const submitOf = (place: Place, onConflict: '' | 'on conflict do nothing'): Stat
        select x.namespace, x.id, x.kind, x.name, x.queue, x.priority, clock.at, x.due_at, x.attempt_timeout_ms,
          x.idempotency_key, x.request_digest, x.parent_key, x.options, x.input, coalesce(x.deadline_at, clock.at + x.timeout_ms)
        from ${submitted.sql}, clock
-       ${onConflict}
+       ${hasKeys ? 'on conflict do nothing' : ''}
        returning namespace, id, queue, priority, created_at, due_at, attempt_timeout_ms, deadline_at
      ),${place.with}
      queued as (
@@ -100,15 +106,17 @@ const submitOf = (place: Place, onConflict: '' | 'on conflict do nothing'): Stat
        select m.id, m.queue, m.priority, coalesce(m.due_at, m.created_at), 0, m.namespace, false, false, m.deadline_at,
          ${place.columns}
        from made m ${place.from}
-       returning task_id, state
+       ${place.returning}
      )
-     select count(*), (select at from clock),
-       case when count(*) < $2::int then coalesce(array_agg(id::text), '{}') end, ${place.running}
-     from made`,
+     select at, ${hasKeys ? madeIds : 'null'}, ${place.running} from clock where $2::int > 0`,
   );
 
-const submits = { plain: submitOf(queued, ''), withKeys: submitOf(queued, 'on conflict do nothing') };
-const begunSubmits = { plain: submitOf(begun, ''), withKeys: submitOf(begun, 'on conflict do nothing') };
+const submitsTo = (place: Place) => ({
+  plain: submitOf(place, { hasKeys: false }),
+  withKeys: submitOf(place, { hasKeys: true }),
+});
+const submits = submitsTo(queued);
+const begunSubmits = submitsTo(begun);
 const hasKeys = (tasks: readonly NewTask[]): boolean =>
   tasks.some(({ idempotencyKey }) => idempotencyKey !== undefined);
 
@@ -125,11 +133,11 @@ export const plainSubmit: PlainWrite<NewTask, SubmitResult, Row> = {
   statement: (tasks) => (hasKeys(tasks) ? submits.withKeys : submits.plain),
   sort: bySequence,
   encode: encodeTasks,
-  answer: ([, at, ids], tasks, turn) => {
+  answer: ([at, ids], tasks, turn) => {
     const isMade = inList(ids);
     return tasks.map((task) => (isMade(task) ? created(task, at, turn) : undefined));
   },
-  atOf: (row) => row[1],
+  atOf: ([at]) => at,
 };
 
 /** The same for tasks that one worker would begin. */
@@ -141,7 +149,7 @@ export const begunSubmit: PlainWrite<Submission, SubmitResult, Row> = {
     submissions[0]?.offer.workerId,
     submissions[0]?.offer.attemptTimeoutMs,
   ],
-  answer: ([, at, ids, running], submissions, turn) => {
+  answer: ([at, ids, running], submissions, turn) => {
     const isMade = inList(ids);
     const isRunning = inList(running);
     return submissions.map(({ task, offer }) => {
@@ -154,7 +162,7 @@ export const begunSubmit: PlainWrite<Submission, SubmitResult, Row> = {
       return { taskId: task.id, outcome: 'created', createdAt: at };
     });
   },
-  atOf: (row) => row[1],
+  atOf: ([at]) => at,
 };
 
 const taskOf = ({ task }: Submission): NewTask => task;
