@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -13,6 +14,7 @@ import {
 import { eventually, opspawn, type Service, startOpspawn } from './opspawn-process.ts';
 
 const config = fileURLToPath(new URL('opspawn.config.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 const root = mkdtempSync(join(tmpdir(), 'opspawn-move-'));
 after(() => rmSync(root, { recursive: true }));
 
@@ -76,8 +78,22 @@ describe('opspawn db copy', { skip: skipWithoutPostgres }, () => {
     const again = await opspawn(['task', 'list', '--data', '.opspawn'], { cwd });
     assert.equal(again.code, 2);
     assert.match(again.stderr, /was moved to postgres:\/\/opspawn:\*\*\*@/);
+    const status = await opspawn(['db', 'status', '--data', '.opspawn'], { cwd });
+    assert.match(status.stdout, /^moved +to postgres:.*: nothing is taken here any more$/m);
+    const doctor = await opspawn(['doctor', '--data', '.opspawn'], { cwd });
+    assert.match(doctor.stdout, /^database +FAILED .* its data was moved to postgres:/m);
     await using service = await start(cwd, { OPSPAWN_DATABASE_URL: database.url });
     await finish(service, open);
+  });
+
+  it('moves back, and says so of the database in PostgreSQL too', async () => {
+    await using database = await createTestDatabase();
+    const back = ['db', 'copy', '--from', database.url, '--to', 'sqlite:back.db', '--json'];
+    assert.equal((await opspawn(back, { cwd: root })).code, 0);
+    const status = await opspawn(['db', 'status', '--database', database.url], { cwd: root });
+    assert.match(status.stdout, /^moved +to .*back\.db at .*: nothing is taken here any more$/m);
+    const doctor = await opspawn(['doctor', '--database', database.url], { cwd: root });
+    assert.match(doctor.stdout, /^database +FAILED .* its data was moved to .*back\.db/m);
   });
 
   it('says what is wrong with an address, and makes nothing', async () => {
@@ -129,6 +145,20 @@ describe('opspawn db backup', () => {
     assert.deepEqual(
       [refused.code, /The backup \/proc\/copy\.db could not be made: /.test(refused.stderr)],
       [6, true],
+    );
+    const limited = [
+      '-c',
+      'ulimit -f 64; exec "$0" "$@"',
+      process.execPath,
+      main,
+      'db',
+      'backup',
+      'small.db',
+    ];
+    assert.equal(spawnSync('sh', limited, { cwd }).status, 6);
+    assert.deepEqual(
+      readdirSync(cwd).filter((name) => name.startsWith('small.db')),
+      [],
     );
   });
 

@@ -27,12 +27,16 @@ function show({ json }: DbOptions, place: string, found: DatabaseStatus): void {
   createOutput({ json: json === true }).record({ database: place, ...found }, () => describe(place, found));
 }
 
-function describe(place: string, { engine, schema, sizeBytes, tasks, workers }: DatabaseStatus): string {
+function describe(place: string, found: DatabaseStatus): string {
+  const { engine, schema, moved, sizeBytes, tasks, workers } = found;
   const counted = Object.entries(tasks).filter(([, count]) => count > 0);
   return [
     `database  ${place}`,
     `engine    ${engine}`,
     `schema    ${describeSchema(schema)}`,
+    ...(moved === undefined
+      ? []
+      : [`moved     to ${moved.to} at ${moved.at}: nothing is taken here any more`]),
     `size      ${(sizeBytes / 1024 ** 2).toFixed(1)} MB`,
     `tasks     ${counted.map(([state, count]) => `${count} ${state}`).join(', ') || 'none'}`,
     `workers   ${workers}`,

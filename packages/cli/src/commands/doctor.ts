@@ -33,7 +33,8 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   const settings = settingsFrom(options);
   const findings = [
     checkNode(),
-    await checkDatabase(settings),
+    ...(settings.database.kind === 'sqlite' ? [checkDataFolder(dirname(settings.database.path))] : []),
+    ...(isToBeMade(settings) ? [] : [await checkDatabase(settings)]),
     ...(settings.brokerUrl === undefined ? [] : [await checkBrokerAt(settings.brokerUrl)]),
     ...(await checkIsolation()),
     await checkConfig(configPathFrom(options.config, settings)),
@@ -63,13 +64,17 @@ function checkNode(): Finding {
   };
 }
 
+const isToBeMade = ({ database }: Settings): boolean =>
+  database.kind === 'sqlite' && !existsSync(database.path);
+
 async function checkDatabase({ database }: Settings): Promise<Finding> {
-  if (database.kind === 'sqlite') return checkDataFolder(dirname(database.path));
   const place = describeDatabase(database);
   try {
-    const { engine, schema } = await readDatabaseStatus(database);
+    const { engine, schema, moved } = await readDatabaseStatus(database);
     if (schema.version > schema.known)
       return { check: 'database', state: 'failed', detail: `${place}: its schema is of a later version` };
+    if (moved !== undefined)
+      return { check: 'database', state: 'failed', detail: `${place}: its data was moved to ${moved.to}` };
     const pending = schema.pending.length === 0 ? '' : ', and every start brings it up to date';
     return {
       check: 'database',

@@ -1,5 +1,6 @@
 /** Why a database is not used, whatever its engine. `details.hint` is a sentence that says what to do. */
 import { type ErrorCode, OpspawnError } from '@opspawn/agentkit/schema';
+import type { Moved } from './status.ts';
 
 interface Refusal {
   /** Where the database is, without a password. */
@@ -39,9 +40,7 @@ export const movedWhileOpen =
   'The data of this database was moved to another: start this process anew with that one in OPSPAWN_DATABASE_URL';
 
 /** Of `opspawn db copy`. */
-export const movedAway = (at: number, movedTo: string): OpspawnError =>
-  new OpspawnError(
-    'config_invalid',
-    `The data of this database was moved to ${movedTo} at ${new Date(at).toISOString()}`,
-    { details: { movedTo, hint: 'Point OPSPAWN_DATABASE_URL (or --database) there.' } },
-  );
+export const movedAway = ({ at, to }: Moved): OpspawnError =>
+  new OpspawnError('config_invalid', `The data of this database was moved to ${to} at ${at}`, {
+    details: { movedTo: to, hint: 'Point OPSPAWN_DATABASE_URL (or --database) there.' },
+  });

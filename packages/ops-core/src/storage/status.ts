@@ -13,10 +13,19 @@ export interface DatabaseStatus {
     /** Numbers of the migrations that this program would make. */
     readonly pending: readonly number[];
   };
+  /** Where its data went (`opspawn db copy`), after which it takes nothing more. */
+  readonly moved?: Moved;
   readonly sizeBytes: number;
   readonly tasks: Readonly<Record<TaskStatus, number>>;
   /** That hold a lease, or lost it and were not swept yet. */
   readonly workers: number;
+}
+
+export interface Moved {
+  /** A URL, without its password. */
+  readonly to: string;
+  /** ISO 8601 */
+  readonly at: string;
 }
 
 export const stateCounts = 'select state, count(*) from queue group by state';

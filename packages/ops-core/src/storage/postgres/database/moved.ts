@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { movedAway, movedWhileOpen } from '../../refusals.ts';
+import type { Moved } from '../../status.ts';
 import { type Run, statement } from './connections.ts';
 import { databaseUnavailable, sqlStates } from './failure.ts';
 
@@ -20,14 +21,20 @@ export async function retireDatabase(client: ClientBase, movedTo: string): Promi
       for each statement execute function opspawn.refuse_moved()`);
 }
 
-/** Throws `config_invalid` for a database whose data went elsewhere. */
-export async function checkNotMoved(client: ClientBase): Promise<void> {
+/** Where the data went, if it did. */
+export async function readMoved(client: ClientBase): Promise<Moved | undefined> {
   const marked = await client.query(`select where to_regclass('opspawn.moved') is not null`);
-  if (marked.rowCount === 0) return;
+  if (marked.rowCount === 0) return undefined;
   const { rows } = await client.query<{ at: number; moved_to: string }>(
     'select at, moved_to from opspawn.moved',
   );
-  if (rows[0] !== undefined) throw movedAway(rows[0].at, rows[0].moved_to);
+  return rows[0] && { to: rows[0].moved_to, at: new Date(rows[0].at).toISOString() };
+}
+
+/** Throws `config_invalid` for a database whose data went elsewhere. */
+export async function checkNotMoved(client: ClientBase): Promise<void> {
+  const moved = await readMoved(client);
+  if (moved !== undefined) throw movedAway(moved);
 }
 
 const isMoved = statement<[boolean]>('is_moved', `select to_regclass('opspawn.moved') is not null`);

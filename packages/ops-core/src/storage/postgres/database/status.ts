@@ -9,6 +9,7 @@ import {
   workerCount,
 } from '../../status.ts';
 import { readMigrations, readVersion } from './migrate.ts';
+import { readMoved } from './moved.ts';
 import { withClient } from './open-store.ts';
 
 /** Throws as `openPostgresStore` does, but for a database of a later program, which is described. */
@@ -22,12 +23,14 @@ export async function readPostgresStatus(url: string): Promise<DatabaseStatus> {
       `select current_setting('server_version') as version, pg_database_size(current_database()) as size`,
     );
     const [server] = rows;
+    const moved = await readMoved(client);
     return {
       engine: `PostgreSQL ${server?.version.split(' ')[0]}`,
       schema: describeVersion(
         version,
         readMigrations().map((migration) => migration.version),
       ),
+      ...(moved === undefined ? {} : { moved }),
       sizeBytes: server?.size ?? 0,
       tasks: countTasks(await read<StateCount>(stateCounts), await read<EndCount>(endCounts)),
       workers: (await read<[number]>(workerCount))[0]?.[0] ?? 0,

@@ -29,7 +29,7 @@ export function backUpSqlite(path: string, file: string): void {
     renameSync(partial, file);
     sync(dirname(file));
   } catch (thrown) {
-    rmSync(partial, { force: true });
+    for (const file of [partial, `${partial}-journal`]) rmSync(file, { force: true });
     throw thrown instanceof OpspawnError ? thrown : notMade(file, thrown);
   }
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { movedAway, movedWhileOpen } from '../../refusals.ts';
+import type { Moved } from '../../status.ts';
 import { databaseUnavailable } from './failure.ts';
 import { prepare } from './statement.ts';
 
@@ -29,11 +30,17 @@ export function retireDatabase(database: DatabaseSync, movedTo: string): void {
         begin select raise(abort, '${movedWhileOpen}'); end`);
 }
 
+/** Where the data went, if it did. */
+export function readMoved(database: DatabaseSync): Moved | undefined {
+  if (!isMoved(database)) return undefined;
+  const row = prepare<[], [at: number, movedTo: string]>(database, 'select at, moved_to from moved').get();
+  return row && { to: row[1], at: new Date(row[0]).toISOString() };
+}
+
 /** Throws `config_invalid` for a database whose data went elsewhere. */
 export function checkNotMoved(database: DatabaseSync): void {
-  if (!isMoved(database)) return;
-  const row = prepare<[], [at: number, movedTo: string]>(database, 'select at, moved_to from moved').get();
-  if (row !== undefined) throw movedAway(row[0], row[1]);
+  const moved = readMoved(database);
+  if (moved !== undefined) throw movedAway(moved);
 }
 
 /** Of a database that is open. Throws what its writes are answered once its data went elsewhere. */

@@ -12,6 +12,7 @@ import {
 } from '../../status.ts';
 import { openingFailure } from './failure.ts';
 import { checkOurs, readMigrations, versionOf } from './migrate.ts';
+import { readMoved } from './moved.ts';
 import { checkFile } from './place.ts';
 import { prepare } from './statement.ts';
 
@@ -24,12 +25,14 @@ export function readSqliteStatus(path: string): DatabaseStatus {
     checkOurs(database);
     const read = <Row extends unknown[]>(sql: string): Row[] =>
       version === 0 ? [] : prepare<[], Row>(database, sql).all();
+    const moved = readMoved(database);
     return {
       engine: `SQLite ${process.versions.sqlite}`,
       schema: describeVersion(
         version,
         readMigrations().map((migration) => migration.version),
       ),
+      ...(moved === undefined ? {} : { moved }),
       sizeBytes: sizeOf(path) + sizeOf(`${path}-wal`),
       tasks: countTasks(read<StateCount>(stateCounts), read<EndCount>(endCounts)),
       workers: read<[number]>(workerCount)[0]?.[0] ?? 0,
