@@ -271,6 +271,27 @@ const sessionCases: readonly MemoryCase[] = [
     },
   },
   {
+    promise: 'refuses what could not be read again, or would be seen by others, and goes on',
+    async run(subject) {
+      const memory = open(subject);
+      const { text } = await memory.remember(newMemory('Ada likes tea'));
+      const refused = (attempt: Promise<unknown>): Promise<void> =>
+        assert.rejects(attempt, { name: 'OpspawnError', code: 'invalid_argument' });
+      const odd: object[] = [
+        ...[{ source: { by: 'x' } }, { source: undefined }, { scope: undefined }, { text: 5 }],
+        ...[{ scope: { namespace, usr: 'ada' } }, { expireAt: 5 }, { expiresAt: 'soon' }, { metadata: [] }],
+      ];
+      for (const each of odd) await refused(memory.remember({ ...newMemory('tea'), ...each }));
+      await refused(memory.remember(undefined as never));
+      await refused(memory.recall({ namespace }, undefined as never));
+      await refused(memory.recall({ namespace }, 'tea', { limit: -1 }));
+      await refused(memory.forget({ namespace }, undefined as never));
+      await refused(memory.writeBlock({ namespace }, 'notes', { text: 'x' } as never));
+      assert.deepEqual(await textsOf(memory, 'tea'), [text]);
+      assert.deepEqual(await memory.blocks({ namespace }), {});
+    },
+  },
+  {
     promise: 'keeps the blocks of each scope apart, and of each the last text',
     async run(subject) {
       const memory = open(subject);

@@ -26,6 +26,15 @@ describe('memory of this process', () => {
       });
   });
 
+  it('appends messages only, to a session that is named', async () => {
+    const [memory, scope] = [createMemory(), { namespace: 'a', session: 's' }];
+    const message = { role: 'user', content: 'as others write it' };
+    for (const messages of [[message], 'x', undefined])
+      await assert.rejects(memory.append(scope, 'run', messages as never), { code: 'invalid_argument' });
+    await assert.rejects(memory.messages({ namespace: 'a' } as never), { code: 'invalid_argument' });
+    assert.deepEqual(await memory.messages(scope), []);
+  });
+
   it('gives what was there, whatever is appended later', async () => {
     const memory = createMemory();
     const scope = { namespace: 'a', session: 's' };

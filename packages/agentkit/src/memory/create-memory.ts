@@ -1,9 +1,10 @@
 import type { Message } from '../message.ts';
+import { checkMessages, checkSession } from './check-memory.ts';
 import type { Compaction } from './compaction/compaction.ts';
 import { inMemoryStore } from './in-memory-store.ts';
 import type { Memory, SessionScope } from './memory.ts';
 import { type MemoryOptions, memoryOver } from './memory-over.ts';
-import { checkScope, scopeKey } from './scope.ts';
+import { scopeKey } from './scope.ts';
 
 interface Session {
   messages: readonly Message[];
@@ -24,6 +25,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     },
     async append(scope, runId, messages, { compaction } = {}) {
       const key = sessionKey(scope);
+      checkMessages(messages);
       const session: Session = sessions.get(key) ?? { messages: [], runs: new Set() };
       sessions.set(key, session);
       if (session.runs.has(runId)) return;
@@ -35,7 +37,8 @@ export function createMemory(options: MemoryOptions = {}): Memory {
 }
 
 /** The agent is no part of it: agents of one session share the conversation. */
-function sessionKey({ namespace, session }: SessionScope): string {
-  checkScope({ namespace });
+function sessionKey(scope: SessionScope): string {
+  checkSession(scope);
+  const { namespace, session } = scope;
   return scopeKey({ namespace, session });
 }

@@ -5,11 +5,12 @@ import { OpspawnError } from '../errors.ts';
 import { assertJson } from '../json.ts';
 import { runWithin } from '../run/run-within.ts';
 import { tell } from '../tell.ts';
+import { checkBlock, checkId, checkNewMemory, checkRecall, checkScope } from './check-memory.ts';
 import type { Embedder } from './embedder.ts';
 import { fuse } from './fusion.ts';
 import type { Memory, MemoryItem, MemoryScope, NewMemory, RecallOptions } from './memory.ts';
 import type { MemoryStore, Visible } from './memory-store.ts';
-import { checkScope, memoryId } from './scope.ts';
+import { memoryId } from './scope.ts';
 import { isVector, vectorsFailure } from './vectors.ts';
 import { searchedWords, wordsOf } from './word-ranking.ts';
 
@@ -88,8 +89,8 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
 
   return {
     async remember(memory) {
-      const { at } = visibleTo(memory.scope);
       checkMemory(memory);
+      const { at } = visibleTo(memory.scope);
       const { item, isNew } = await store.put(
         { ...memory, id: memoryId(memory.scope, memory.text), createdAt: at },
         wordsOf(memory.text),
@@ -97,14 +98,17 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
       if (isNew) await embed([item]);
       return item;
     },
-    async recall(scope, query, { limit = defaultRecall, signal }: RecallOptions = {}) {
+    async recall(scope, query, options: RecallOptions = {}) {
       const visible = visibleTo(scope);
+      checkRecall(query, options);
+      const { limit = defaultRecall, signal } = options;
       if (query.trim() === '') return [];
       const words = [...new Set(searchedWords(query))].slice(0, mostWords);
       const byWords = words.length === 0 ? [] : await store.byWords(visible, words, candidates);
       return fuse([byWords, await nearest(visible, query, signal)]).slice(0, limit);
     },
     async forget(scope, id) {
+      checkId(id);
       return await store.remove(visibleTo(scope), id);
     },
     async blocks(scope) {
@@ -113,6 +117,7 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
     },
     async writeBlock(scope, name, block) {
       checkScope(scope);
+      checkBlock(name, block);
       await store.writeBlock(scope, name, block);
     },
   };
@@ -150,12 +155,10 @@ function vectorsBy({ embedder, embeddingTimeoutMs = 10_000, onEmbeddingFailed }:
   };
 }
 
-function checkMemory({ text, expiresAt, metadata }: NewMemory): void {
+function checkMemory(memory: NewMemory): void {
+  checkNewMemory(memory);
+  const { text, metadata } = memory;
   assertJson(metadata, 'metadata');
-  if (expiresAt !== undefined && !Number.isFinite(expiresAt))
-    throw new OpspawnError('invalid_argument', 'A memory expires at a Unix time in milliseconds', {
-      details: { path: 'expiresAt' },
-    });
   if (text.trim() !== '' && text.length <= longestText) return;
   throw new OpspawnError('invalid_argument', `A memory is a text of 1 to ${longestText} characters`, {
     details: { path: 'text', length: text.length },

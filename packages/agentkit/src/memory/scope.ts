@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { OpspawnError } from '../errors.ts';
 import { canonicalJson } from '../json.ts';
 import type { MemoryScope } from './memory.ts';
 
@@ -11,14 +10,6 @@ export const isVisible = (stored: MemoryScope, asked: MemoryScope): boolean =>
 /** The same for the same scope. */
 export const scopeKey = (scope: MemoryScope): string =>
   JSON.stringify(scopeKeys.map((key) => scope[key] ?? null));
-
-/** Throws `invalid_argument` for a scope without a namespace: it would be everybody's. */
-export function checkScope({ namespace }: MemoryScope): void {
-  if (typeof namespace === 'string' && namespace !== '') return;
-  throw new OpspawnError('invalid_argument', 'A memory scope names its namespace', {
-    details: { path: 'scope.namespace' },
-  });
-}
 
 /** The same text in the same scope has the same id, so that remembering it twice is remembering it once. */
 export const memoryId = (scope: MemoryScope, text: string): string =>

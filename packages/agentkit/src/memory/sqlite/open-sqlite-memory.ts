@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { checkOptions } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
 import { messageSchema } from '../../message.ts';
+import { checkMessages, checkSession } from '../check-memory.ts';
 import { compactionSchema } from '../compaction/compaction.ts';
 import type { Memory, SessionScope } from '../memory.ts';
 import { type MemoryOptions, memoryOptions, memoryOver } from '../memory-over.ts';
 import type { MemoryStore } from '../memory-store.ts';
-import { checkScope } from '../scope.ts';
 import { loadVectorSearch } from './load-vector-search.ts';
 import { memoryTables } from './memory-tables.ts';
 import { prepareMemories, type SyncMemoryStore } from './prepare-memories.ts';
@@ -123,9 +123,9 @@ function prepareSessions(database: DatabaseSync): Pick<Memory, 'messages' | 'app
   const last = database.prepare(
     `select compaction ${of} and compaction is not null order by position desc limit 1`,
   );
-  const named = ({ namespace, session }: SessionScope): [string, string] => {
-    checkScope({ namespace });
-    return [namespace, session];
+  const named = (scope: SessionScope): [string, string] => {
+    checkSession(scope);
+    return [scope.namespace, scope.session];
   };
   return {
     async messages(scope) {
@@ -133,6 +133,7 @@ function prepareSessions(database: DatabaseSync): Pick<Memory, 'messages' | 'app
       return rows.flatMap(({ messages }) => messageSchema.array().parse(JSON.parse(messages)));
     },
     async append(scope, runId, messages, { compaction } = {}) {
+      checkMessages(messages);
       const kept = compaction === undefined ? null : JSON.stringify(compaction);
       insert.run(...named(scope), runId, JSON.stringify(messages), kept);
     },
