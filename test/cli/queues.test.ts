@@ -46,6 +46,7 @@ it('a queue that is paused stays so over a restart of all processes, until it is
     reasons.map(({ code }) => code),
     ['queue_paused'],
   );
+  assert.match((await second.run('task', 'why', taskId)).stdout, /^queue_paused {2}It waits until/m);
   assert.equal((await second.json<Queue>('queue', 'resume', 'default')).pause, undefined);
   await eventually('the task ran', async () => {
     const { status } = await second.client.tasks.get(taskId);

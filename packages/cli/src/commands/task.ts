@@ -73,7 +73,7 @@ export async function why(id: string, options: CommandOptions): Promise<void> {
   outputOf(options).record(found, () =>
     [
       `${id} is ${found.status}.`,
-      ...found.reasons.map(({ code, message }) => `${code.padEnd(12)}${printable(message)}`),
+      ...found.reasons.map(({ code, message }) => `${code.padEnd(13)} ${printable(message)}`),
     ].join('\n'),
   );
 }

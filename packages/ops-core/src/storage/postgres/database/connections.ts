@@ -107,15 +107,16 @@ export class Connections implements AsyncDisposable {
     values: readonly unknown[],
   ): Promise<Row[]> {
     const query = { name, text, values: [...values], rowMode: 'array' as const };
+    let unansweredSince = performance.now();
     for (let delayMs: number = backoffMs.first; ; delayMs = Math.min(2 * delayMs, backoffMs.last)) {
       if (this.#isClosed) throw databaseClosed();
-      const sentAt = performance.now();
       try {
         const { rows } = await this.#pools[purpose].query(query);
         this.#awaySince = undefined;
         return rows as Row[];
       } catch (thrown) {
-        if (!isPassing(thrown)) this.#noteFailure(thrown, sentAt);
+        if (isPassing(thrown)) unansweredSince = performance.now();
+        else this.#noteFailure(thrown, unansweredSince);
         await sleep(delayMs * (0.5 + Math.random() / 2));
       }
     }
@@ -127,12 +128,13 @@ export class Connections implements AsyncDisposable {
     return rows as unknown[][];
   }
 
-  /** Throws when it is not worth trying again. Who had no answer to what was `sentAt` has waited since then. */
-  #noteFailure(thrown: unknown, sentAt: number): void {
+  /** Throws when it is not worth trying again: the database is away for long, or this caller has waited for as long. */
+  #noteFailure(thrown: unknown, unansweredSince: number): void {
     if (this.#isClosed) throw databaseClosed();
     if (!isAway(thrown)) throw thrown;
-    this.#awaySince ??= sentAt;
-    if (performance.now() - this.#awaySince > this.#options.giveUpAfterMs) throw databaseUnavailable(thrown);
+    this.#awaySince ??= unansweredSince;
+    const since = Math.min(this.#awaySince, unansweredSince);
+    if (performance.now() - since > this.#options.giveUpAfterMs) throw databaseUnavailable(thrown);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

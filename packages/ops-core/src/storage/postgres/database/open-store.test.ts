@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpspawnError } from '@opspawn/agentkit/schema';
 import pg from 'pg';
 import {
@@ -154,6 +155,30 @@ describe('a PostgreSQL database that is taken away while it is open', { skip: sk
     await assert.rejects(store.tasks({ namespace: 'default' }, { limit: 10 }), gone);
     await admin.client.query('rollback');
     await submit(store);
+  });
+
+  it('gives up first on who asked first, also when what was asked later fails before', {
+    timeout: 25_000,
+  }, async () => {
+    await using database = await createTestDatabase();
+    await using admin = await connect(database.url);
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 3_000 });
+    await submit(store);
+    await admin.client.query('begin; lock table opspawn.tasks in access exclusive mode');
+    const ends: string[] = [];
+    const first = assert.rejects(submit(store), gone).then(() => ends.push('first'));
+    await sleep(1_500);
+    const tasks = store.tasks({ namespace: 'default' }, { limit: 10 });
+    const second = assert.rejects(tasks, gone).then(() => ends.push('second'));
+    await sleep(100);
+    const { rowCount } = await admin.client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' order by query_start desc limit 1`,
+    );
+    assert.equal(rowCount, 1);
+    await Promise.all([first, second]);
+    assert.deepEqual(ends, ['first', 'second']);
+    await admin.client.query('rollback');
   });
 
   it('says so to who has it open still when its data was moved to another', async () => {
