@@ -111,6 +111,16 @@ describe('options', () => {
       ['aiSdkModel', [{}], /takes an id, as provider\/model/],
       ['fallbackModel', ['openai/a', 'openai/b'], /names of models go into/],
       ['runEval', [{ ...makers.runEval, run: { sesionId: 'a' } }], /^- sesionId: is not known/m],
+      [
+        'runEval',
+        [{ ...makers.runEval, cases: [{ input: 'x', expcted: 1 }] }],
+        /^- cases\[0\]\.expcted: is not/m,
+      ],
+      [
+        'runEval',
+        [{ ...makers.runEval, cases: [{ input: 'x', id: '2' }, { input: 'y' }] }],
+        /id "2" is there twice/,
+      ],
       ['runAgent', [makers.defineAgent, { prompt: 'x' }], /The environment of the run is not valid/],
       ['secretsFrom', [{ KEY: undefined }], /^- KEY: /m],
       ['filePins', [], /the path of a file/],

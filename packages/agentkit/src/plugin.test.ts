@@ -47,8 +47,8 @@ describe('a plugin', () => {
       () => list({ ...reckoning, interface: 2 }),
       /reckoning 1\.2\.3 was made for plugin interface 2; this agentkit has interface 1/,
     );
-    assert.throws(() => list({ name: 'x' } as never), /x {2}is none: definePlugin/);
-    assert.throws(() => list(null as never), /is none: definePlugin/);
+    assert.throws(() => list({ name: 'x' } as never), /The plugin x is none: definePlugin/);
+    assert.throws(() => list(null as never), /The plugin without a name is none: definePlugin/);
     assert.throws(
       () => list(reckoning, { ...reckoning, version: '2.0.0' }),
       /listed twice, as 1\.2\.3 and 2\.0\.0/,

@@ -112,7 +112,7 @@ function checkInterface({ name, version, interface: made }: Partial<ListedPlugin
   const what =
     made === undefined ? 'is none: definePlugin makes them' : `was made for plugin interface ${made}`;
   throw invalid(
-    `The plugin ${name ?? 'without a name'} ${version ?? ''} ${what}; this agentkit has interface ${pluginInterface}`,
+    `${['The plugin', name ?? 'without a name', version, what].filter(Boolean).join(' ')}; this agentkit has interface ${pluginInterface}`,
   );
 }
 

@@ -8,7 +8,7 @@ import type { Usage } from '../message.ts';
 import { checkRunOptions } from '../run/check-run-options.ts';
 import type { RunOptions } from '../run/run-here.ts';
 import { runWithin, stopError } from '../run/run-within.ts';
-import type { EvalCase } from './eval-case.ts';
+import { type EvalCase, evalCaseSchema } from './eval-case.ts';
 import { type EvalCaseResult, type EvalReport, mean } from './eval-report.ts';
 import type { Score, ScoredRun, Scorer } from './scorer.ts';
 
@@ -32,7 +32,7 @@ export interface EvalOptions {
 
 const optionsSchema = z.strictObject({
   agent: having<AgentDefinition>('name', 'instructions'),
-  cases: z.array(z.looseObject({ input: z.unknown() })),
+  cases: z.array(evalCaseSchema),
   scorers: z.array(having<Scorer>('name', 'score')),
   concurrency: count.optional(),
   /** Looked at by `checkRunOptions`. */
@@ -49,6 +49,7 @@ export async function runEval(options: EvalOptions): Promise<EvalReport> {
   checkOptions('The evaluation', optionsSchema, options, 'invalid_argument');
   const { agent, cases, scorers, concurrency = 4, onCase } = options;
   if (options.run !== undefined) checkRunOptions(options.run, []);
+  checkIds(cases);
   checkScorers(cases, scorers);
   const startedAt = new Date().toISOString();
   const runnable = 'run' in agent ? agent : defineAgent(agent);
@@ -77,6 +78,14 @@ export async function runEval(options: EvalOptions): Promise<EvalReport> {
     failed: results.filter(({ error }) => error !== undefined).length,
     usage: sum(results.flatMap(({ usage }) => usage ?? [])),
   };
+}
+
+/** Reports are compared by them. */
+function checkIds(cases: readonly EvalCase[]): void {
+  const ids = cases.map(({ id }, index) => id ?? String(index + 1));
+  const twice = ids.find((id, index) => ids.indexOf(id) < index);
+  if (twice === undefined) return;
+  throw new OpspawnError('invalid_argument', `The id ${JSON.stringify(twice)} is there twice`);
 }
 
 function checkScorers(cases: readonly EvalCase[], scorers: readonly Scorer[]): void {
@@ -141,8 +150,11 @@ async function scoreOne(scorer: Scorer, run: ScoredRun): Promise<{ score: number
   }
 }
 
-const asScore = (score: Score): { score: number; reason?: string } =>
-  typeof score === 'object' ? score : { score: Number(score) };
+function asScore(given: Score): { score: number; reason?: string } {
+  const { score, reason }: { score: unknown; reason?: unknown } =
+    typeof given === 'object' && given !== null ? given : { score: given ?? Number.NaN };
+  return { score: Number(score), ...(typeof reason === 'string' && { reason }) };
+}
 
 function sum(usages: readonly Usage[]): Usage {
   const isPriced = usages.every(({ costMicroUsd }) => costMicroUsd !== undefined);

@@ -45,7 +45,7 @@ async function callInOrder(models: readonly Model[], request: ModelRequest): Pro
     const said = watchDeltas(asked);
     try {
       const reply = await model.call(asked);
-      checkReply(request, reply);
+      checkReply(request, reply, model.id);
       return reply;
     } catch (thrown) {
       if (signal.aborted || !(ownSignal.aborted || isModelError(thrown))) throw thrown;

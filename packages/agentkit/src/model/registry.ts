@@ -6,6 +6,7 @@ import { aiSdkModel } from './ai-sdk-model.ts';
 import { processProviderBudget } from './budget/memory-provider-budget.ts';
 import type { ProviderBudget } from './budget/provider-budget.ts';
 import { cassetteProvider, cassetteSettings } from './cassette/cassette-provider.ts';
+import { checkModel } from './check-model.ts';
 import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
 import { modelPriceSchema } from './price-schema.ts';
 import { findContextTokens, findPrice } from './prices.ts';
@@ -124,19 +125,11 @@ function recordedSpec(environment: Environment, byOption: string | undefined): s
   throw missing('AGENTKIT_CASSETTE_MODEL', 'a cassette is to be recorded');
 }
 
-/** What a provider of somebody else's gave. Throws `config_invalid` for what is no model. */
-function checkModel(spec: string, model: Partial<Model> | undefined): Model {
-  if (typeof model?.id === 'string' && typeof model.call === 'function') return model as Model;
-  throw new OpspawnError('config_invalid', `The provider of ${spec} gave no model: one has an id and call`, {
-    details: { model: spec },
-  });
-}
-
 const ownEntry = <Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined;
 
 function parseSpec(spec: string): { provider: string; modelName: string } {
-  const slash = spec.indexOf('/');
+  const slash = typeof spec === 'string' ? spec.indexOf('/') : -1;
   if (slash < 1 || slash === spec.length - 1) {
     throw new OpspawnError(
       'invalid_argument',

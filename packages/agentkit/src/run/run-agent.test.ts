@@ -124,6 +124,43 @@ describe('a run', () => {
       });
   });
 
+  it('says what is wrong with a decision, and asks no model because of one', async () => {
+    const odd: [object, RegExp][] = [
+      [{ do: 'call_model' }, /lost decided on call_model without messages/],
+      [{ do: 'call_model', messages: [{ role: 'user', content: 'x' }] }, /call_model without messages/],
+      [{ do: 'take_turn' }, /take_turn without calls/],
+      [{ do: 'take_turn', calls: [{ tool: 5 }] }, /take_turn without calls/],
+      [{ do: 'call_tools' }, /call_tools without calls/],
+    ];
+    const never = scriptedModel({ name: 'never', reply: () => assert.fail('it was asked') });
+    for (const [decision, message] of odd) {
+      const planner = { name: 'lost', next: () => decision } as unknown as Planner;
+      const run = runAgent(agentWith([], { planner, model: never }), { prompt: 'x' }, memoryEnvironment());
+      await assert.rejects(run, { code: 'internal', message });
+    }
+  });
+
+  it('refuses at once what is no model, and what a model gives that is no reply', async () => {
+    let asked = 0;
+    for (const given of [undefined, {}, { message: { role: 'assistant', content: 'a text' }, usage: {} }]) {
+      const call = async () => {
+        asked += 1;
+        return given as never;
+      };
+      const agent = agentWith([], { model: { id: 'own/x', call } });
+      const run = runAgent(agent, { prompt: 'x' }, memoryEnvironment());
+      await assert.rejects(run, { code: 'model_rejected', message: /^The model own\/x gave no reply/ });
+    }
+    assert.equal(asked, 3);
+    const models = { resolve: async () => null as never };
+    const run = runAgent(
+      agentWith([], { model: 'own/y' }),
+      { prompt: 'x' },
+      { ...memoryEnvironment(), models },
+    );
+    await assert.rejects(run, { code: 'config_invalid', message: /own\/y gave no model/ });
+  });
+
   it('refuses a planner that makes up tool calls', async () => {
     const made = { type: 'tool-call' as const, callId: 'x', tool: 'add', input: {} };
     const planner: Planner = { name: 'inventive', next: () => ({ do: 'call_tools', calls: [made] }) };

@@ -7,6 +7,7 @@ import { BudgetExceededError, OpspawnError, recordError, StepError } from '../er
 import { assertJson, type Json } from '../json.ts';
 import type { Compaction } from '../memory/compaction/compaction.ts';
 import type { Message, ToolCall } from '../message.ts';
+import { checkDecision } from '../planner/check-decision.ts';
 import type { Planner, PlannerDecision, PlanStep } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
 import { strictest } from '../security/strictest.ts';
@@ -93,17 +94,9 @@ async function advance(run: RunContext): Promise<Json> {
 
 async function decide(run: RunContext, planner: Planner): Promise<PlannerDecision> {
   const decision = await ofCaller(run, `The planner ${planner.name}`, () => planner.next(run.state));
-  if (decisions.has(decision?.do)) return decision;
-  const what = JSON.stringify(decision?.do) ?? 'nothing';
-  throw new OpspawnError('internal', `The planner ${planner.name} decided on ${what}, which is not known`);
+  checkDecision(planner.name, decision);
+  return decision;
 }
-
-const decisions: ReadonlySet<unknown> = new Set([
-  'call_model',
-  'take_turn',
-  'call_tools',
-  'finish',
-] satisfies PlannerDecision['do'][]);
 
 /** From now on another agent speaks, within the limits of the first. */
 async function handOver(run: RunContext, to: AgentDefinition): Promise<void> {

@@ -181,7 +181,7 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
       const { request, endOfStream } = await requestFor(run, call, signal);
       const reply = await run.model.call(request);
       endOfStream();
-      checkReply(request, reply);
+      checkReply(request, reply, run.model.id);
       return recordable(run, reply, call);
     } catch (thrown) {
       const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;

@@ -3,6 +3,7 @@ import type { AgentDefinition } from '../agent.ts';
 import { OpspawnError } from '../errors.ts';
 import { defaultMaxToolTokens, isOverCeiling } from '../mcp/tool-ceiling.ts';
 import { type Message, messageSchema, userMessage } from '../message.ts';
+import { checkModel } from '../model/check-model.ts';
 import { fallbackModel } from '../model/fallback-model.ts';
 import type { Model } from '../model/model.ts';
 import { strictest } from '../security/strictest.ts';
@@ -91,7 +92,9 @@ async function modelOf(agent: AgentDefinition, { models }: RunEnvironment): Prom
   const { model = 'default' } = agent;
   const chain = (Array.isArray(model) ? model : [model]) as readonly (string | Model)[];
   const [first, ...others] = await Promise.all(
-    chain.map(async (each) => (typeof each === 'string' ? await models.resolve(each) : each)),
+    chain.map(async (each) =>
+      typeof each === 'string' ? checkModel(each, await models.resolve(each)) : each,
+    ),
   );
   return others.length === 0 ? (first as Model) : fallbackModel(first as Model, ...others);
 }

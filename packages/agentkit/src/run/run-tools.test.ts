@@ -216,6 +216,10 @@ describe('policy', () => {
       const given = await runAgent(agentWith(steps), { prompt: 'x' }, memoryEnvironment({ security }));
       assert.match(String(given.output), denied);
     }
+    const security = { ...createSecurityManager(), decide: () => ({ decision: 'deny' }) as never };
+    const steps = [callTool('add', { a: 1, b: 1 }), sayResults];
+    const { output } = await runAgent(agentWith(steps), { prompt: 'x' }, memoryEnvironment({ security }));
+    assert.equal(output, 'error "Denied by policy: no reason was given"');
   });
 
   it('takes nothing for an approval but one that says so and has a name', async () => {

@@ -26,9 +26,12 @@ export function strictest(first: SecurityManager, second: SecurityManager | unde
   };
 }
 
-/** Throws for a verdict that is none: by itself it would count as the mildest. */
+/** Throws for a verdict that is none: by itself it would count as the mildest. One without a reason says that. */
 export function checkVerdict(verdict: Verdict): Verdict {
-  if (Object.hasOwn(strictness, verdict?.decision)) return verdict;
+  if (Object.hasOwn(strictness, verdict?.decision))
+    return verdict.decision === 'allow' || typeof verdict.reason === 'string'
+      ? verdict
+      : { ...verdict, reason: 'no reason was given' };
   throw new OpspawnError('internal', 'The security manager gave a verdict that is none');
 }
 
