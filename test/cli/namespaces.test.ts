@@ -53,6 +53,10 @@ it('with a server the key decides, and naming another namespace is refused', asy
   t.after(() => rmSync(cwd, { recursive: true }));
   const keyOf = async (env: Record<string, string>): Promise<Record<string, string>> => {
     const made = await opspawn(['key', 'create', '--name', 'ada'], { cwd, env });
+    assert.equal(
+      /It is the first: within a second every server wants a key/.test(made.stderr),
+      env.OPSPAWN_NAMESPACE === undefined,
+    );
     return { OPSPAWN_API_KEY: made.stdout.trim() };
   };
   const operator = await keyOf({});

@@ -13,7 +13,10 @@ interface KeyOptions extends DatabaseOptions {
 export async function create({ json, name, ...options }: KeyOptions): Promise<void> {
   const namespace = namedNamespace(options) ?? defaultNamespace;
   const output = createOutput({ json: json === true });
-  const apiKey = await addApiKey(settingsFrom(options).database, name, namespace);
+  const { database } = settingsFrom(options);
+  const apiKey = await addApiKey(database, name, namespace);
+  const isFirst = (await listApiKeys(database)).length === 1;
+  if (isFirst) output.talk('It is the first: within a second every server wants a key with every request.');
   output.talk('The key is shown only now:');
   output.record({ name, namespace, apiKey }, () => apiKey);
 }

@@ -47,6 +47,8 @@ function privateGate(token: string, namespace = localPrincipal.namespace): Gate 
 
 /** How old what is known of a key may be, in ms: so long one that was taken away is still good. */
 const freshMs = 5_000;
+/** How long after the first key was made everybody may still be let in, in ms. */
+const unkeyedMs = 1_000;
 const maxRemembered = 1_000;
 
 interface Remembered {
@@ -84,7 +86,7 @@ export class KeyGate implements Gate {
 
   async #needsKey(): Promise<boolean> {
     const now = performance.now();
-    if (this.#isKeyed || now - this.#lookedAt < freshMs) return this.#isKeyed;
+    if (this.#isKeyed || now - this.#lookedAt < unkeyedMs) return this.#isKeyed;
     this.#isKeyed = (await this.#store.apiKeys()).length > 0;
     this.#lookedAt = now;
     return this.#isKeyed;

@@ -8,8 +8,10 @@ import { createClient } from '@opspawn/sdk';
 import { openOpspawn, temporaryFolder, testSettings } from '../../test/opspawn.ts';
 import { createApiKey } from '../auth/api-key.ts';
 import type { Settings } from '../config.ts';
+import { KeyGate } from '../http/gate.ts';
 import { defineFunction } from '../tasks/definitions/definition.ts';
 import { addApiKey, listApiKeys, removeApiKey } from './database.ts';
+import { openStore } from './node.ts';
 import { type RunningServer, type ServerStartOptions, startServer } from './start.ts';
 
 /** Nobody else reaches it either, but it is none of the names that are believed to be loopback. */
@@ -104,6 +106,18 @@ describe('a server on loopback', () => {
     assert.equal((await fetch(`${at}/v1/tasks`)).status, 401);
     const client = createClient({ baseUrl: at, apiKey: firstKey ?? assert.fail() });
     assert.deepEqual((await client.tasks.list()).items, []);
+  });
+
+  it('lets nobody in without a key a second after the first one was made', async (t) => {
+    const database = { kind: 'sqlite', path: join(temporaryFolder(t), 'opspawn.db') } as const;
+    await using store = await openStore(database);
+    const gate = new KeyGate(store, { isLoopback: true });
+    let now = performance.now();
+    t.mock.method(performance, 'now', () => now);
+    assert.equal((await gate.authenticate(undefined)).namespace, 'default');
+    await addApiKey(database, 'ci');
+    now += 1_000;
+    await assert.rejects(gate.authenticate(undefined), { code: 'unauthenticated' });
   });
 
   it('refuses a key that was taken away, and takes the one that came in its place', async (t) => {
