@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { suite, test } from 'node:test';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
+import { defineAgent } from '../define-agent.ts';
 import { OpspawnError } from '../errors.ts';
 import type { Model } from './model.ts';
 import { createModelRegistry, defaultModelSpec } from './registry.ts';
@@ -29,6 +33,25 @@ suite('resolve', () => {
         message: /odd\/x gave no model/,
       });
     }
+  });
+
+  test('gives models whose failures do not quote the key, whatever secrets the run has', async (t) => {
+    const server = createServer((request, response) => {
+      response.writeHead(401, { 'content-type': 'application/json' });
+      const message = `no such key: ${request.headers.authorization}`;
+      response.end(JSON.stringify({ error: { message } }));
+    }).listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const environment = { OPENAI_API_KEY: 'sk-1234567890', OPENAI_BASE_URL: `http://127.0.0.1:${port}` };
+    const models = createModelRegistry({ environment });
+    const agent = defineAgent({ name: 'a', instructions: 'b', model: 'openai/gpt-5.4-mini' });
+    await assert.rejects(agent.run('x', { models }), (thrown) => {
+      assert.match(String(thrown), /HTTP 401.*no such key: Bearer \[redacted\]/);
+      assert.doesNotMatch(inspect(thrown, { depth: 10 }), /sk-1234567890/);
+      return true;
+    });
   });
 
   test('gives the same model for the same name', async () => {

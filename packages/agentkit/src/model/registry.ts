@@ -10,7 +10,8 @@ import { checkModel } from './check-model.ts';
 import type { Model, ModelPrice, ModelProvider, ModelRegistry } from './model.ts';
 import { modelPriceSchema } from './price-schema.ts';
 import { findContextTokens, findPrice } from './prices.ts';
-import { builtInProviders, type Environment, keyName } from './providers.ts';
+import { builtInProviders, type Environment, keyName, keyVariables } from './providers.ts';
+import { withoutKeys } from './without-keys.ts';
 
 export interface ModelRegistryOptions {
   /** More providers by name (`scripted`), or others in place of the built-in ones. */
@@ -69,12 +70,14 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
     }
     const builtIn = ownEntry(builtInProviders, provider);
     if (builtIn === undefined) throw unknownProvider(spec, Object.keys(providers));
-    return aiSdkModel(spec, await builtIn.load(modelName, environment), {
+    const model = aiSdkModel(spec, await builtIn.load(modelName, environment), {
       ...builtIn.options,
       price: findPrice(spec, prices),
       contextTokens: findContextTokens(spec, contextTokens),
       budget: { budget, key: keyName(provider, builtIn, environment) },
     });
+    const keys = keyVariables.flatMap((variable) => environment[variable] || []);
+    return withoutKeys(model, keys);
   };
 
   const registry: ModelRegistry = {
