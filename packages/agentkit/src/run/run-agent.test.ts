@@ -124,6 +124,23 @@ describe('a run', () => {
       });
   });
 
+  it('refuses a file that is neither base64 nor an address, before a model is asked', async () => {
+    const prompt = (data: string) => [{ type: 'file' as const, mediaType: 'image/png', data }];
+    for (const data of ['', './invoice.pdf', 'file:///etc/passwd', 'https://', 'data:image/png;base64,'])
+      await assert.rejects(runAgent(agentWith(['x']), { prompt: prompt(data) }, memoryEnvironment()), {
+        code: 'invalid_argument',
+        message: /\[0\]\.data: must be base64/,
+      });
+    for (const data of [
+      'iVBORw0KGgo=',
+      'iVBO\r\nRw0K',
+      'https://shop.example/1.png',
+      'gs://b/1.png',
+      'data:image/png;base64,iVBO',
+    ])
+      await runAgent(agentWith(['x']), { prompt: prompt(data) }, memoryEnvironment());
+  });
+
   it('says what is wrong with a decision, and asks no model because of one', async () => {
     const odd: [object, RegExp][] = [
       [{ do: 'call_model' }, /lost decided on call_model without messages/],

@@ -113,9 +113,24 @@ function promptOf({ prompt }: RunInput): Extract<Message, { role: 'user' }> {
   const parsed = messageSchema.safeParse({ role: 'user', content: prompt });
   if (!parsed.success)
     throw new OpspawnError('invalid_argument', `The prompt is not valid:\n${z.prettifyError(parsed.error)}`);
+  const unread = prompt.findIndex((part) => part.type === 'file' && !isFileData(part.data));
+  if (unread !== -1) throw notFileData(unread);
   if (prompt.every((part) => part.type === 'text' && part.text.trim() === '')) throw emptyPrompt();
   return { role: 'user', content: prompt };
 }
+
+/** Base64, also in a `data:` URL, or an address: of what kind is the provider's affair, but no file of this machine. */
+const isFileData = (data: string): boolean =>
+  /^(?!data:|file:)[a-z][a-z0-9+.-]+:/i.test(data)
+    ? URL.canParse(data)
+    : /^[\w+/=\s-]+$/.test(data.replace(/^data:[^,]{0,200};base64,/i, ''));
+
+/** As a rule the path of a file. */
+const notFileData = (index: number): OpspawnError =>
+  new OpspawnError(
+    'invalid_argument',
+    `The prompt is not valid: [${index}].data: must be base64 (readFile(path, 'base64') gives it) or an http(s) address`,
+  );
 
 /** As a rule a variable that was not set; some providers would refuse it, others make something up. */
 const emptyPrompt = (): OpspawnError =>
