@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { openOpspawn, untilFinished, untilStatus } from '../../test/opspawn.ts';
+import {
+  openOpspawn,
+  temporaryFolder,
+  testSettings,
+  untilFinished,
+  untilStatus,
+} from '../../test/opspawn.ts';
 import { localPrincipal } from '../auth/principal.ts';
+import { openNode } from '../start/node.ts';
 import type { Store } from '../storage/store.ts';
 import { defineFunction, defineWorkflow } from './definitions/definition.ts';
 import type { Engine } from './engine-interface.ts';
@@ -220,6 +227,20 @@ describe('why', () => {
       (await why(ended)).map(({ code }) => code),
       ['finished'],
     );
+  });
+
+  it('says that a task which waited and was told to end needs a worker that has it; with one it ends', async (t) => {
+    const folder = temporaryFolder(t);
+    const first = await openOpspawn(t, config, { folder });
+    const { task } = await first.engine.submit(localPrincipal, { name: 'wait' });
+    await untilStatus(t, first.engine, task.id, 'waiting');
+    await first[Symbol.asyncDispose]();
+    await using alone = await openNode({ settings: testSettings(folder) });
+    await alone.engine.cancel(localPrincipal, task.id, {});
+    const { status, reasons } = await alone.engine.why(localPrincipal, task.id);
+    assert.deepEqual([status, reasons.map(({ code }) => code)], ['pending', ['no_worker', 'asked']]);
+    const { engine } = await openOpspawn(t, config, { folder });
+    assert.equal((await untilFinished(t, engine, task.id)).task.status, 'cancelled');
   });
 
   it('is not_found for a task of another namespace', async (t) => {
