@@ -37,10 +37,14 @@ export async function checkNotMoved(client: ClientBase): Promise<void> {
   if (moved !== undefined) throw movedAway(moved);
 }
 
-const isMoved = statement<[boolean]>('is_moved', `select to_regclass('opspawn.moved') is not null`);
+const stillHere = statement<[isMoved: boolean, isReadOnly: boolean]>(
+  'still_here',
+  `select to_regclass('opspawn.moved') is not null, current_setting('transaction_read_only')::bool`,
+);
 
-/** Of a database that is open. Throws what its writes are answered once its data went elsewhere. */
+/** Of a database that is open. Throws what its writes are answered once its data went elsewhere, or while it is read-only. */
 export async function checkStillHere(run: Run): Promise<void> {
-  const [[wasMoved] = [false]] = await run('reads', isMoved, []);
-  if (wasMoved) throw databaseUnavailable(new Error(movedWhileOpen));
+  const [[isMoved, isReadOnly] = [false, false]] = await run('reads', stillHere, []);
+  if (isMoved) throw databaseUnavailable(new Error(movedWhileOpen));
+  if (isReadOnly) throw databaseUnavailable(new Error('it is read-only'));
 }

@@ -67,6 +67,11 @@ describe('opening the store in PostgreSQL', { skip: skipWithoutPostgres }, () =>
     await assert.rejects(store.write({ op: 'submit', task: newTask({ sessionId: 's' }) }), {
       code: 'unavailable',
     });
+    await assert.rejects(
+      store.checkWritable(),
+      { code: 'unavailable', message: /read-only/ },
+      'nor is it ready',
+    );
   });
 
   it('is refused for a role that may not write, naming the one that may', async () => {
@@ -170,12 +175,10 @@ describe('a PostgreSQL database that is taken away while it is open', { skip: sk
     await sleep(1_500);
     const tasks = store.tasks({ namespace: 'default' }, { limit: 10 });
     const second = assert.rejects(tasks, gone).then(() => ends.push('second'));
-    await sleep(100);
-    const { rowCount } = await admin.client.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and wait_event_type = 'Lock' order by query_start desc limit 1`,
-    );
-    assert.equal(rowCount, 1);
+    const waiting = `select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' order by query_start desc`;
+    while ((await admin.client.query(waiting)).rowCount !== 2) await sleep(10);
+    await admin.client.query(`select pg_terminate_backend(pid) from (${waiting} limit 1) latest`);
     await Promise.all([first, second]);
     assert.deepEqual(ends, ['first', 'second']);
     await admin.client.query('rollback');
