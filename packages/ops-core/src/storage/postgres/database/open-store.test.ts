@@ -167,6 +167,8 @@ describe('a PostgreSQL database that is taken away while it is open', { skip: sk
   }, async () => {
     await using database = await createTestDatabase();
     await using admin = await connect(database.url);
+    // Within its transaction it would see the same again.
+    await using observer = await connect(database.url);
     await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 3_000 });
     await submit(store);
     await admin.client.query('begin; lock table opspawn.tasks in access exclusive mode');
@@ -177,8 +179,8 @@ describe('a PostgreSQL database that is taken away while it is open', { skip: sk
     const second = assert.rejects(tasks, gone).then(() => ends.push('second'));
     const waiting = `select pid from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock' order by query_start desc`;
-    while ((await admin.client.query(waiting)).rowCount !== 2) await sleep(10);
-    await admin.client.query(`select pg_terminate_backend(pid) from (${waiting} limit 1) latest`);
+    while ((await observer.client.query(waiting)).rowCount !== 2) await sleep(10);
+    await observer.client.query(`select pg_terminate_backend(pid) from (${waiting} limit 1) latest`);
     await Promise.all([first, second]);
     assert.deepEqual(ends, ['first', 'second']);
     await admin.client.query('rollback');
