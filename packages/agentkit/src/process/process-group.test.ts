@@ -112,4 +112,26 @@ describe('process group', { timeout: 300_000 }, () => {
       await until(() => groupMembers(pid).length === 0);
     }
   });
+
+  it('does not outlive it either when it was told to stop while it was starting', async () => {
+    const module = new URL('./process-group.ts', import.meta.url);
+    const script = `
+      import { ProcessGroup } from ${JSON.stringify(module.href)};
+      const options = { command: 'sh', args: ['-c', 'trap "" TERM; sleep 1000; sleep 1000'], env: { PATH: process.env.PATH } };
+      const groups = Array.from({ length: 40 }, (_, index) => {
+        const group = new ProcessGroup(options);
+        const startedAt = performance.now();
+        while (performance.now() < startedAt + index / 10);
+        group.stop(60_000);
+        return group;
+      });
+      process.stdout.write(groups.map(({ pid }) => pid).join());
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), 500);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pids = (await text(parent.stdout)).split(',').map(Number);
+    assert.equal(pids.length, 40);
+    await until(() => pids.every((pid) => groupMembers(pid).length === 0));
+  });
 });

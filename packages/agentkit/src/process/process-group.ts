@@ -12,7 +12,10 @@ import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { killKin, killTree, kinOf } from './process-tree.ts';
 
-/** `end` does what `killTree` does, sparing the shell that runs it; `$$` is the command. */
+/**
+ * `end` does what `killTree` does, sparing the shell that runs it; `$$` is the command. Signals for the group are ignored from before
+ * that shell is there: one that came before it could ignore them itself would end it, and what it guards would be left alone.
+ */
 const leash = `end() {
   kill -STOP $1
   for list in /proc/$1/task/*/children; do
@@ -21,7 +24,9 @@ const leash = `end() {
   done
   kill -KILL $1
 }
-(trap '' HUP INT TERM; read -r _ <&3; read -r self _ </proc/self/stat; end $$; kill -KILL 0) </dev/null >/dev/null 2>&1 &
+trap '' HUP INT TERM
+(read -r _ <&3; read -r self _ </proc/self/stat; end $$; kill -KILL 0) </dev/null >/dev/null 2>&1 &
+trap - HUP INT TERM
 exec "$@" 3<&-`;
 
 export interface ProcessGroupOptions {
