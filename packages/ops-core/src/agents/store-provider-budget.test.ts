@@ -156,6 +156,18 @@ describe('the budget of a provider in one process', () => {
     assert.deepEqual([key?.requests, key?.tokens], [101, 310]);
   });
 
+  it('heeds what an operator said while it rested, from the first call on', async (t) => {
+    let now = performance.now();
+    t.mock.method(performance, 'now', () => now);
+    const { ask, store } = await open(t, {});
+    (await ask()).settle({ tokens: 1 });
+    await store.providers.setLimit({ provider: 'openai', requestsPerMinute: 2 });
+    now += 3_600_000;
+    const tries = Array.from({ length: 5 }, () => ask({ maxWaitMs: 1_000 }));
+    const refused = (await Promise.allSettled(tries)).filter(({ status }) => status === 'rejected');
+    assert.equal(refused.length, 3);
+  });
+
   it('says how long it would be to who would not wait so long, and lets who waits be stopped', async (t) => {
     const { ask, budget, store } = await open(t, { bounds: { openai: { requestsPerMinute: 1 } } });
     await ask();

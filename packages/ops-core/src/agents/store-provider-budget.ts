@@ -24,6 +24,8 @@ export interface StoreProviderBudgetOptions {
 
 /** How long what operators say is believed before it is looked up again, at the next call, in ms. */
 const limitsFreshMs = 5_000;
+/** A word so old is not good enough for the time of a look-up: what began at once after a rest would all go by it. */
+const limitsOldMs = 10_000;
 /** Whoever waits asks again after so long at the latest: others may have used less than they said. */
 const longestPauseMs = 5_000;
 const shortestPauseMs = 20;
@@ -106,24 +108,28 @@ export class StoreProviderBudget implements ProviderBudget, AsyncDisposable {
 
   #operatorsLimits(): Promise<ReadonlyMap<string, MinuteBounds>> {
     const now = performance.now();
-    if (this.#limits !== undefined && now - this.#limitsReadAt < limitsFreshMs) return this.#limits;
+    const ageMs = now - this.#limitsReadAt;
     const earlier = this.#limits;
+    if (earlier !== undefined && ageMs < limitsFreshMs) return earlier;
     const read = this.#options.store
       .limits()
-      .then((limits) => new Map(limits.map(({ provider, ...bounds }) => [provider, bounds])));
-    this.#limitsReadAt = now;
-    // Meanwhile the earlier word is good enough; only the first call waits for it.
-    if (earlier === undefined) this.#limits = read;
-    read.then(
-      () => {
-        this.#limits = read;
-      },
-      (error) => {
-        if (earlier === undefined) this.#limits = undefined;
+      .then((limits) => new Map(limits.map(({ provider, ...bounds }) => [provider, bounds])))
+      .catch((error: unknown) => {
         this.#options.onError(error);
-      },
-    );
-    return earlier ?? read;
+        if (earlier !== undefined) return earlier;
+        this.#limits = undefined;
+        throw error;
+      });
+    this.#limitsReadAt = now;
+    if (earlier === undefined || ageMs >= limitsOldMs) {
+      this.#limits = read;
+      return read;
+    }
+    // Meanwhile the earlier word is good enough.
+    void read.then(() => {
+      this.#limits = read;
+    });
+    return earlier;
   }
 
   /** Resolves with the call's id when it may be made. */
