@@ -10,7 +10,7 @@ import { callsOf, type Message, recordedUsageSchema, textOf } from '../message.t
 import type { Model, ModelRequest } from '../model/model.ts';
 import { callTool, type ScriptedReply, scriptedModel } from '../model/scripted/scripted-model.ts';
 import { planExecute } from '../planner/plan-execute.ts';
-import { collectEvents, memoryEnvironment, replayingSteps } from '../testing.ts';
+import { collectEvents, fakeClock, memoryEnvironment, replayingSteps } from '../testing.ts';
 import { defineTool } from '../tool/define-tool.ts';
 import { runAgent } from './run-agent.ts';
 
@@ -218,6 +218,17 @@ describe('a summary that fails', () => {
     assert.match(last[2]?.role === 'user' ? textOf(last[2]) : '', /left out/);
     assert.ok(bytes(last).length < contextTokens * 5);
     assert.ok(steps.history().some(({ name }) => name.startsWith('window:')));
+  });
+
+  it('is not waited for beyond the wall time of the run', { timeout: 20_000 }, async () => {
+    const clock = fakeClock(); // it stands still: the pause before the next try never ends
+    const busy = (): never => {
+      throw new OpspawnError('model_failed', 'busy');
+    };
+    const failing = reader(6, busy, { limits: { wallTimeMs: 500 } });
+    const run = runAgent(failing.agent, input, memoryEnvironment({ stepOptions: { clock } }));
+    await assert.rejects(run, withCode('budget_exceeded'));
+    assert.equal(summariesOf(failing).length, 1);
   });
 
   it('because the model called a tool instead is asked for again without tools', async () => {

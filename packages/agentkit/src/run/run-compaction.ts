@@ -8,7 +8,7 @@ import { transcriptOf } from '../memory/compaction/transcript.ts';
 import { callsOf, type Message, textOf, userMessage } from '../message.ts';
 import type { ModelRequest, ToolSpec } from '../model/model.ts';
 import type { StepContext, StepOptions } from '../steps.ts';
-import { type RunContext, redactError } from './run-context.ts';
+import { type RunContext, redactError, untilWallTime } from './run-context.ts';
 import {
   type CallModel,
   modelTimeoutMs,
@@ -202,11 +202,12 @@ async function summarise(
   const request = await requestFor(run, decision, excess, cut.covered);
   if (maxOutputTokens !== undefined) request.maxOutputTokens = maxOutputTokens;
   try {
-    const made = await steps.run(
+    const asked = steps.run(
       step,
       async (context) => ({ ...cut, ...(await askOnce(run, request, inputTokens, context)) }),
       options,
     );
+    const made = await untilWallTime(run, step, asked);
     if (made.usage !== undefined) await steps.budget.settle(step, spentOn(made.usage));
     return made;
   } catch (thrown) {
