@@ -115,7 +115,7 @@ async function decide(run: RunContext, { tool, input, annotations }: Prepared): 
   const { steps, agent, state, security } = run;
   const { namespace, taskId, signal } = steps;
   const taintedBy = [...state.taintedBy];
-  const call = { tool, input, annotations, tainted: taintedBy.length > 0, taintedBy };
+  const call = { tool, input: structuredClone(input), annotations, tainted: taintedBy.length > 0, taintedBy };
   try {
     const verdict = security.decide({ namespace, agent: agent.name, taskId, ...call });
     return checkVerdict(await awaited(run, 'the security manager', verdict));
@@ -153,7 +153,7 @@ async function askPerson(
   const request: WaitRequest = {
     kind: 'approval',
     name: `approve:${step}:${hash.slice(0, 32)}`,
-    payload: run.security.redact(payload),
+    payload: run.security.redact(structuredClone(payload)),
   };
   const { timeoutMs: patienceMs = run.security.approvalTimeoutMs ?? Number.POSITIVE_INFINITY } =
     verdict.decision === 'ask' ? verdict : {};

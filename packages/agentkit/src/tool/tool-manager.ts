@@ -161,13 +161,16 @@ async function prepare(
   if (!checked.ok) return refuse(`The arguments of ${name} are not valid:\n${checked.problems}`);
   // Only `defineTool` and the schema know the type of what the schema decoded.
   const input = checked.value as never;
-  const shownInput = isJson(input) ? input : call.input;
-  if ('ask' in tool) return prepareRequest({ name, digest, tool, input, shownInput });
-  const annotations = await annotationsOf(tool, input);
+  const isPlain = isJson(input);
+  const shownInput = isPlain ? structuredClone<Json>(input) : call.input;
+  /** For each who may change it: what was agreed to is what runs, at every try. */
+  const ownInput = (): never => (isPlain ? structuredClone(input) : input);
+  if ('ask' in tool) return prepareRequest({ name, digest, tool, ownInput, shownInput });
+  const annotations = await annotationsOf(tool, ownInput);
   if ('refused' in annotations) return annotations;
   const effect = effectOf(annotations);
   const { timeoutMs = defaultTimeoutMs, retry, reconcile, onUnknown = 'ask' } = tool;
-  const subject = { name, tool, input, timeoutMs };
+  const subject = () => ({ name, tool, input: ownInput(), timeoutMs });
   const waitsMs = tool.concurrency === undefined ? 0 : maxQueueMs;
   return {
     tool: name,
@@ -176,12 +179,12 @@ async function prepare(
     effect,
     timeoutMs: timeoutMs + waitsMs,
     retry: { maxAttempts: effect === 'once' ? 1 : 3, ...retry },
-    needsApproval: needsApproval(tool, input),
+    needsApproval: needsApproval(tool, ownInput),
     onUnknown,
     digest,
-    execute: (execution) => executeTool(subject, execution, runtime),
+    execute: (execution) => executeTool(subject(), execution, runtime),
     ...('isHeld' in tool && { isHeld: tool.isHeld, letGo: tool.letGo }),
-    reconcile: reconcile && ((execution) => reconcileTool(subject, execution, runtime)),
+    reconcile: reconcile && ((execution) => reconcileTool(subject(), execution, runtime)),
   };
 }
 
@@ -196,20 +199,20 @@ interface Asked {
   name: string;
   digest: string;
   tool: AskingTool<never>;
-  input: never;
+  ownInput: () => never;
   shownInput: Json;
 }
 
-function prepareRequest({ name, digest, tool, input, shownInput }: Asked): PreparedRequest | RefusedCall {
+function prepareRequest({ name, digest, tool, ownInput, shownInput }: Asked): PreparedRequest | RefusedCall {
   try {
-    const request = tool.ask(input);
+    const request = tool.ask(ownInput());
     if (!askable.has(request?.kind)) throw new TypeError(`The tool ${name} asks for nothing that is known`);
     const { annotations = {} } = tool;
     return {
       tool: name,
       input: shownInput,
       annotations,
-      needsApproval: needsApproval(tool, input),
+      needsApproval: needsApproval(tool, ownInput),
       digest,
       request,
     };
@@ -222,7 +225,8 @@ function prepareRequest({ name, digest, tool, input, shownInput }: Asked): Prepa
 async function checkSafely(check: Check, input: Json): Promise<Checked> {
   if (typeof input === 'string') return { ok: false, problems: `- ${describeText(input)}` };
   try {
-    return await check(input);
+    // schemas pass on parts of what they check, and the conversation stays as it was said
+    return await check(structuredClone(input));
   } catch (thrown) {
     return { ok: false, problems: `- they could not be checked: ${describeThrown(thrown)}` };
   }
@@ -240,10 +244,13 @@ function describeText(text: string): string {
   }
 }
 
-async function annotationsOf(tool: RunningTool, input: never): Promise<ToolAnnotations | RefusedCall> {
+async function annotationsOf(
+  tool: RunningTool,
+  ownInput: () => never,
+): Promise<ToolAnnotations | RefusedCall> {
   const { annotations = {}, annotationsFor } = tool;
   try {
-    return annotationsFor === undefined ? annotations : await annotationsFor(input);
+    return annotationsFor === undefined ? annotations : await annotationsFor(ownInput());
   } catch (thrown) {
     return refuse(describeThrown(thrown));
   }
@@ -253,10 +260,10 @@ const effectOf = ({ readOnlyHint, idempotentHint }: ToolAnnotations): Effect =>
   readOnlyHint === true ? 'read' : idempotentHint === true ? 'idempotent' : 'once';
 
 /** A rule that throws asks: nothing runs unasked because of a mistake in a rule. */
-function needsApproval({ approval = 'never' }: Tool, input: never): boolean {
+function needsApproval({ approval = 'never' }: Tool, ownInput: () => never): boolean {
   if (typeof approval !== 'function') return approval === 'always';
   try {
-    return approval(input) !== false;
+    return approval(ownInput()) !== false;
   } catch {
     return true;
   }
