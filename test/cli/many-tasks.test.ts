@@ -158,6 +158,13 @@ describe('opspawn settings', () => {
       /^keeps completed tasks +7 days\nkeeps failed tasks +for ever\n/,
     );
     assert.equal((await run(['settings', 'set', '--max-pending', 'many'])).code, 2);
+    // The API takes milliseconds.
+    const short = { completedMs: 86_400_000, failedMs: 90_000 };
+    await createClient({ baseUrl: server.facts.url }).settings.set({ retention: short });
+    assert.match(
+      (await run(['settings', 'get'])).stdout,
+      /^keeps completed tasks +1 day\nkeeps failed tasks +1 min 30 s\n/,
+    );
   });
 
   it('loses no change of those who set something else at the same time', async () => {

@@ -300,7 +300,10 @@ describe('opspawn limit and opspawn task why', () => {
     const id = await submit('greet', '{"who":"you"}', '--concurrency-key', 'cli/key 1', '--priority', '2');
     assert.equal((await task(id)).priority, 2);
     const { stdout } = await run('task', 'why', id);
-    assert.match(stdout, /^limit +0 of 0 tasks run under the key "cli\/key 1"/m);
+    assert.match(
+      stdout,
+      /^limit +The key "cli\/key 1" has the limit 0, which lets no task start, and this one waits$/m,
+    );
     assert.match((await run('limit', 'list')).stdout, /cli\/key 1 +0 at once, 100 in 1 min 0 s +0 +1/);
     assert.match((await run('limit', 'delete', 'cli/key 1')).stdout, /has the limits that its tasks name/);
     await until(id, 'completed');

@@ -1,6 +1,6 @@
 import { type Client, type NamespaceSettings, OpspawnError } from '@opspawn/sdk';
 import { namedNamespace } from '../connect.ts';
-import { createOutput } from '../output.ts';
+import { createOutput, formatDuration } from '../output.ts';
 import { withOperator } from '../with-client.ts';
 import { type CommandOptions, withoutUndefined } from './task.ts';
 
@@ -111,10 +111,16 @@ function number(option: string, text: string, wanted: string): number {
   throw new OpspawnError('invalid_argument', `${option} must be ${wanted}, and is ${text}`);
 }
 
+/** The API takes milliseconds. */
+function length(keptMs: number): string {
+  if (keptMs % dayMs !== 0) return formatDuration(keptMs);
+  return keptMs === dayMs ? '1 day' : `${keptMs / dayMs} days`;
+}
+
 function show(settings: NamespaceSettings, { json }: CommandOptions): void {
   const { retention = {}, quotas = {}, weight = 1 } = settings;
   const days = (keptMs: number | null | undefined): string =>
-    keptMs === undefined ? 'as the server is set' : keptMs === null ? 'for ever' : `${keptMs / dayMs} days`;
+    keptMs === undefined ? 'as the server is set' : keptMs === null ? 'for ever' : length(keptMs);
   const most = (count: number | undefined): string => (count === undefined ? 'no limit' : String(count));
   const lines = [
     `keeps completed tasks   ${days(retention.completedMs)}`,

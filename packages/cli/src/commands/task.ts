@@ -172,7 +172,7 @@ function describeTask(task: Task): string {
     ['status', statusOf(task)],
     ['name', `${task.kind} ${task.name}`],
     ['queue', `${task.queue}, priority ${task.priority}`],
-    ['attempt', `${task.attempt}, ${task.failures} failures`],
+    ['attempt', `${task.attempt}, ${task.failures} ${task.failures === 1 ? 'failure' : 'failures'}`],
     ['entries', String(task.entries)],
     ['session', task.sessionId],
     ['parent', task.parentId],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { operations } from '@opspawn/sdk';
 import {
   aTaskId,
   type BadRequestCase,
@@ -275,6 +276,20 @@ test('a client that writes its whole request before it reads finds the answer', 
     const failed = await new Promise((done) => socket.write(writeRequest(server.port, request), done));
     assert.ifError(failed);
     assert.equal(readAnswer(await text(socket)).status, status);
+  }
+});
+
+test('a body over the limit is told the limit', async () => {
+  const places = [
+    [signalPath, operations['tasks.signal'].body.limitBytes],
+    ['/v1/tasks', operations['tasks.create'].body.limitBytes],
+  ] as const;
+  for (const [path, limitBytes] of places) {
+    const request = { path, body: `{"name":"${'x'.repeat(limitBytes)}"}` };
+    const { detail, details } = JSON.parse(
+      readAnswer(await exchange(server.port, writeRequest(server.port, request))).body,
+    );
+    assert.deepEqual([detail, details], [`The body is over ${limitBytes} bytes`, { limitBytes }]);
   }
 });
 

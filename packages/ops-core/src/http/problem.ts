@@ -58,13 +58,18 @@ export const titleOf = (code: ErrorCode): string => {
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
 
-/** Any thrown value as ours. fastify's own errors say by their status what they are. */
-export function asOpspawnError(thrown: unknown): OpspawnError {
+/** Any thrown value as ours. fastify's own errors say by their status what they are; `limitBytes` is that of the route's bodies. */
+export function asOpspawnError(thrown: unknown, limitBytes?: number): OpspawnError {
   if (thrown instanceof OpspawnError) return thrown;
   const { code, statusCode, message } = thrown as Partial<Record<'code' | 'statusCode' | 'message', unknown>>;
   const told = typeof code === 'string' ? pathFaults[code] : undefined;
   if (told !== undefined) return invalidArgument([{ in: 'path', path: '', message: told }]);
   const ours = typeof code === 'string' && code.startsWith('FST_') ? codeOfFastify(statusCode) : 'internal';
+  if (ours === 'payload_too_large' && limitBytes !== undefined)
+    return new OpspawnError(ours, `The body is over ${limitBytes} bytes`, {
+      details: { limitBytes },
+      cause: thrown,
+    });
   return new OpspawnError(ours, typeof message === 'string' ? message : String(thrown), { cause: thrown });
 }
 

@@ -8,7 +8,7 @@ import { createRequestId } from './request-id.ts';
 
 /** Answers with the problem that the thrown value is; what is our own fault is logged, with its cause. */
 export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const error = asOpspawnError(thrown);
+  const error = asOpspawnError(thrown, request.routeOptions?.bodyLimit);
   if (error.code === 'internal')
     request.log.error({ err: thrown, requestId: request.id }, 'a request failed');
   const place = request.routeOptions?.config?.place ?? 'body';
@@ -100,7 +100,7 @@ function explain(code: string | undefined): { status: number; refusal: OpspawnEr
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return {
         status: 413,
-        refusal: new OpspawnError('payload_too_large', 'The chunk extensions are too long'),
+        refusal: new OpspawnError('payload_too_large', 'The chunk extensions are over 16 KiB'),
       };
     default:
       return { status: 400, refusal: new OpspawnError('invalid_argument', 'This is not an HTTP request') };

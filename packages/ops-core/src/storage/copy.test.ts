@@ -271,7 +271,10 @@ describe('copying from SQLite to SQLite', () => {
     {
       await using store = await from.store();
       const workerId = await newWorker(store);
-      await assert.rejects(copy(from, to), { code: 'wrong_state', message: /1 workers live on the source/ });
+      await assert.rejects(copy(from, to), {
+        code: 'wrong_state',
+        message: /^1 worker lives on the source: stop it/,
+      });
       await store.removeWorker(workerId);
       await submit(store);
     }

@@ -71,9 +71,13 @@ export async function copyStore(
 async function checkEnds(source: CopyEnd, target: CopyEnd): Promise<void> {
   const workers = await source.liveWorkers();
   if (workers > 0)
-    throw new OpspawnError('wrong_state', `${workers} workers live on the source: stop them first`, {
-      details: { workers },
-    });
+    throw new OpspawnError(
+      'wrong_state',
+      `${workers === 1 ? '1 worker lives' : `${workers} workers live`} on the source: stop ${workers === 1 ? 'it' : 'them'} first`,
+      {
+        details: { workers },
+      },
+    );
   if (!(await target.isEmpty()))
     throw new OpspawnError('wrong_state', 'The target is not empty: give an empty database');
 }

@@ -44,7 +44,7 @@ export function explainTask({ row, standing, calls, budget, furtherKeys, now }: 
 
 const waitsForBudget = ({ key, provider, ahead, since }: WaitingCall): WhyReason => ({
   code: 'budget',
-  message: `Since ${isoTime(since)} a model call of its waits for the budget of ${provider} (key ${key}), behind ${ahead} others; \`opspawn provider list\` says what it may send`,
+  message: `Since ${isoTime(since)} a model call of its waits for the budget of ${provider} (key ${key}), ${ahead === 0 ? 'as the first in line' : `behind ${ahead} ${ahead === 1 ? 'other' : 'others'}`}; \`opspawn provider list\` says what it may send`,
 });
 
 /** Nothing but a worker is missing. */
@@ -170,12 +170,15 @@ function usedUp(
   };
   const facts = { limit: shown, running: count };
   if (maxRunning !== undefined && count >= maxRunning) {
-    const message = `${count} of ${maxRunning} tasks run under the key "${key}"${others}`;
+    const message =
+      maxRunning === 0
+        ? `The key "${key}" has the limit 0, which lets no task start${others}`
+        : `${count} of ${maxRunning} tasks run under the key "${key}"${others}`;
     return { code: 'limit', message, ...facts, taskIds: [...holders] };
   }
   if (rate !== undefined && nextStartAt > now) {
     const until = isoTime(nextStartAt);
-    const message = `The key "${key}" lets ${rate.count} tasks start in ${rate.intervalMs} ms, and the next one at ${until}`;
+    const message = `The key "${key}" lets ${rate.count} ${rate.count === 1 ? 'task' : 'tasks'} start in ${rate.intervalMs} ms, and the next one at ${until}`;
     return { code: 'rate', message, until, ...facts };
   }
   return undefined;
