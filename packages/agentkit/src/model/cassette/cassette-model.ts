@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OpspawnError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
@@ -43,8 +43,12 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw thrown;
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new OpspawnError('config_invalid', `The cassette ${path} cannot be read: ${message}`, {
+      cause: thrown,
+      details: { path },
+    });
   }
 }
 
@@ -112,6 +116,7 @@ class Recorder {
   readonly #writer = new CassetteWriter();
   readonly #pending: { exchange?: Exchange; isDone: boolean }[] = [];
   #written: Promise<void> | undefined;
+  #size = 0;
 
   constructor(options: CassetteOptions, original: Model) {
     this.#options = options;
@@ -161,11 +166,16 @@ class Recorder {
         await mkdir(dirname(path), { recursive: true });
         const head = this.#writer.head(aboutModel(this.#original));
         await writeFile(path, head, { flag: mode === 'record' ? 'w' : 'wx' });
+        this.#size = Buffer.byteLength(head);
       }
+      // Lines of two recordings would go on from each other's exchanges.
+      if ((await stat(path)).size !== this.#size) throw new Error('another recording writes it too');
       await appendFile(path, text);
+      this.#size += Buffer.byteLength(text);
     } catch (thrown) {
-      const { code, message } = thrown as NodeJS.ErrnoException;
-      const why = code === 'EEXIST' ? 'another recording made it meanwhile' : message;
+      const { code, message, syscall } = thrown as NodeJS.ErrnoException;
+      const isMade = code === 'EEXIST' && syscall === 'open';
+      const why = isMade ? 'another recording made it meanwhile' : message;
       throw new OpspawnError('config_invalid', `The cassette ${path} cannot be written: ${why}`, {
         cause: thrown,
         details: { path },

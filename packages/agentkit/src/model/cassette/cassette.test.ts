@@ -209,6 +209,32 @@ describe('a cassette of any model', () => {
     assert.match(await textOf((await open(broken, 'replay')).call(request('a'))), /kept/);
   });
 
+  it('is never written by two recordings at once', async () => {
+    const original = scriptedModel({ name: 'm', reply: 'x' });
+    const [first, second] = [await open(original, 'record'), await open(original, 'record')];
+    await first.call(request('first'));
+    await second.call(request('second'));
+    await assert.rejects(first.call(request('mixed')), withCode('config_invalid'));
+    await second.call(request('third'));
+    const text = await readFile(join(folder, 'any.jsonl'), 'utf8');
+    assert.deepEqual(text.match(/first|second|mixed|third/g), ['second', 'third']);
+  });
+
+  it('says what is wrong with a path that cannot be read or written', async () => {
+    const original = () => scriptedModel({ name: 'm', reply: 'x' });
+    await assert.rejects(
+      openCassette({ id: 'cassette/any', path: folder, original }),
+      withCode('config_invalid'),
+    );
+    await writeFile(join(folder, 'file'), '');
+    const path = join(folder, 'file', 'any.jsonl');
+    const model = await openCassette({ id: 'cassette/any', path, mode: 'record', original });
+    await assert.rejects(
+      model.call(request('a')),
+      ({ message }: Error) => /cannot be written/.test(message) && !/another recording/.test(message),
+    );
+  });
+
   it('goes with tools whose list changes in the middle', async () => {
     const steps = [callTool('add', { a: 1, b: 2 }), 'done'];
     const path = join(folder, 'any.jsonl');
