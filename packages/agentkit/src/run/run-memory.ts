@@ -42,6 +42,7 @@ export async function recallEarlier(
     messages,
     blocks,
     sessionOffset,
+    leftOut: session.leftOut,
     compaction: compaction !== undefined && covered > head ? { ...compaction, covered } : undefined,
   };
 }
@@ -61,7 +62,12 @@ async function recallSession(
   agent: AgentDefinition,
   { steps, memory }: RunEnvironment,
   session: string,
-): Promise<{ messages: readonly Message[]; from: number; compaction: Compaction | undefined }> {
+): Promise<{
+  leftOut: readonly Message[];
+  messages: readonly Message[];
+  from: number;
+  compaction: Compaction | undefined;
+}> {
   const scope = { namespace: steps.namespace, session };
   let messages: readonly Message[] | undefined;
   const read = async (): Promise<number | RecordedSession> => {
@@ -85,7 +91,7 @@ async function recallSession(
     const details = { expected: count, found: messages.length };
     steps.log('warn', `The session ${session} has lost messages`, details);
   }
-  return { messages: messages.slice(from, count), from, compaction };
+  return { leftOut: messages.slice(0, from), messages: messages.slice(from, count), from, compaction };
 }
 
 /** Where the latest messages begin, at most so many of them, without parting a call from its result. */

@@ -61,6 +61,8 @@ export interface Before {
   blocks: Blocks;
   compaction: Compaction | undefined;
   sessionOffset: number;
+  /** Of the session, before those that the agent wants: what came from outside lives on in what was said of it. */
+  leftOut?: readonly Message[];
 }
 
 /** Whether what a tool of this agent gives may hold content from outside. */
@@ -128,7 +130,8 @@ export class RunProgress implements RunState {
     this.blocks = { ...before.blocks };
     this.compaction = before.compaction;
     this.sessionOffset = before.sessionOffset;
-    for (const message of before.messages) if (message.role === 'tool') this.#taint(message.content);
+    for (const message of [...(before.leftOut ?? []), ...before.messages])
+      if (message.role === 'tool') this.#taint(message.content);
     if (Object.values(before.blocks).some(({ isFromOutside }) => isFromOutside))
       this.taintedBy.add('working memory');
   }
