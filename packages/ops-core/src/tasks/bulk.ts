@@ -51,7 +51,8 @@ interface Bulk {
 /**
  * With `dryRun` counts what matches and gives a token; with that token acts on as many, and gives another one until
  * all is done. Acts on no task that was created after the count, and on no more tasks than were counted. What has
- * changed its state meanwhile is skipped. Made again with the same token, it does what it did before.
+ * changed its state meanwhile is skipped. Made again with the same token, it posts nothing twice; in the place of
+ * what matches no more it may act on what matches only since the count.
  */
 export async function actOnMany(
   store: Store,
