@@ -39,6 +39,7 @@ describe('a researcher with ten readers', () => {
     assert.match((await run('session', 'list')).stdout, /^SESSION +INPUT +OUTPUT +COST +LAST\ns +\d+/);
     assert.equal((await run('session', 'delete', 's')).code, 0);
     assert.match((await run('session', 'get', 's')).stdout, /runs {5}0\n/);
+    assert.equal((await run('session', 'list')).stderr, 'No session is kept that has cost anything.\n');
   });
 
   it('ends over budget with less, and says so', async () => {

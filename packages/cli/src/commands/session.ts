@@ -24,7 +24,10 @@ export async function spending(options: CommandOptions & { by?: By; limit?: numb
   const { by = 'day', limit } = options;
   const query = { by, ...(limit === undefined ? {} : { limit }) };
   const { items } = await withClient(options, (client) => client.spending.list(query));
-  createOutput({ json: options.json === true }).records(items, columnsBy(by), 'No agent has cost anything.');
+  // Sums of agents and days stay when sessions are gone.
+  const nothing =
+    by === 'session' ? 'No session is kept that has cost anything.' : 'No agent has cost anything.';
+  createOutput({ json: options.json === true }).records(items, columnsBy(by), nothing);
 }
 
 export const list = (options: CommandOptions & { limit?: number }): Promise<void> =>
