@@ -6,13 +6,15 @@ const strictness = { allow: 0, ask: 1, deny: 2 } as const satisfies Record<Verdi
 /** Both managers as one: of two verdicts the stricter counts, and both redact. */
 export function strictest(first: SecurityManager, second: SecurityManager | undefined): SecurityManager {
   if (second === undefined) return first;
-  const times = [first.approvalTimeoutMs, second.approvalTimeoutMs].filter((ms) => ms !== undefined);
+  const { timeoutMs: approvalTimeoutMs } = shorter(first.approvalTimeoutMs, second.approvalTimeoutMs);
   return {
-    ...(times.length > 0 && { approvalTimeoutMs: Math.min(...times) }),
+    ...(approvalTimeoutMs !== undefined && { approvalTimeoutMs }),
     async decide(request) {
       const verdict = checkVerdict(await first.decide(request));
       if (verdict.decision === 'deny') return verdict;
       const other = checkVerdict(await second.decide(request));
+      if (verdict.decision === 'ask' && other.decision === 'ask')
+        return { ...verdict, ...shorter(patience(first, verdict), patience(second, other)) };
       return strictness[other.decision] > strictness[verdict.decision] ? other : verdict;
     },
     redact: (value) => second.redact(first.redact(value)),
@@ -24,6 +26,16 @@ export function strictest(first: SecurityManager, second: SecurityManager | unde
       };
     },
   };
+}
+
+const patience = (
+  { approvalTimeoutMs }: SecurityManager,
+  { timeoutMs = approvalTimeoutMs }: Extract<Verdict, { decision: 'ask' }>,
+): number | undefined => timeoutMs;
+
+function shorter(...times: (number | undefined)[]): { timeoutMs?: number } {
+  const known = times.filter((ms) => ms !== undefined);
+  return known.length > 0 ? { timeoutMs: Math.min(...known) } : {};
 }
 
 /** Throws for a verdict that is none: by itself it would count as the mildest. One without a reason says that. */
