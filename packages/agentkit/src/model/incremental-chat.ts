@@ -7,8 +7,9 @@ type Fetch = typeof fetch;
 const placeholder = /"messages":\[\{"role":"system","content":"history (\d+)"\}\]/;
 
 /**
- * A chat model whose calls cost what is new in them: the package makes a message into JSON once as long as the message
- * lives, and not the whole conversation at each of its steps, and twice. What is sent is byte for byte what the package alone would send: it converts each message for itself, and says the rest of each request.
+ * A chat model whose calls cost what is new in them (ADR 0023): a message is made JSON once as long as it lives, where the
+ * package would make the whole conversation so at each step, and twice. What is sent is byte for byte what the package
+ * alone would send: it converts each message for itself, and says the rest of each request.
  */
 export function incrementalChat(
   open: (fetch: Fetch) => OpenAICompatibleChatLanguageModel,

@@ -13,8 +13,8 @@ import type { Readable, Writable } from 'node:stream';
 import { killKin, killTree, kinOf } from './process-tree.ts';
 
 /**
- * `end` does what `killTree` does, sparing the shell that runs it; `$$` is the command. Signals for the group are ignored from before
- * that shell is there: one that came before it could ignore them itself would end it, and what it guards would be left alone.
+ * `end` does what `killTree` does, sparing the shell that runs it; `$$` is the command. Signals for the group are ignored
+ * from before that shell is there: one that came before it could ignore them itself would end it, and leave what it guards.
  */
 const leash = `end() {
   kill -STOP $1

@@ -53,6 +53,7 @@ describe('the arguments of a call', () => {
   it('that are agreed to are those that run, whatever is done to them by who decides or watches', async () => {
     const got: string[][] = [];
     const asked: string[] = [];
+    const started: string[] = [];
     const change = ({ items }: Basket): void => void items.push('changed');
     const buy = defineTool({
       description: 'Buys',
@@ -74,7 +75,11 @@ describe('the arguments of a call', () => {
           change((payload as unknown as { input: Basket }).input);
           return { approved: true, by: 'eva' };
         },
-        onEvent: (event) => event.type === 'tool.started' && change(event.input as unknown as Basket),
+        onEvent(event) {
+          if (event.type !== 'tool.started') return;
+          started.push(JSON.stringify(event.input));
+          change(event.input as unknown as Basket);
+        },
         security: {
           redact: (value) => value,
           decide(request) {
@@ -85,7 +90,7 @@ describe('the arguments of a call', () => {
       },
     );
     assert.deepEqual(got, [['pear']]);
-    assert.equal(asked.length, 1);
-    assert.doesNotMatch(asked.join() + JSON.stringify(sent), /changed/);
+    assert.deepEqual([asked.length, started.length], [1, 1]);
+    assert.doesNotMatch([asked, started, JSON.stringify(sent)].join(), /changed/);
   });
 });

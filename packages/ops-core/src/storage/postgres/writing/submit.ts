@@ -84,8 +84,8 @@ const begun: Place = {
 };
 
 /**
- * `hasKeys`: one may be there already. Looking out for it and counting what was made costs about an eighth more, so a batch without keys does
- * not; a task that was submitted before then makes it fail as a whole, and `write_all` answers it.
+ * `hasKeys`: one may be there already. Looking out for it and counting what was made costs about an eighth more, so a
+ * batch without keys does not; a task that was submitted before then makes it fail as a whole, and `write_all` answers it.
  */
 const submitOf = (place: Place, { hasKeys }: { hasKeys: boolean }): Statement<Row> =>
   statement<Row>(
