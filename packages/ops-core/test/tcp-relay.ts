@@ -8,10 +8,12 @@ export class TcpRelay implements AsyncDisposable {
   /** End by themselves. */
   readonly #reset = new WeakSet<Socket>();
   #isOpen = true;
+  #targetPort: number;
 
   private constructor(targetPort: number) {
+    this.#targetPort = targetPort;
     this.#server = createServer((inner) => {
-      const outer = connect(targetPort, '127.0.0.1');
+      const outer = connect(this.#targetPort, '127.0.0.1');
       for (const [from, to] of [
         [inner, outer],
         [outer, inner],
@@ -56,6 +58,12 @@ export class TcpRelay implements AsyncDisposable {
   pass(isOpen: boolean): void {
     this.#isOpen = isOpen;
     if (!isOpen) this.cut();
+  }
+
+  /** Ends all connections; new ones go to that port. */
+  target(port: number): void {
+    this.#targetPort = port;
+    this.cut();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

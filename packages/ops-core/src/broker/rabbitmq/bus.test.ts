@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from 'rabbitmq-client';
@@ -171,13 +171,28 @@ describe('a RabbitMQ that cannot be used', { skip, timeout: 300_000 }, () => {
   });
 
   it('is refused where something else listens', async () => {
-    const server = createServer((socket) => {
-      socket.on('error', ignore).end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const { port } = server.address() as AddressInfo;
-    await assert.rejects(openRabbitBus({ url: `amqp://a:b@127.0.0.1:${port}`, log }), refused);
-    server.close();
+    for (const words of strangers) {
+      await using other = await answerWith(words);
+      await assert.rejects(
+        openRabbitBus({ url: `amqp://a:b@127.0.0.1:${other.port}`, log }),
+        (error: Error) => {
+          assert.match(error.message, /refuses: it does not speak AMQP 0-9-1\. Check OPSPAWN_BROKER_URL$/);
+          return true;
+        },
+      );
+    }
+  });
+
+  it('is waited for where something else answers in its place later on', async (t) => {
+    await using other = await answerWith(strangers[0]);
+    await using relay = await TcpRelay.open(Number(new URL(url).port));
+    const prefix = freshPrefix();
+    await using bus = await openLinked(t, prefix, urlWith({ port: String(relay.port) }));
+    relay.target(other.port);
+    for (const before = other.greeted; other.greeted < before + 2; ) await sleep(20);
+    assert.equal(bus.link.isLinked, false);
+    relay.target(Number(new URL(url).port));
+    await bus.linked(t.signal);
   });
 
   it('is waited for where nothing listens, and where nothing is ever said', async () => {
@@ -191,6 +206,36 @@ describe('a RabbitMQ that cannot be used', { skip, timeout: 300_000 }, () => {
     mute.close();
   });
 });
+
+/** What servers say to whom they do not understand, each with what a client of AMQP takes for another length. */
+const strangers = [
+  'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n',
+  'SSH-2.0-OpenSSH_9.2\r\n',
+] as const;
+
+/** Says so to everybody, once greeted and in two pieces, and stays silent then. */
+async function answerWith(words: string) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', ignore).once('data', () => {
+      answering.greeted += 1;
+      socket.write(words.slice(0, 12));
+      setTimeout(() => socket.write(words.slice(12)), 20);
+    });
+  });
+  const answering = {
+    greeted: 0,
+    port: 0,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  answering.port = (server.address() as AddressInfo).port;
+  return answering;
+}
 
 /** Looks at the broker from outside. */
 class Admin implements AsyncDisposable {

@@ -5,13 +5,13 @@
  */
 import { addAbortListener } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from 'rabbitmq-client';
+import type { Connection } from 'rabbitmq-client';
 import type { Broker, Doorbell, LiveChannel, RingListener } from '../broker.ts';
 import type { Bus, BusLink, BusLog } from '../bus.ts';
+import { connectTo } from './connect-to.ts';
 import { DoorbellConsumer } from './doorbell-consumer.ts';
 import { DoorbellPublisher } from './doorbell-publisher.ts';
 import { brokerRefused, isRefusal, messageOf } from './failure.ts';
-import { mayBeAmqp } from './greet.ts';
 import { RabbitLiveChannel } from './live-channel.ts';
 import { Topology } from './topology.ts';
 
@@ -39,8 +39,7 @@ const closeTimeoutMs = 1_000;
  * AMQP 0-9-1 at all.
  */
 export async function openRabbitBus(options: RabbitBusOptions): Promise<Bus> {
-  const { url, openTimeoutMs = 3_000 } = options;
-  if (!(await mayBeAmqp(url, openTimeoutMs))) throw brokerRefused(url, 'it does not speak AMQP 0-9-1');
+  const { openTimeoutMs = 3_000 } = options;
   const bus = new RabbitBus(options);
   try {
     await bus.firstVerdict(openTimeoutMs);
@@ -70,7 +69,7 @@ class RabbitBus implements Bus {
   constructor({ url, log, prefix = 'opspawn', confirmTimeoutMs = 5_000 }: RabbitBusOptions) {
     this.#url = url;
     this.#log = log;
-    const connection = new Connection({
+    const connection = connectTo({
       url,
       connectionName: `${prefix} ${process.pid}`,
       heartbeat: heartbeatSeconds,

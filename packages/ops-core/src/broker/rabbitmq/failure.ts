@@ -10,6 +10,7 @@ const refusals = new Set([
   'SYNTAX_ERROR',
   'UNEXPECTED_FRAME',
   'FRAME_ERROR',
+  'NOT_AMQP',
 ]);
 /** Errors of TLS and of certificates, as Node and OpenSSL name them. */
 const tlsRefusal = /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
