@@ -11,6 +11,7 @@ import { verifyDeployment } from '../packages/cli/src/commands/verify.ts';
 import { reportFailure } from '../packages/cli/src/failure.ts';
 import type { OwnBroker, OwnDatabase, SmallDisk as OwnDisk } from '../packages/cli/src/verify/deployment.ts';
 import { readSettings } from '../packages/ops-core/src/config.ts';
+import { brokerPrefixOf } from '../packages/ops-core/src/start/broker-prefix.ts';
 import { openFakeClock } from './services/fake-clock.ts';
 import { PostgresServer, postgres } from './services/postgres.ts';
 import { RabbitServer, rabbitmq } from './services/rabbitmq.ts';
@@ -58,7 +59,9 @@ try {
       // What runs in a container is not killed from here.
       ...(server instanceof PostgresServer ? { database: ownDatabase(server) } : {}),
       ...(canMount() ? { openSmallDisk } : {}),
-      ...(broker instanceof RabbitServer ? { broker: ownBroker(broker) } : {}),
+      ...(broker instanceof RabbitServer
+        ? { broker: ownBroker(broker, await brokerPrefixOf(settings.database)) }
+        : {}),
     },
     {
       scale: Number(values.scale),
@@ -100,11 +103,11 @@ async function openSmallDisk(kind: keyof typeof diskSizes): Promise<OwnDisk> {
   };
 }
 
-function ownBroker(server: RabbitServer): OwnBroker {
+function ownBroker(server: RabbitServer, prefix: string): OwnBroker {
   return {
     kill: () => server.kill(),
     start: () => server.start(),
     closeConnections: () => server.control('close_all_connections', 'a fault of the suite'),
-    purge: (queue) => server.control('purge_queue', `opspawn.doorbell.${queue}`),
+    purge: (queue) => server.control('purge_queue', `${prefix}.doorbell.${queue}`),
   };
 }

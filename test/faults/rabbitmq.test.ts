@@ -7,6 +7,7 @@ import { inspect } from 'node:util';
 import { Connection } from 'rabbitmq-client';
 import { localPrincipal } from '../../packages/ops-core/src/auth/principal.ts';
 import { readSettings } from '../../packages/ops-core/src/config.ts';
+import { brokerPrefixOf } from '../../packages/ops-core/src/start/broker-prefix.ts';
 import { type OpspawnNode, openNode } from '../../packages/ops-core/src/start/node.ts';
 import { temporaryFolder, untilFinished } from '../../packages/ops-core/test/opspawn.ts';
 import {
@@ -27,7 +28,6 @@ const skip =
     : skipWithoutPostgres;
 /** What takes so long does not come any more, also on a busy machine. */
 const hangMs = 180_000;
-const doorbells = 'opspawn.doorbell.default';
 
 /** A broker for this test alone, with its data in a folder that the test removes. */
 async function startBroker(t: TestContext): Promise<RabbitServer> {
@@ -121,6 +121,7 @@ describe('RabbitMQ that fails under load', { skip, timeout: 590_000 }, () => {
     const known = () => stateOf(fleet, others);
     const stopping = new AbortController();
     const submitting = submitUntil(fleet, stopping.signal);
+    const doorbells = `${await brokerPrefixOf(fleet.node.settings.database)}.doorbell.default`;
     const admin = new Connection(broker.url);
     t.after(() => admin.unsafeDestroy());
     admin.on('error', () => {});

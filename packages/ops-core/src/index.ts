@@ -11,6 +11,7 @@ export {
 export { configuredMcpServers, mcpCredentials } from './mcp/configured-servers.ts';
 export { createLog, type Log } from './observe/log.ts';
 export { openAgentParts } from './start/agent-environment.ts';
+export { brokerPrefixOf } from './start/broker-prefix.ts';
 export { checkBroker } from './start/check-broker.ts';
 export {
   addApiKey,

@@ -8,6 +8,7 @@ import type { Store } from '../storage/store.ts';
 import { createEngine } from '../tasks/engine.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
 import { RetentionLoop } from '../tasks/retention.ts';
+import { brokerPrefixOf } from './broker-prefix.ts';
 import { makeFolder } from './make-folder.ts';
 
 export interface NodeOptions {
@@ -72,7 +73,7 @@ export async function openStore(database: DatabaseSetting): Promise<Store> {
 async function openBus({ database, brokerUrl }: Settings, log: Log): Promise<Bus> {
   if (brokerUrl !== undefined) {
     const { openRabbitBus } = await import('../broker/rabbitmq/bus.ts');
-    return await openRabbitBus({ url: brokerUrl, log });
+    return await openRabbitBus({ url: brokerUrl, log, prefix: await brokerPrefixOf(database) });
   }
   if (database.kind === 'postgres') {
     const { openPostgresBus } = await import('../broker/postgres/bus.ts');
