@@ -59,9 +59,7 @@ try {
       // What runs in a container is not killed from here.
       ...(server instanceof PostgresServer ? { database: ownDatabase(server) } : {}),
       ...(canMount() ? { openSmallDisk } : {}),
-      ...(broker instanceof RabbitServer
-        ? { broker: ownBroker(broker, await brokerPrefixOf(settings.database)) }
-        : {}),
+      ...(broker instanceof RabbitServer ? { broker: ownBroker(broker) } : {}),
     },
     {
       scale: Number(values.scale),
@@ -103,11 +101,14 @@ async function openSmallDisk(kind: keyof typeof diskSizes): Promise<OwnDisk> {
   };
 }
 
-function ownBroker(server: RabbitServer, prefix: string): OwnBroker {
+function ownBroker(server: RabbitServer): OwnBroker {
   return {
     kill: () => server.kill(),
     start: () => server.start(),
     closeConnections: () => server.control('close_all_connections', 'a fault of the suite'),
-    purge: (queue) => server.control('purge_queue', `${prefix}.doorbell.${queue}`),
+    purge: async (queue) => {
+      const prefix = await brokerPrefixOf(settings.database);
+      await server.control('purge_queue', `${prefix}.doorbell.${queue}`);
+    },
   };
 }

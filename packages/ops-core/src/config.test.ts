@@ -41,6 +41,16 @@ describe('settings', () => {
     assert.equal(settings.environment.PATH, '/bin');
   });
 
+  it('bound the connections to PostgreSQL, not below what a process needs', () => {
+    const OPSPAWN_DATABASE_URL = 'postgres://a@db/opspawn';
+    const settings = readSettings({ OPSPAWN_DATABASE_URL, OPSPAWN_DATABASE_CONNECTIONS: '6' });
+    assert.deepEqual(settings.database, { kind: 'postgres', url: OPSPAWN_DATABASE_URL, connections: 6 });
+    assert.throws(() => readSettings({ OPSPAWN_DATABASE_URL, OPSPAWN_DATABASE_CONNECTIONS: '5' }), {
+      code: 'config_invalid',
+      message: 'OPSPAWN_DATABASE_CONNECTIONS=5 must be from 6 to 100',
+    });
+  });
+
   it('are not misled by what Kubernetes tells every pod beside a Service that is called opspawn', () => {
     const links = { OPSPAWN_PORT: 'tcp://10.0.0.7:7070', OPSPAWN_PORT_7070_TCP_PORT: '7070' };
     assert.equal(readSettings({ ...links, OPSPAWN_SERVICE_HOST: '10.0.0.7' }).port, 7070);

@@ -34,7 +34,9 @@ export interface Settings {
 
 export type DatabaseSetting =
   /** Absolute path of the file, or `:memory:`, which no other thread or process can open. */
-  { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'postgres'; readonly url: string };
+  | { readonly kind: 'sqlite'; readonly path: string }
+  /** `connections`: that the process opens at most, 6 or more. Default: 14. */
+  | { readonly kind: 'postgres'; readonly url: string; readonly connections?: number };
 
 /** In ms; null: for ever. */
 export interface Retention {
@@ -49,13 +51,12 @@ const keptMs = (days: number): number | null => (days === 0 ? null : days * 24 *
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevelName = (typeof logLevels)[number];
 
-const wholeNumber = (from: number, to: number, fallback: number) =>
+const wholeNumber = (from: number, to: number) =>
   z
     .string()
     .regex(/^\d+$/, 'must be a whole number')
     .transform(Number)
-    .refine((value) => value >= from && value <= to, `must be from ${from} to ${to}`)
-    .default(fallback);
+    .refine((value) => value >= from && value <= to, `must be from ${from} to ${to}`);
 
 const databaseExamples = 'sqlite:./opspawn.db or postgres://USER:PASSWORD@HOST:5432/DATABASE';
 
@@ -92,6 +93,7 @@ const environmentSchema = z.object({
     .string()
     .refine((url) => databaseOf(url) !== undefined, `must be like ${databaseExamples}`)
     .optional(),
+  OPSPAWN_DATABASE_CONNECTIONS: wholeNumber(6, 100).optional(),
   OPSPAWN_BROKER_URL: z
     .string()
     .refine((url) => isUrlOf(url, ['amqp:', 'amqps:']), {
@@ -101,7 +103,7 @@ const environmentSchema = z.object({
     .refine(isDecodable, 'has a % that must be written as %25')
     .optional(),
   OPSPAWN_HOST: z.string().default('127.0.0.1'),
-  OPSPAWN_PORT: wholeNumber(0, 65_535, 7070),
+  OPSPAWN_PORT: wholeNumber(0, 65_535).default(7070),
   OPSPAWN_ALLOWED_HOSTS: z
     .string()
     .toLowerCase()
@@ -114,17 +116,17 @@ const environmentSchema = z.object({
     .default([]),
   OPSPAWN_LOG_LEVEL: z.enum(logLevels, `must be one of ${logLevels.join(', ')}`).default('info'),
   OPSPAWN_CONFIG: z.string().optional(),
-  OPSPAWN_CAPACITY: wholeNumber(1, 10_000, 100),
+  OPSPAWN_CAPACITY: wholeNumber(1, 10_000).default(100),
   OPSPAWN_QUEUES: z
     .string()
     .transform((names) => names.split(',').flatMap((name) => name.trim() || []))
     .pipe(z.array(nameSchema))
     .default(['default']),
-  OPSPAWN_LEASE_TTL_MS: wholeNumber(300, 3_600_000, 15_000),
-  OPSPAWN_SHUTDOWN_GRACE_MS: wholeNumber(0, 3_600_000, 10_000),
-  OPSPAWN_KEEP_COMPLETED_DAYS: wholeNumber(0, 36_500, 30),
-  OPSPAWN_KEEP_CANCELLED_DAYS: wholeNumber(0, 36_500, 30),
-  OPSPAWN_KEEP_FAILED_DAYS: wholeNumber(0, 36_500, 90),
+  OPSPAWN_LEASE_TTL_MS: wholeNumber(300, 3_600_000).default(15_000),
+  OPSPAWN_SHUTDOWN_GRACE_MS: wholeNumber(0, 3_600_000).default(10_000),
+  OPSPAWN_KEEP_COMPLETED_DAYS: wholeNumber(0, 36_500).default(30),
+  OPSPAWN_KEEP_CANCELLED_DAYS: wholeNumber(0, 36_500).default(30),
+  OPSPAWN_KEEP_FAILED_DAYS: wholeNumber(0, 36_500).default(90),
 });
 
 /** What Kubernetes tells each pod of a Service that is called opspawn, as that of the manifests is. */
@@ -148,10 +150,7 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
   const dataDir = resolve(variables.OPSPAWN_DATA_DIR);
   return {
     dataDir,
-    database: databaseOf(variables.OPSPAWN_DATABASE_URL ?? '') ?? {
-      kind: 'sqlite',
-      path: join(dataDir, 'opspawn.db'),
-    },
+    database: databaseSettingOf(variables, dataDir),
     brokerUrl: variables.OPSPAWN_BROKER_URL,
     host: variables.OPSPAWN_HOST,
     port: variables.OPSPAWN_PORT,
@@ -169,6 +168,12 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
     },
     environment,
   };
+}
+
+function databaseSettingOf(variables: z.infer<typeof environmentSchema>, dataDir: string): DatabaseSetting {
+  const { OPSPAWN_DATABASE_URL: url = '', OPSPAWN_DATABASE_CONNECTIONS: connections } = variables;
+  const named = databaseOf(url) ?? ({ kind: 'sqlite', path: join(dataDir, 'opspawn.db') } as const);
+  return named.kind === 'sqlite' || connections === undefined ? named : { ...named, connections };
 }
 
 /** Those that clients read, beside the settings. */

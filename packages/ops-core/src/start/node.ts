@@ -58,11 +58,18 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
   };
 }
 
+/** Beside those of the store: two of the bus (broker/postgres), and that of a worker's lease. */
+const otherConnections = 3;
+
 /** Brings the database up to date first. */
 export async function openStore(database: DatabaseSetting): Promise<Store> {
   if (database.kind === 'postgres') {
     const { openPostgresStore } = await import('../storage/postgres/database/open-store.ts');
-    return await openPostgresStore({ url: database.url });
+    const { url, connections } = database;
+    return await openPostgresStore({
+      url,
+      ...(connections === undefined ? {} : { connections: connections - otherConnections }),
+    });
   }
   if (database.path !== ':memory:') makeFolder(dirname(database.path));
   const { openSqliteStore } = await import('../storage/sqlite/database/open-store.ts');

@@ -31,13 +31,22 @@ export interface ConnectionsOptions {
   readonly url: string;
   /** Schemas in which names are looked up, first the functions', then the tables'. */
   readonly searchPath: string;
+  /** At most; see `poolSizes`. */
+  readonly connections: number;
   /** How long callers wait for a database that is away before they get `unavailable`, in ms. */
   readonly giveUpAfterMs: number;
 }
 
-/** Hot writes have connections of their own: reading lists must not wait for them, nor be planned as they are. */
-const poolSizes = { writes: 6, claims: 1, reads: 4 } as const;
-type Purpose = keyof typeof poolSizes;
+type Purpose = 'writes' | 'claims' | 'reads';
+
+/**
+ * Hot writes have connections of their own: reading lists must not wait for them, nor be planned as they are. One is for
+ * claims, at least one for each of the others; of 11 there are 6 for writes and 4 for reads.
+ */
+function poolSizes(connections: number): Record<Purpose, number> {
+  const reads = Math.max(1, Math.floor((connections - 1) * 0.4));
+  return { writes: Math.max(1, connections - 1 - reads), claims: 1, reads };
+}
 
 /** For a database that is there and slow, however soon callers give up, in ms. */
 const leastAnswerMs = 2_000;
@@ -76,14 +85,19 @@ export class Connections implements AsyncDisposable {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#hangWatch = new HangWatch(Math.max(options.giveUpAfterMs, leastAnswerMs));
-    this.#pools = { writes: this.#open('writes'), claims: this.#open('claims'), reads: this.#open('reads') };
+    const sizes = poolSizes(options.connections);
+    this.#pools = {
+      writes: this.#open('writes', sizes.writes),
+      claims: this.#open('claims', sizes.claims),
+      reads: this.#open('reads', sizes.reads),
+    };
   }
 
-  #open(purpose: Purpose): pg.Pool {
+  #open(purpose: Purpose, max: number): pg.Pool {
     const settings = `set search_path = ${this.#options.searchPath}; ${purpose === 'reads' ? '' : pinnedPlans}`;
     const pool = new pg.Pool({
       ...clientOptions(this.#options.url),
-      max: poolSizes[purpose],
+      max,
       idleTimeoutMillis: 60_000,
       // Awaited by the pool, whatever its types say.
       onConnect: (async (client: pg.ClientBase) => {

@@ -13,6 +13,8 @@ import { checkSession } from './session.ts';
 export interface PostgresStoreOptions {
   /** postgres://USER:PASSWORD@HOST:PORT/DATABASE, with libpq's parameters behind a `?`. */
   url: string;
+  /** That the store opens at most, 3 or more. Default 11. */
+  connections?: number;
   /** How long a database may be away before callers get `unavailable`, in ms. Default 10,000. */
   giveUpAfterMs?: number;
 }
@@ -28,9 +30,9 @@ const urlExample = 'postgres://USER:PASSWORD@HOST:5432/DATABASE';
  * version of Opspawn wrote it.
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<PostgresStore> {
-  const { url, giveUpAfterMs = 10_000 } = options;
+  const { url, connections = 11, giveUpAfterMs = 10_000 } = options;
   const searchPath = await prepareDatabase(url);
-  return new PostgresStore(new Connections({ url, searchPath, giveUpAfterMs }));
+  return new PostgresStore(new Connections({ url, searchPath, connections, giveUpAfterMs }));
 }
 
 /** Brings the database up to date. Gives the search path of the connections that use it. */
