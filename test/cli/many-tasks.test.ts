@@ -160,7 +160,12 @@ describe('opspawn settings', () => {
     assert.equal((await run(['settings', 'set', '--max-pending', 'many'])).code, 2);
     // The API takes milliseconds.
     const short = { completedMs: 86_400_000, failedMs: 90_000 };
-    await createClient({ baseUrl: server.facts.url }).settings.set({ retention: short });
+    const client = createClient({ baseUrl: server.facts.url });
+    await client.settings.set({ retention: short });
+    await assert.rejects(client.settings.set({ retention: { completedMs: 0 } }), {
+      code: 'invalid_argument',
+      message: /null keeps them for ever/,
+    });
     assert.match(
       (await run(['settings', 'get'])).stdout,
       /^keeps completed tasks +1 day\nkeeps failed tasks +1 min 30 s\n/,

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
+/** In the variables OPSPAWN_KEEP_… 0 is for ever: nobody who means that is to lose his tasks here. */
 const keptMs = z
   .int()
-  .min(0)
+  .min(1, 'must be at least 1 ms; null keeps them for ever')
   .max(100 * 366 * 24 * 3_600_000)
   .nullable()
   .optional();
