@@ -242,12 +242,17 @@ class InMemorySteps implements MemorySteps {
           return await this.#mailbox(request.name).take(signal);
         case 'approval':
           if (this.#options.onApproval === undefined) throw unanswered('Approvals', 'onApproval');
-          return { ...(await ofHook('onApproval', () => this.#options.onApproval?.(request, signal))) };
+          return cleaned(request, {
+            ...(await ofHook('onApproval', () => this.#options.onApproval?.(request, signal))),
+          });
         case 'question':
           if (this.#options.onQuestion === undefined) throw unanswered('Questions', 'onQuestion');
-          return json(
-            await ofHook('onQuestion', () => this.#options.onQuestion?.(request, signal)),
-            `the answer to ${request.name}`,
+          return cleaned(
+            request,
+            json(
+              await ofHook('onQuestion', () => this.#options.onQuestion?.(request, signal)),
+              `the answer to ${request.name}`,
+            ),
           );
         default:
           throw request satisfies never;
@@ -345,6 +350,9 @@ async function ofHook<T>(name: string, fn: () => T | Promise<T>): Promise<T> {
     throw new OpspawnError('internal', `${name} failed: ${describeThrown(thrown)}`, { cause: thrown });
   }
 }
+
+const cleaned = <T extends Json | undefined>({ redact }: ApprovalRequest | QuestionRequest, said: T): T =>
+  redact === undefined ? said : redact(said);
 
 function json(value: unknown, what: string): Json | undefined {
   assertJson(value, what);

@@ -71,9 +71,14 @@ export interface StepOptions<T> {
 export type WaitRequest =
   | { kind: 'sleep'; name?: string; ms: number }
   | { kind: 'signal'; name: string; timeoutMs?: number }
-  | { kind: 'approval'; name: string; payload?: Json; timeoutMs?: number }
+  | ({ kind: 'approval'; name: string; payload?: Json; timeoutMs?: number } & Answered)
   /** `schema`: JSON Schema of the answer. */
-  | { kind: 'question'; name: string; prompt: string; schema?: Json; timeoutMs?: number };
+  | ({ kind: 'question'; name: string; prompt: string; schema?: Json; timeoutMs?: number } & Answered);
+
+interface Answered {
+  /** What of a person's words is recorded, and given to who asked. Default: all. */
+  redact?: <T extends Json | undefined>(said: T) => T;
+}
 
 /** A person's answer to an approval. `by` names the person. */
 export interface Decision {

@@ -83,7 +83,7 @@ async function ask(run: RunContext, name: string, request: InputRequest): Promis
 }
 
 async function askOnce(
-  { steps, limits }: RunContext,
+  { steps, limits, security }: RunContext,
   {
     timeoutMs: patienceMs = Number.POSITIVE_INFINITY,
     schema,
@@ -93,7 +93,7 @@ async function askOnce(
   }: InputRequest & Pick<Extract<WaitRequest, { kind: 'question' }>, 'kind' | 'name'>,
 ): Promise<InputAnswer> {
   const timeoutMs = Math.min(patienceMs, limits.remainingMs());
-  const question: WaitRequest = { kind, name, prompt };
+  const question: WaitRequest = { kind, name, prompt, redact: (said) => security.redact(said) };
   if (schema !== undefined) question.schema = schema;
   if (Number.isFinite(timeoutMs)) question.timeoutMs = timeoutMs;
   try {

@@ -230,6 +230,7 @@ describe('policy', () => {
       { by, approved: 1 },
       { approved },
       { by: '', approved },
+      { by: ' \u200b\t', approved },
       { by: 5, approved },
       true,
     ]) {

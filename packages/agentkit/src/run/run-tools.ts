@@ -1,5 +1,6 @@
 /** One tool call: prepare → decide → approve → execute → finalize → emit. Whatever goes wrong is told to the model. */
 import { createHash } from 'node:crypto';
+import { namesSomebody } from '../decider-name.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from '../errors.ts';
 import { canonicalJson, type Json } from '../json.ts';
 import type { ToolCall } from '../message.ts';
@@ -104,7 +105,7 @@ async function clear(run: RunContext, step: string, prepared: Prepared | Refused
   const decision = await askPerson(run, step, prepared, verdict);
   if (decision === undefined) return refused('tool_denied', 'Nobody decided about it in time');
   const { approved, by, comment } = decision;
-  if (typeof approved !== 'boolean' || typeof by !== 'string' || by === '')
+  if (typeof approved !== 'boolean' || typeof by !== 'string' || !namesSomebody(by))
     return refused('tool_denied', 'Denied: what was answered is no decision of somebody ({ approved, by })');
   if (approved) return { kind: 'cleared', prepared };
   return refused('tool_denied', `Denied by ${by}${comment ? `: ${comment}` : ''}`);
@@ -154,6 +155,7 @@ async function askPerson(
     kind: 'approval',
     name: `approve:${step}:${hash.slice(0, 32)}`,
     payload: run.security.redact(structuredClone(payload)),
+    redact: (said) => run.security.redact(said),
   };
   const { timeoutMs: patienceMs = run.security.approvalTimeoutMs ?? Number.POSITIVE_INFINITY } =
     verdict.decision === 'ask' ? verdict : {};
@@ -197,7 +199,12 @@ async function askOutside(
     });
   }
   const timeoutMs = Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, limits.remainingMs());
-  const question: WaitRequest = { kind: 'question', name: step, prompt: security.redact(request.prompt) };
+  const question: WaitRequest = {
+    kind: 'question',
+    name: step,
+    prompt: security.redact(request.prompt),
+    redact: (said) => security.redact(said),
+  };
   if (Number.isFinite(timeoutMs)) question.timeoutMs = timeoutMs;
   try {
     return await steps.wait(question);

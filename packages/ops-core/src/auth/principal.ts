@@ -1,4 +1,4 @@
-import { OpspawnError } from '@opspawn/agentkit/schema';
+import { namesSomebody, OpspawnError } from '@opspawn/agentkit/schema';
 import { nameSchema } from '@opspawn/sdk';
 
 /** Of those who operate the deployment. */
@@ -18,6 +18,21 @@ export const localPrincipal: Principal = { namespace: defaultNamespace, name: 'l
 export function checkNamespace(namespace: string): void {
   const wrong = nameSchema.safeParse(namespace).error?.issues[0]?.message;
   if (wrong !== undefined) throw new OpspawnError('invalid_argument', `The namespace ${wrong}`);
+}
+
+/** Throws `invalid_argument` for a name of a key that nobody could see in what was decided. */
+export function checkDeciderName(name: string): void {
+  if (namesSomebody(name)) return;
+  throw new OpspawnError('invalid_argument', 'A key needs a name that can be seen: it says who decided');
+}
+
+/** The name of who decides. Throws `permission_denied` for a key that an earlier version made without one. */
+export function deciderOf({ name }: Principal): string {
+  if (namesSomebody(name)) return name;
+  throw new OpspawnError(
+    'permission_denied',
+    'Your key has no name that could stand for who decided: make another',
+  );
 }
 
 /** Throws `permission_denied` for who works in a namespace and does not operate the deployment. `what` begins a sentence. */

@@ -1,6 +1,6 @@
 import type { ToolPin, ToolPins } from '@opspawn/agentkit';
 import { type DecideMcpTools, type McpTool, OpspawnError } from '@opspawn/sdk';
-import type { Principal } from '../auth/principal.ts';
+import { deciderOf, type Principal } from '../auth/principal.ts';
 
 export type McpToolQuery = { server?: string; status?: McpTool['status'] };
 
@@ -19,9 +19,11 @@ export async function listMcpTools(
  */
 export async function decideMcpTools(
   pins: ToolPins,
-  { namespace, name: by }: Principal,
+  principal: Principal,
   { server, tool, digest, status }: DecideMcpTools,
 ): Promise<McpTool[]> {
+  const { namespace } = principal;
+  const by = deciderOf(principal);
   const meant = (await pins.list({ namespace, server })).filter(
     (pin) =>
       (tool ?? pin.tool) === pin.tool &&

@@ -2,8 +2,6 @@ import {
   createEmbedder,
   createMcpHost,
   createModelRegistry,
-  createSecurityManager,
-  environmentSecrets,
   type KnownSecrets,
   type McpHost,
   type MemoryOptions,
@@ -20,7 +18,7 @@ import { storePins } from '../mcp/store-pins.ts';
 import { atPlace, type LoadedConfig } from '../tasks/definitions/load-config.ts';
 import type { OpspawnConfig } from '../tasks/definitions/user-config.ts';
 import { ambientTaskId } from '../tasks/durable/ambient.ts';
-import type { OpspawnNode } from './node.ts';
+import { guardsOf, type OpspawnNode } from './node.ts';
 
 /**
  * What the agents of a worker share, as the config says. Nothing is started before an agent needs it. Throws
@@ -43,7 +41,7 @@ export async function openAgentEnvironment(
  * What a node needs to have. Without a store the tools of MCP servers are pinned, and the budgets of providers kept, for as
  * long as the process lives.
  */
-type AgentNode = Pick<OpspawnNode, 'settings' | 'log'> & Partial<Pick<OpspawnNode, 'store'>>;
+type AgentNode = Pick<OpspawnNode, 'settings' | 'log'> & Partial<Pick<OpspawnNode, 'store' | 'guards'>>;
 
 /** The same without memory, for runs in this process. Who opens it disposes of `mcp`. */
 export async function openAgentParts(
@@ -52,11 +50,8 @@ export async function openAgentParts(
   stack?: AsyncDisposableStack,
 ): Promise<Omit<AgentEnvironment, 'memory' | 'secrets'> & { secrets: KnownSecrets }> {
   const { environment } = node.settings;
-  const {
-    models,
-    secrets = environmentSecrets(),
-    security = createSecurityManager({ secrets }),
-  } = loaded.config;
+  const { models } = loaded.config;
+  const { secrets, security } = node.guards ?? guardsOf(loaded.config);
   const mcp = await openMcpHost(node, loaded);
   const budget = openProviderBudget(node, models?.bounds, stack);
   return {

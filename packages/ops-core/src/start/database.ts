@@ -1,7 +1,7 @@
 /** What can be done with a database beside running on it. */
 import { OpspawnError } from '@opspawn/agentkit';
 import { createApiKey } from '../auth/api-key.ts';
-import { checkNamespace, defaultNamespace } from '../auth/principal.ts';
+import { checkDeciderName, checkNamespace, defaultNamespace } from '../auth/principal.ts';
 import type { DatabaseSetting } from '../config.ts';
 import type { ApiKeyRow } from '../storage/parts/api-keys.ts';
 import type { DatabaseStatus } from '../storage/status.ts';
@@ -38,7 +38,7 @@ export async function removeApiKey(database: DatabaseSetting, id: string): Promi
 
 /**
  * Adds a key of the API, whose holder works in that namespace and sees no other, and gives its text, which nobody can find
- * again. Throws `invalid_argument` for what cannot be a namespace.
+ * again. Throws `invalid_argument` for what cannot be a namespace or a name.
  */
 export async function addApiKey(
   database: DatabaseSetting,
@@ -46,6 +46,7 @@ export async function addApiKey(
   namespace: string = defaultNamespace,
 ): Promise<string> {
   checkNamespace(namespace);
+  checkDeciderName(name);
   await using store = await openStore(database);
   const { text, id, digest } = createApiKey();
   await store.addApiKey({ id, digest, name, namespace }, { onlyFirst: false });

@@ -1,10 +1,19 @@
 import { dirname } from 'node:path';
+import {
+  createSecurityManager,
+  environmentSecrets,
+  type KnownSecrets,
+  type SecurityManager,
+} from '@opspawn/agentkit';
 import { inboxOf } from '../broker/broker.ts';
 import type { Bus } from '../broker/bus.ts';
 import { openMemoryBus } from '../broker/memory/bus.ts';
 import type { DatabaseSetting, Settings } from '../config.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import type { Store } from '../storage/store.ts';
+import type { Redact } from '../tasks/decisions.ts';
+import type { LoadedConfig } from '../tasks/definitions/load-config.ts';
+import type { OpspawnConfig } from '../tasks/definitions/user-config.ts';
 import { createEngine } from '../tasks/engine.ts';
 import type { Engine } from '../tasks/engine-interface.ts';
 import { RetentionLoop } from '../tasks/retention.ts';
@@ -17,6 +26,8 @@ export interface NodeOptions {
   log?: Log;
   /** Stands between the process and its store: for tests that fail or kill it there. Default: nothing does. */
   wrapStore?: (store: Store) => Store;
+  /** User code, where the process runs some: its secrets are kept out of what people say of decisions. */
+  loaded?: LoadedConfig;
 }
 
 /** What every process of ours has: the store, the bus to the others, and the engine over both. */
@@ -26,6 +37,18 @@ export interface OpspawnNode extends AsyncDisposable {
   readonly store: Store;
   readonly bus: Bus;
   readonly engine: Engine;
+  readonly guards: Guards;
+}
+
+/** What keeps secrets, and keeps them out of what is recorded. */
+export type Guards = { secrets: KnownSecrets; security: SecurityManager };
+
+/** Of user code; by default the secrets are this process's environment variables. */
+export function guardsOf({
+  secrets = environmentSecrets(),
+  security = createSecurityManager({ secrets }),
+}: Pick<OpspawnConfig, 'secrets' | 'security'> = {}): Guards {
+  return { secrets, security };
 }
 
 /**
@@ -47,13 +70,16 @@ export async function openNode(options: NodeOptions): Promise<OpspawnNode> {
       onError: (err) => log.warn({ err }, 'old tasks could not be deleted'),
     }),
   );
+  const guards = guardsOf(options.loaded?.config);
+  const redact: Redact = (value) => guards.security.redact(value);
   const stack = opening.move();
   return {
     settings,
     log,
     store,
     bus,
-    engine: createEngine({ store, bus }),
+    engine: createEngine({ store, bus, redact }),
+    guards,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

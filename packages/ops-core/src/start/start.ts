@@ -68,7 +68,7 @@ export async function startServer(options: ServerStartOptions): Promise<RunningS
 export async function startWorker(options: WorkerStartOptions): Promise<RunningWorker> {
   await using opening = new AsyncDisposableStack();
   const loaded = options.loaded ?? (await loadConfig(options.settings.configPath));
-  const node = opening.use(await openNode(options));
+  const node = opening.use(await openNode({ ...options, loaded }));
   const worker = await work(node, { ...options, loaded }, opening);
   const stack = opening.move();
   return runningWorker(node, worker, stack);
@@ -78,7 +78,7 @@ export async function startWorker(options: WorkerStartOptions): Promise<RunningW
 export async function startDev(options: ServerStartOptions & WorkerStartOptions): Promise<RunningOpspawn> {
   await using opening = new AsyncDisposableStack();
   const loaded = options.loaded ?? (await loadConfig(options.settings.configPath));
-  const node = opening.use(await openNode(options));
+  const node = opening.use(await openNode({ ...options, loaded }));
   const worker = await work(node, { ...options, loaded }, opening);
   const served = await serve(node, options, opening);
   const stack = opening.move();

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Json, jsonSchemaIssues, OpspawnError } from '@opspawn/agentkit';
-import type { Principal } from '../auth/principal.ts';
+import { deciderOf, type Principal } from '../auth/principal.ts';
 import { newId } from '../domain/new-id.ts';
 import type { StoredDecision } from '../storage/parts/decisions.ts';
 import type { InboxItem, Store, StoredWait, TaskRow } from '../storage/store.ts';
@@ -13,6 +13,9 @@ export interface SaidOfRequest {
   answer: object;
 }
 
+/** The value without the secrets that this process knows. */
+export type Redact = (value: Json) => Json;
+
 const journalPage = 1_000;
 
 /**
@@ -21,12 +24,13 @@ const journalPage = 1_000;
  * answer that does not fit the question's schema.
  */
 export async function decideRequest(
-  store: Store,
-  { namespace, name: by }: Principal,
+  { store, redact }: { store: Store; redact: Redact },
+  principal: Principal,
   row: TaskRow,
   { step, isWanted, answer }: SaidOfRequest,
 ): Promise<void> {
-  const said = JSON.stringify({ ...answer, by });
+  const { namespace } = principal;
+  const said = JSON.stringify({ ...withoutSecrets(answer, redact), by: deciderOf(principal) });
   const wait = row.waits.find(({ kind, ...each }) => isWanted(kind) && [each.step, each.hash].includes(step));
   if (wait !== undefined && 'answer' in answer) await checkAnswer(wait, answer.answer as Json);
   const key = wait?.key ?? (await keyOfEarlier(store, row.id, step));
@@ -36,8 +40,18 @@ export async function decideRequest(
   }
   const earlier = key === undefined ? undefined : await store.lastDecision(row.id, key);
   if (earlier === undefined) throw noOpenRequest(row.id, step);
-  if (!isDeepStrictEqual(JSON.parse(earlier.data ?? 'null'), JSON.parse(said)))
+  // the earlier one may have come when less was known to be secret
+  const asSaid = (data: string): Json => redact(JSON.parse(data) as Json);
+  if (!isDeepStrictEqual(asSaid(earlier.data ?? 'null'), asSaid(said)))
     throw alreadyDecided(row.id, step, earlier);
+}
+
+/** What a person says beside the decision. The answer itself belongs to the code that asked, which knows what may be kept of it. */
+function withoutSecrets(answer: object, redact: Redact): object {
+  const said = Object.entries(answer).map(([key, value]: [string, Json]) => {
+    return [key, key === 'comment' || key === 'message' ? redact(value) : value];
+  });
+  return Object.fromEntries(said);
 }
 
 /** Throws `invalid_argument`, naming all that does not fit what the question asks for. */

@@ -25,7 +25,7 @@ import type { LimitSetting, Standing } from '../storage/parts/flow-control.ts';
 import type { InboxItem, NewTask, Store, SubmitResult, TaskRow } from '../storage/store.ts';
 import { actOnMany } from './bulk.ts';
 import { newTask } from './create-task.ts';
-import { decideRequest, type SaidOfRequest } from './decisions.ts';
+import { decideRequest, type Redact, type SaidOfRequest } from './decisions.ts';
 import { DefinitionCatalog } from './definitions/catalog.ts';
 import type {
   BulkAction,
@@ -60,6 +60,8 @@ import { explainTask } from './why.ts';
 interface EngineOptions {
   store: Store;
   bus: Bus;
+  /** For what people say of decisions. Default: nothing is known to be secret. */
+  redact?: Redact;
 }
 
 const journalPage = 1_000;
@@ -72,6 +74,7 @@ export function createEngine(options: EngineOptions): Engine {
 class StoreEngine implements Engine {
   readonly #store: Store;
   readonly #bus: Bus;
+  readonly #redact: Redact;
   readonly #catalog: DefinitionCatalog;
   readonly #settings: NamespaceSettingsCache;
   readonly #quotas: QuotaGuard;
@@ -79,9 +82,10 @@ class StoreEngine implements Engine {
   readonly providers: Providers;
   readonly sessions: Sessions;
 
-  constructor({ store, bus }: EngineOptions) {
+  constructor({ store, bus, redact = (value) => value }: EngineOptions) {
     this.#store = store;
     this.#bus = bus;
+    this.#redact = redact;
     this.#catalog = new DefinitionCatalog(store);
     this.#settings = new NamespaceSettingsCache(store);
     this.#quotas = new QuotaGuard(store);
@@ -339,7 +343,8 @@ class StoreEngine implements Engine {
   }
 
   async #answer(principal: Principal, taskId: string, said: SaidOfRequest): Promise<Task> {
-    await decideRequest(this.#store, principal, await this.#row(principal, taskId), said);
+    const parts = { store: this.#store, redact: this.#redact };
+    await decideRequest(parts, principal, await this.#row(principal, taskId), said);
     return viewTask(await this.#row(principal, taskId));
   }
 

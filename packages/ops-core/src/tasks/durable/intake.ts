@@ -2,14 +2,15 @@
  * The barrier for what comes from outside: an inbox item or a due time enters the journal only when all earlier
  * entries are handed out and none is being committed, one at a time, and only for a wait that is open then.
  */
-import { recordError, TimeoutError } from '@opspawn/agentkit';
+import { type Json, recordError, TimeoutError } from '@opspawn/agentkit';
 import type { InboxRow } from '../../storage/store.ts';
 import { takeEvidence, takeResolution } from './doubt.ts';
 import type { DurableRun } from './durable-run.ts';
 import { recordFailure, recordResult } from './executing.ts';
 import { identityLabel } from './identity.ts';
-import { cancelReasonOf, readAnswer } from './inbox-item.ts';
+import { type Answer, cancelReasonOf, readAnswer } from './inbox-item.ts';
 import type { OpenWait } from './open-waits.ts';
+import type { Request } from './request.ts';
 import { cancelOf } from './starting.ts';
 
 /** Moves the next thing from outside into the journal. Whether there was one. */
@@ -86,7 +87,7 @@ function endByTime(run: DurableRun, wait: OpenWait): void {
 /** Ends a wait by what was sent for it. What cannot be read is taken and logged, and the wait stays open. */
 function endByItem(run: DurableRun, wait: OpenWait, row: InboxRow): void {
   const { request, kind, startedAt } = wait;
-  const answer = readAnswer(kind, row);
+  const answer = cleaned(request, readAnswer(kind, row));
   if (answer === undefined) {
     const message = `An answer to ${kind} "${identityLabel(request.identity)}" cannot be read`;
     run.writer.addLog({ step: request }, 'warn', message, undefined, run.inbox.take([row]));
@@ -98,6 +99,18 @@ function endByItem(run: DurableRun, wait: OpenWait, row: InboxRow): void {
   if (answer.type === 'resolution') takeResolution(run, request, answer.resolution, effects);
   else if (answer.type === 'failure') recordFailure(run, request, answer.error, { startedAt, effects });
   else recordResult(run, request, answer.text, { startedAt, effects, ...(answer.by && { by: answer.by }) });
+}
+
+/** Without what the request says must not be recorded. */
+function cleaned({ work }: Request, answer: Answer | undefined): Answer | undefined {
+  const redact = work.type === 'wait' && 'redact' in work.request ? work.request.redact : undefined;
+  if (redact === undefined || answer === undefined) return answer;
+  if (answer.type === 'failure') {
+    const { message } = answer.error;
+    return { ...answer, error: { ...answer.error, message: redact(message) } };
+  }
+  if (answer.type !== 'result' || answer.text === undefined) return answer;
+  return { ...answer, text: JSON.stringify(redact(JSON.parse(answer.text) as Json)) };
 }
 
 /** The same was said twice: said once more later, it must not answer a doubt that arises anew. */
