@@ -237,26 +237,24 @@ async function requestFor(
   return { request, endOfStream: deltas.end };
 }
 
-/** What is streamed, without secrets, those among them that come in two pieces. */
+type DeltaKind = 'text' | 'reasoning';
+
+/** What is streamed, without secrets, those among them that come in two pieces, also where the other kind comes in between. */
 function redactedDeltas({ security, emitLive }: RunContext, turn: number, signal: AbortSignal) {
-  let open: { kind: 'text' | 'reasoning'; stream: RedactedStream } | undefined;
-  const emit = (kind: 'text' | 'reasoning', text: string): void => {
+  const open = new Map<DeltaKind, RedactedStream>();
+  const emit = (kind: DeltaKind, text: string): void => {
     if (text !== '' && !signal.aborted) emitLive({ type: `${kind}.delta`, turn, text });
   };
   const end = (): void => {
-    if (open !== undefined) emit(open.kind, open.stream.end());
-    open = undefined;
+    for (const [kind, stream] of open) emit(kind, stream.end());
+    open.clear();
   };
   const put: NonNullable<ModelRequest['onDelta']> = ({ kind, text }) => {
-    if (open?.kind !== kind) {
-      end();
-      open = { kind, stream: streamOf(security) };
-    }
-    emit(kind, open.stream.push(text));
+    const stream = open.get(kind) ?? streamOf(security);
+    open.set(kind, stream);
+    emit(kind, stream.push(text));
   };
-  const drop = (): void => {
-    open = undefined;
-  };
+  const drop = (): void => open.clear();
   return { put, end, drop };
 }
 

@@ -19,7 +19,8 @@ interface Known {
 }
 
 /**
- * Replaces known secrets by `[redacted]` in strings and keys at any depth, also where they were escaped or encoded.
+ * Replaces known secrets by `[redacted]` in strings and keys at any depth, also where they were escaped or encoded, or
+ * split over texts of one type in a list of parts.
  * Gives the very same value when it holds none.
  */
 export function createRedactor(secrets: { values(): Iterable<string> }): Redactor {
@@ -93,14 +94,46 @@ function redactJson(value: Json | undefined, secret: RegExp): Json | undefined {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
     if (isSecretInBytes(value, secret)) return [mark];
-    const items = value.map((item) => redactJson(item, secret) as Json);
-    return items.every((item, index) => item === value[index]) ? value : items;
+    const items = withoutSplit(value, secret).map((item) => redactJson(item, secret) as Json);
+    return items.length === value.length && items.every((item, index) => item === value[index])
+      ? value
+      : items;
   }
   const members = Object.entries(value).map(([key, item]): [string, Json] => [
     key.replace(secret, mark),
     redactJson(item, secret) as Json,
   ]);
   return members.every(([key, item]) => item === value[key]) ? value : Object.fromEntries(members);
+}
+
+type TextPart = { type: string; text: string };
+
+const isTextPart = (item: Json): item is TextPart =>
+  typeof item === 'object' &&
+  item !== null &&
+  !Array.isArray(item) &&
+  typeof item.text === 'string' &&
+  typeof item.type === 'string';
+
+/**
+ * The parts of a message, where texts of one type, read one after the other, hold a secret that none of them holds: then the
+ * first has the text of them all, and the others are gone.
+ */
+function withoutSplit(list: readonly Json[], secret: RegExp): readonly Json[] {
+  const parts = list.filter(isTextPart);
+  if (parts.length < 2) return list;
+  let whole = list;
+  for (const type of new Set(parts.map((part) => part.type))) {
+    const texts = parts.flatMap((part) => (part.type === type ? part.text : []));
+    const text = texts.join('').replace(secret, mark);
+    if (text === texts.map((each) => each.replace(secret, mark)).join('')) continue;
+    const first = parts.find((part) => part.type === type);
+    whole = whole.flatMap((item) => {
+      if (!isTextPart(item) || item.type !== type) return [item];
+      return item === first ? [{ ...first, text }] : [];
+    });
+  }
+  return whole;
 }
 
 /** What a list of bytes is the text of, as a `Buffer` says itself in JSON. */
