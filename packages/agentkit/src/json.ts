@@ -96,6 +96,16 @@ export function isLargerThan(value: unknown, maxBytes: number): boolean {
   return !fits(value, maxJsonDepth) && leftBytes < 0;
 }
 
+/**
+ * The same value, which somebody else may change. Faster than `structuredClone`: texts are shared. A member that is
+ * undefined stays.
+ */
+export function copyJson<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyJson) as T;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyJson(item)])) as T;
+}
+
 /** JSON text with sorted keys: the same for equal values, so that it can be hashed. */
 export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

@@ -5,7 +5,7 @@ import { abortSignal, callable, checkOptions, having } from './check-options.ts'
 import { type Clock, systemClock } from './clock.ts';
 import { describeThrown, isOpspawnError, OpspawnError, recordError, StepError } from './errors.ts';
 import type { AgentEvent, EventSink } from './event.ts';
-import { assertJson, type Json } from './json.ts';
+import { assertJson, copyJson, type Json } from './json.ts';
 import { memoryBudget } from './memory-budget.ts';
 import { defaultRetry, retryDelayMs, retrySchema } from './retry.ts';
 import { runWithin, stopError } from './run/run-within.ts';
@@ -162,7 +162,8 @@ class InMemorySteps implements MemorySteps {
   }
 
   emit(event: AgentEvent): void {
-    tell(() => this.#options.onEvent?.(event));
+    const { onEvent } = this.#options;
+    if (onEvent !== undefined) tell(() => onEvent(copyJson(event)));
   }
 
   log(level: LogLevel, message: string, fields: Record<string, Json> = {}): void {

@@ -9,7 +9,7 @@ import {
   TimeoutError,
 } from '../errors.ts';
 import type { AgentEvent, EventSink } from '../event.ts';
-import { isJson, type Json } from '../json.ts';
+import { copyJson, isJson, type Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
 import type { SecurityManager } from '../security/security.ts';
 import type { StepOptions, Steps } from '../steps.ts';
@@ -57,8 +57,10 @@ export interface RunContext extends EventSinks, Speaker {
 /** The two sinks of a run. A watcher that throws must not end what it watches. */
 export function eventSinks({ steps, onEvent }: RunEnvironment): EventSinks {
   const emitRecorded = (event: AgentEvent): void => {
+    if (onEvent === undefined) return;
     tell(
-      () => onEvent?.(event),
+      // what it tells is the run's own, and a watcher may change what it gets
+      () => onEvent(copyJson(event)),
       (thrown) => steps.log('warn', `onEvent threw at ${event.type}: ${recordError(thrown).message}`),
     );
   };
