@@ -9,6 +9,7 @@ import type { Message } from '../message.ts';
 import { planExecute } from '../planner/plan-execute.ts';
 import type { Planner } from '../planner/planner.ts';
 import { react } from '../planner/react.ts';
+import { secretsFrom } from '../security/secrets.ts';
 import { createSecurityManager } from '../security/security-rules.ts';
 import type { StepRecord, Steps } from '../steps.ts';
 import {
@@ -20,6 +21,7 @@ import {
   replayingSteps,
 } from '../testing.ts';
 import { defineTool } from '../tool/define-tool.ts';
+import type { InlineTool, Tool } from '../tool/tool.ts';
 import { runAgent } from './run-agent.ts';
 import type { RunInput } from './run-environment.ts';
 
@@ -244,18 +246,25 @@ describe('a run that goes on from what is recorded', () => {
   });
 
   it('asks again when the approved tool is another one by then', async () => {
-    const agentAt = (description: string) =>
-      agentWith([callTool('add', { a: 1, b: 2 }), sayResults], { tools: { add: { ...add, description } } });
+    const agentWithTool = (part: Partial<InlineTool<never>>) =>
+      agentWith([callTool('add', { a: 1, b: 2 }), sayResults], {
+        tools: { add: { ...add, ...part } as Tool },
+      });
+    const secrets = secretsFrom({ KEY: 'hunter2', OTHER: 'hunter3' });
     const first = memorySteps(stepOptions);
-    await runAgent(agentAt('Adds'), { prompt: 'go' }, memoryEnvironment({ ...asks, steps: first }));
+    const environment = { ...asks, secrets };
+    const begun = agentWithTool({ secrets: ['KEY'] });
+    await runAgent(begun, { prompt: 'go' }, memoryEnvironment({ ...environment, steps: first }));
     const approved = first.history().slice(0, 2);
     assert.equal(approved.at(-1)?.kind, 'approval');
     const onApproval = () => ({ approved: false, by: 'Eve' });
-    const resume = (description: string) => {
+    const resume = async (part: Partial<InlineTool<never>>) => {
       const steps = replayingSteps(approved, { taskId, onApproval });
-      return runAgent(agentAt(description), { prompt: 'go' }, memoryEnvironment({ ...asks, steps }));
+      const given = memoryEnvironment({ ...environment, steps });
+      return (await runAgent(agentWithTool(part), { prompt: 'go' }, given)).output;
     };
-    assert.equal((await resume('Adds')).output, '3');
-    assert.equal((await resume('Adds and tells')).output, 'error "Denied by Eve"');
+    assert.equal(await resume({ secrets: ['KEY'] }), '3');
+    assert.equal(await resume({ secrets: ['KEY'], description: 'Adds and tells' }), 'error "Denied by Eve"');
+    assert.equal(await resume({ secrets: ['OTHER', 'KEY'] }), 'error "Denied by Eve"');
   });
 });

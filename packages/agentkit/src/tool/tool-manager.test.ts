@@ -212,10 +212,12 @@ suite('prepare', () => {
     );
   });
 
-  test('the digest changes with name, description, schema and annotations, and with nothing else', async () => {
+  test('the digest changes with name, description, schema, annotations, tier and secrets, and with nothing else', async () => {
     const digest = async (name: string, tool: Tool) =>
       (await prepared(createToolManager({ tools: { [name]: tool } }), name, { text: 'x', b: 1 })).digest;
     const base = await digest('it', echo);
+    const { description, input } = echo;
+    const inProcess = { description, input, isolation: 'process', module: new URL('file:///x.js') } as const;
     assert.match(base, /^[0-9a-f]{64}$/);
     assert.equal(await digest('it', { ...echo, timeoutMs: 5, execute: () => 2 } as Tool), base);
     const changed = [
@@ -223,8 +225,20 @@ suite('prepare', () => {
       await digest('it', { ...echo, description: 'Says it again.' }),
       await digest('it', { ...echo, input: z.object({ text: z.string(), b: z.int() }) }),
       await digest('it', { ...echo, annotations: { readOnlyHint: true } }),
+      await digest('it', { ...echo, secrets: ['KEY'] }),
+      await digest('it', { ...echo, secrets: ['KEY', 'OTHER'] }),
+      await digest('it', inProcess),
+      await digest('it', { ...inProcess, isolation: 'sandbox' }),
+      await digest('it', { ...inProcess, isolation: 'sandbox', sandbox: { read: ['/a'] } }),
+      await digest('it', { ...inProcess, isolation: 'sandbox', sandbox: { write: ['/a'] } }),
+      await digest('it', { ...inProcess, isolation: 'sandbox', sandbox: { programs: true } }),
     ];
-    assert.equal(new Set([base, ...changed]).size, 5);
+    assert.equal(new Set([base, ...changed]).size, 1 + changed.length);
+    assert.equal(
+      await digest('it', { ...echo, secrets: ['OTHER', 'KEY', 'KEY'] }),
+      changed[5],
+      'in whatever order',
+    );
   });
 });
 

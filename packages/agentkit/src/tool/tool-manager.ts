@@ -141,6 +141,7 @@ function specOf(name: string, tool: Tool): ToolSpec {
   return { name, description: tool.description, inputSchema: inputSchemaOf(tool.input) };
 }
 
+/** What a person agrees to. */
 function digestOf(name: string, tool: Tool): string {
   const { description, annotations = {} } = tool;
   const definition = {
@@ -148,8 +149,28 @@ function digestOf(name: string, tool: Tool): string {
     description,
     inputSchema: inputSchemaOf(tool.input),
     annotations: { ...annotations },
+    ...reachOf(tool),
   };
   return createHash('sha256').update(canonicalJson(definition)).digest('hex');
+}
+
+/**
+ * What its code gets at: its tier, what of the machine its sandbox holds, and secrets. Nothing is said of an inline tool
+ * without secrets, so that what was agreed to under a version which knew no reach goes on.
+ */
+function reachOf(tool: Tool): { [part: string]: Json } {
+  const { isolation = 'inline', secrets = [] } = 'ask' in tool ? {} : tool;
+  const { read, write, programs } = 'sandbox' in tool ? (tool.sandbox ?? {}) : {};
+  const sandbox = {
+    ...(read && { read: [...read].sort() }),
+    ...(write && { write: [...write].sort() }),
+    ...(programs && { programs }),
+  };
+  return {
+    ...(isolation !== 'inline' && { isolation }),
+    ...(Object.keys(sandbox).length > 0 && { sandbox }),
+    ...(secrets.length > 0 && { secrets: [...new Set(secrets)].sort() }),
+  };
 }
 
 async function prepare(
