@@ -223,6 +223,21 @@ export const inboxCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'a decision that comes after its request was due is refused, also before the task goes on',
+    async run({ store, advance }) {
+      const owner = await submitAndClaim(store);
+      const request = (key: string, dueAt: number) => wait({ kind: 'approval', key, dueAt });
+      const dueAt = (await store.now()) + 1000;
+      const waits = [request('decision:late', dueAt), request('decision:early', dueAt + 60_000)];
+      await suspend(store, owner, waits);
+      await advance(2000);
+      const decide = (key: string) => post(store, owner.taskId, item('decision', { key }));
+      const late = await decide('decision:late');
+      assert.deepEqual(late, { ok: false, reason: 'not_open', status: 'waiting' });
+      assert.ok((await decide('decision:early')).ok);
+    },
+  },
+  {
     promise: 'of two decisions about one request the first counts, and who gives the second can read it',
     async run({ store }) {
       const owner = await submitAndClaim(store);

@@ -23,9 +23,10 @@ end $$;
 create function was_posted(p_task uuid, p_item uuid) returns boolean language sql stable
   as $$ select exists (select from inbox where id = p_item and task_id = p_task) $$;
 
--- Whether the task waits for a decision under this key, and has none.
-create function asks_for(p_task uuid, p_key text) returns boolean language sql stable as $$
-  select exists (select from waits where task_id = p_task and key = p_key) and not exists (
+-- Whether the task waits for a decision under this key, and has none. One that comes after the wait was due does not end
+-- it: whoever decides has to hear of that, also while nobody has looked at the task since.
+create function asks_for(p_at bigint, p_task uuid, p_key text) returns boolean language sql stable as $$
+  select exists (select from waits where task_id = p_task and key = p_key and coalesce(due_at >= p_at, true)) and not exists (
     select from inbox where task_id = p_task and key = p_key and kind = 'decision' and taken_at is null)
 $$;
 

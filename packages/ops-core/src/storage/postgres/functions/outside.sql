@@ -72,7 +72,7 @@ declare
   v_is_known boolean;
 begin
   if v_item->>'kind' = 'decision' and not was_posted(v_task, (v_item->>'id')::uuid)
-      and not asks_for(v_task, v_item->>'key') then
+      and not asks_for(p_at, v_task, v_item->>'key') then
     result := refuse(p_write->>'namespace', v_task);
     if result->>'reason' = 'wrong_state' then result := result || '{"reason": "not_open"}'; end if;
     return;

@@ -36,9 +36,9 @@ export function prepareDelivery(database: DatabaseSync, parts: DeliveryParts) {
     'select state, namespace, attempt from queue where task_id = ?1',
   );
   const move = prepareMove(database, parts);
-  const openRequest = prepare<[string, string], [number]>(
+  const openRequest = prepare<[string, string, number], [number]>(
     database,
-    `select 1 from waits w where w.task_id = ?1 and w.key = ?2 and not exists (
+    `select 1 from waits w where w.task_id = ?1 and w.key = ?2 and coalesce(w.due_at >= ?3, true) and not exists (
        select 1 from inbox i where i.task_id = ?1 and i.key = ?2 and i.kind = 'decision' and i.taken_at is null)`,
   );
 
@@ -48,8 +48,12 @@ export function prepareDelivery(database: DatabaseSync, parts: DeliveryParts) {
   };
 
   return {
-    /** Whether the task waits for a decision under this key, and has none. */
-    asks: (taskId: string, key: string): boolean => openRequest.get(taskId, key) !== undefined,
+    /**
+     * Whether the task waits for a decision under this key, and has none. One that comes after the wait was due does not end
+     * it: whoever decides has to hear of that, also while nobody has looked at the task since.
+     */
+    asks: ({ at }: Turn, taskId: string, key: string): boolean =>
+      openRequest.get(taskId, key, at) !== undefined,
     /** `false`: no unfinished task of this namespace has this id. */
     post(turn: Turn, namespace: string, taskId: string, item: InboxItem): boolean {
       const task = find(taskId);

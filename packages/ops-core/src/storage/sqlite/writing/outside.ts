@@ -39,7 +39,7 @@ export function preparePost(parts: {
   const { inbox, delivery, refuse } = parts;
   return (turn, { namespace, taskId, item }) => {
     const isTaken =
-      item.kind === 'decision' && !inbox.wasPosted(taskId, item.id) && !delivery.asks(taskId, item.key);
+      item.kind === 'decision' && !inbox.wasPosted(taskId, item.id) && !delivery.asks(turn, taskId, item.key);
     if (isTaken) {
       const refusal = refuse(namespace, taskId);
       return refusal.ok || refusal.reason === 'not_found' ? refusal : { ...refusal, reason: 'not_open' };
