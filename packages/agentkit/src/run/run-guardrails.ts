@@ -1,7 +1,7 @@
 import { describeThrown, GuardrailError, isOpspawnError, isRetryable, OpspawnError } from '../errors.ts';
 import type { Guardrail } from '../guardrail.ts';
 import type { Json } from '../json.ts';
-import { type RunContext, redactError } from './run-context.ts';
+import { type RunContext, redactError, untilWallTime } from './run-context.ts';
 
 /** Throws `GuardrailError` when one of the agent's guardrails objects to the prompt. */
 export const guardInput = (run: RunContext): Promise<void> =>
@@ -26,11 +26,12 @@ async function guard<Subject>(
 }
 
 async function ask<Subject>(
-  { steps, state, security, limits }: RunContext,
+  run: RunContext,
   on: 'input' | 'output',
   guardrail: Guardrail<Subject>,
   subject: Subject,
 ): Promise<string | null> {
+  const { steps, state, security, limits } = run;
   const { name } = guardrail;
   const timeoutMs = limits.remainingMs();
   const assertInTime = limits.watchWallTime();
@@ -50,7 +51,7 @@ async function ask<Subject>(
     },
     { effect: 'read', ...(Number.isFinite(timeoutMs) && { timeoutMs }) },
   );
-  return await answer.catch(limits.explainTimeout);
+  return await untilWallTime(run, `The guardrail ${name}`, answer.catch(limits.explainTimeout));
 }
 
 /** `false` could mean either: nothing passes by mistake. */

@@ -14,6 +14,7 @@ import { awaited, type RunContext, redactError } from './run-context.ts';
 import { isHandoff } from './run-handoff.ts';
 import { defaultRetryAfterMs, withinPatience } from './run-model.ts';
 import { type CallOutcome, toldOf, toolStep } from './run-state.ts';
+import { TimedTries } from './timed-tries.ts';
 
 const maxProgressLength = 1_000;
 
@@ -258,20 +259,26 @@ function execute(
       ? {}
       : { reconcile: (context: StepContext) => reconcile(executionOf(context)) }),
   };
-  const assertInTime = run.limits.watchWallTime();
   if (retry !== undefined) options.retry = retry;
   return callInRounds(run, step, prepared, (resumed) => {
+    const tries = new TimedTries(run.limits);
     const runOnce = async (context: StepContext): Promise<Json | undefined> => {
-      assertInTime();
+      // what ran out of time and must not be repeated is followed by no pause: it is in doubt
+      if (effect !== 'once') tries.pauseAfter(context.signal);
       try {
-        return security.redact(settleRound(security, await prepared.execute(executionOf(context, resumed))));
+        const result = await tries.try(step, context, (signal) =>
+          prepared.execute({ ...executionOf(context, resumed), signal }),
+        );
+        return security.redact(settleRound(security, result));
       } catch (thrown) {
-        throw redactError(security, withinPatience(defaultRetryAfterMs, thrown));
+        if (effect !== 'once' || (retry?.maxAttempts ?? 1) > 1) tries.pause();
+        const patienceMs = Math.min(defaultRetryAfterMs, Math.max(0, Math.floor(tries.leftMs)));
+        throw redactError(security, withinPatience(patienceMs, thrown));
       }
     };
     const isInDoubt =
       effect === 'once' && resumed !== undefined && prepared.isHeld?.(resumed.state) === false;
-    return run.steps.run(step, runOnce, { ...options, ...(isInDoubt && { isInDoubt }) });
+    return tries.within(run.steps.run(step, runOnce, { ...options, ...(isInDoubt && { isInDoubt }) }));
   });
 }
 
