@@ -41,7 +41,12 @@ export const toolResultPart = z.object({
 /** One message of a conversation, as the journal holds it. */
 export const messageSchema = z.discriminatedUnion('role', [
   z.object({ role: z.literal('system'), content: z.string() }),
-  z.object({ role: z.literal('user'), content: z.array(z.discriminatedUnion('type', [textPart, filePart])) }),
+  z.object({
+    role: z.literal('user'),
+    content: z.array(z.discriminatedUnion('type', [textPart, filePart])),
+    /** Of a prompt in a session: the tools through which content from outside reached who wrote it. */
+    taintedBy: z.array(z.string()).optional(),
+  }),
   z.object({
     role: z.literal('assistant'),
     content: z.array(z.discriminatedUnion('type', [textPart, reasoningPart, filePart, toolCallPart])),

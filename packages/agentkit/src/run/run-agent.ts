@@ -50,7 +50,8 @@ export async function runAgent(
     await guardInput(run);
     const output = await advance(run);
     await guardOutput(run, output);
-    if (input.sessionId !== undefined) await appendToSession(run, environment, input.sessionId);
+    const { sessionId: session, taintedBy } = input;
+    if (session !== undefined) await appendToSession(run, environment, { session, taintedBy });
     const { turns, toolCalls, usage } = state;
     run.emitRecorded({ type: 'run.finished', output, usage, turns });
     return { output, usage, turns, toolCalls };
@@ -134,11 +135,18 @@ async function finish(run: RunContext, answer: Json): Promise<Json | undefined> 
   return undefined;
 }
 
-async function appendToSession(run: RunContext, { memory }: RunEnvironment, session: string): Promise<void> {
+async function appendToSession(
+  run: RunContext,
+  { memory }: RunEnvironment,
+  { session, taintedBy = [] }: { session: string; taintedBy: RunInput['taintedBy'] },
+): Promise<void> {
   const { first, steps, state, security } = run;
   const scope = { namespace: steps.namespace, session };
+  const [prompt, ...others] = state.added;
+  const isTainted = prompt?.role === 'user' && taintedBy.length > 0;
+  const said = isTainted ? [{ ...prompt, taintedBy: [...taintedBy] }, ...others] : state.added;
   // the prompt may hold a secret too
-  const added = state.added.map((message) => security.redact(message as Json) as Message);
+  const added = said.map((message) => security.redact(message as Json) as Message);
   const append = () => memory.append(scope, steps.taskId, added, forSession(state.compaction));
   await withMemoryInTime(first, steps, (bounds) =>
     steps.run('session:append', append, { effect: 'idempotent', ...bounds }),

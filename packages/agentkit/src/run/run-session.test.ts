@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
-import { agentWith } from '../../test/tester.ts';
+import { add, agentWith } from '../../test/tester.ts';
 import { createMemory } from '../memory/create-memory.ts';
+import { openSqliteMemory } from '../memory/sqlite/open-sqlite-memory.ts';
 import { memorySteps } from '../memory-steps.ts';
 import type { ModelRequest } from '../model/model.ts';
 import { scriptedModel } from '../model/scripted/scripted-model.ts';
@@ -94,6 +95,29 @@ describe('a session', () => {
     };
     for (const tool of ['fetch', 'look', 'look']) await run(tool);
     assert.deepEqual(taintedBy, [[], ['fetch'], ['fetch']]);
+  });
+
+  it('hands on what the option of a run says that its prompt was tainted by', async () => {
+    const taintedBy: (readonly string[])[] = [];
+    const security = createSecurityManager({
+      rules: [{ decision: 'allow', when: (_, request) => taintedBy.push(request.taintedBy) > 0 }],
+    });
+    await using file = await openSqliteMemory({ path: ':memory:' });
+    for (const memory of [createMemory(), file]) {
+      taintedBy.length = 0;
+      const run = async (options: object) => {
+        const model = scriptedModel({
+          name: 'caller',
+          reply: ({ messages }) =>
+            messages.at(-1)?.role === 'tool' ? 'done' : callTool('add', { a: 1, b: 1 }),
+        });
+        const own = { ...add, annotations: { openWorldHint: false } };
+        const agent = agentWith([], { model, security, tools: { add: own }, memory: { sessionMessages: 2 } });
+        await runAgent(agent, { prompt: 'x', sessionId: 'one', ...options }, memoryEnvironment({ memory }));
+      };
+      for (const options of [{}, { taintedBy: ['mail'] }, {}, {}]) await run(options);
+      assert.deepEqual(taintedBy, [[], ['mail'], ['mail'], ['mail']]);
+    }
   });
 
   it('is left alone by a run that fails', async () => {

@@ -130,8 +130,10 @@ export class RunProgress implements RunState {
     this.blocks = { ...before.blocks };
     this.compaction = before.compaction;
     this.sessionOffset = before.sessionOffset;
-    for (const message of [...(before.leftOut ?? []), ...before.messages])
+    for (const message of [...(before.leftOut ?? []), ...before.messages]) {
       if (message.role === 'tool') this.#taint(message.content);
+      if (message.role === 'user') for (const tool of message.taintedBy ?? []) this.taintedBy.add(tool);
+    }
     if (Object.values(before.blocks).some(({ isFromOutside }) => isFromOutside))
       this.taintedBy.add('working memory');
   }
