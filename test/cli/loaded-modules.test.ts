@@ -1,5 +1,6 @@
 /** What a command loads is most of what it costs to start. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,4 +78,16 @@ it('on PostgreSQL nothing of the store on SQLite is loaded', { skip: skipWithout
   const modules = loaded();
   assert.equal(found(modules, /\/storage\/postgres\/postgres-store\.ts$/).length, 1);
   assert.deepEqual(found(modules, /\/storage\/sqlite\/|\/broker\/socket\/|\/fastify\//), []);
+});
+
+it('what renews the lease on PostgreSQL is little more than the driver: it starts beside each worker', () => {
+  const lease = new URL('../../packages/ops-core/src/storage/postgres/scheduling/lease.ts', import.meta.url);
+  const { status } = spawnSync(process.execPath, ['--eval', `import('${lease}')`], {
+    env: { ...process.env, ...env },
+  });
+  assert.equal(status, 0);
+  const modules = loaded();
+  assert.equal(found(modules, /node_modules\/pg\/lib\/client\.js$/).length, 1);
+  assert.equal(found(modules, /\/packages\/ops-core\/src\//).length, 2);
+  assert.deepEqual(found(modules, /\/packages\/(?!ops-core\/)|node_modules\/zod\//), []);
 });

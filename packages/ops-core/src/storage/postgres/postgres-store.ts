@@ -86,6 +86,7 @@ import { standingOf, toStanding } from './reading/standing.ts';
 import { taskIdList, taskList } from './reading/task-list.ts';
 import { taskById, toTask } from './reading/task-view.ts';
 import { Claims } from './scheduling/claims.ts';
+import { renewLease } from './scheduling/lease.ts';
 import {
   encodeHeld,
   encodeWorker,
@@ -93,7 +94,6 @@ import {
   promoteDue,
   registerWorker,
   removeWorker,
-  renewLease,
   sweep,
 } from './scheduling/workers.ts';
 import { noteTold, type Told } from './writing/write-all.ts';

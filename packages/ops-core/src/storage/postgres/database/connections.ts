@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { connectionOptions } from './connection-options.ts';
 import { databaseClosed, databaseUnavailable, isAway, isPassing } from './failure.ts';
 import { HangWatch } from './hang-watch.ts';
 import { fromJsonText, fromText } from './text.ts';
@@ -50,7 +51,6 @@ function poolSizes(connections: number): Record<Purpose, number> {
 
 /** For a database that is there and slow, however soon callers give up, in ms. */
 const leastAnswerMs = 2_000;
-const connectTimeoutMs = 5_000;
 const backoffMs = { first: 20, last: 1_000 } as const;
 
 const { INT8, TEXT, JSON: JSON_, JSONB } = pg.types.builtins;
@@ -64,12 +64,9 @@ const parsers: Readonly<Record<number, (text: string) => unknown>> = {
 const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
   parsers[oid] ?? pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser;
 
-/** Settings of every connection to the database. */
+/** Settings of every connection to the database that reads rows. */
 export const clientOptions = (url: string): pg.ClientConfig => ({
-  connectionString: url,
-  application_name: 'opspawn',
-  connectionTimeoutMillis: connectTimeoutMs,
-  keepAlive: true,
+  ...connectionOptions(url),
   types: { getTypeParser },
 });
 

@@ -1,10 +1,15 @@
 import pg from 'pg';
-import { clientOptions } from '../database/connections.ts';
-import { databaseUnavailable } from '../database/failure.ts';
-import { renewLease } from './workers.ts';
+import { connectionOptions } from '../database/connection-options.ts';
+import type { Statement } from '../database/connections.ts';
+
+export const renewLease: Statement<[id: string]> = {
+  name: 'renew_lease',
+  text: `update workers set lease_ttl_ms = $2, lease_until_at = now_ms() + $2 where id = $1 and lease_until_at > now_ms()
+    returning id`,
+};
 
 export interface LeaseConnection extends AsyncDisposable {
-  /** Whether the worker still had its lease. Throws `unavailable`; the next call connects again. */
+  /** Whether the worker still had its lease. Throws the driver's error; the next call connects again. */
   renew(workerId: string, leaseTtlMs: number): Promise<boolean>;
 }
 
@@ -13,11 +18,12 @@ const renewTimeoutMs = 5_000;
 
 /**
  * Renews leases over a connection of its own: a thread of its own keeps a worker's lease while the worker's event loop
- * is busy. The store must have been opened at this `url` before.
+ * is busy. The store must have been opened at this `url` before. Little is imported here: the thread starts with each
+ * worker, and would take a core from it for a tenth of a second.
  */
 export function openLeaseConnection(url: string): LeaseConnection {
   const pool = new pg.Pool({
-    ...clientOptions(url),
+    ...connectionOptions(url),
     max: 1,
     query_timeout: renewTimeoutMs,
     // The functions of this program are not needed: now_ms stands beside the tables.
@@ -28,12 +34,8 @@ export function openLeaseConnection(url: string): LeaseConnection {
   pool.on('error', () => {});
   return {
     async renew(workerId, leaseTtlMs) {
-      try {
-        const { rowCount } = await pool.query({ ...renewLease, values: [workerId, leaseTtlMs] });
-        return rowCount === 1;
-      } catch (thrown) {
-        throw databaseUnavailable(thrown);
-      }
+      const { rowCount } = await pool.query({ ...renewLease, values: [workerId, leaseTtlMs] });
+      return rowCount === 1;
     },
     [Symbol.asyncDispose]: () => pool.end(),
   };

@@ -25,12 +25,6 @@ export const encodeWorker = (
   JSON.stringify(definitions),
 ];
 
-export const renewLease = statement<[id: string]>(
-  'renew_lease',
-  `update workers set lease_ttl_ms = $2, lease_until_at = now_ms() + $2 where id = $1 and lease_until_at > now_ms()
-   returning id`,
-);
-
 export const removeWorker = statement<[Told]>('remove_worker', 'select remove_worker($1, $2)');
 
 export const giveBackOthers = statement<[Told & { readonly count: number }]>(

@@ -42,7 +42,11 @@ export class Writes implements AsyncDisposable {
 
   constructor(parts: WritesParts) {
     this.#parts = parts;
-    this.#submits = this.#groupPlain(plainSubmit, (task) => task.input?.length ?? 0);
+    this.#submits = new Batches({
+      send: (tasks) => this.#commitPlain(plainSubmit, tasks),
+      lengthOf: (task) => task.input?.length ?? 0,
+      halves: true,
+    });
     this.#begunSubmits = new Batches({
       send: (submissions) => this.#commitBegun(submissions),
       lengthOf: ({ task }) => task.input?.length ?? 0,
