@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentDefinition, AgentMemory, AgentOutput, CompactionOptions, ModelOptions } from './agent.ts';
-import { callable, count, describeIssue, having, notValid } from './check-options.ts';
+import { callable, count, describeIssue, having, notValid, readBy } from './check-options.ts';
 import { describeThrown } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import { limitsSchema } from './limits.ts';
@@ -97,11 +97,15 @@ const agentSchema = z.strictObject({
 
 /** Throws `config_invalid`, with the path of each problem, for what is no agent; a misspelt key is a problem. */
 export function checkAgent(definition: AgentDefinition): void {
-  const { error } = agentSchema.safeParse(definition);
-  const problems = error === undefined ? unsaidSchemas(definition) : error.issues.flatMap(describeIssue);
+  const problems = readBy(() => problemsOf(definition), 'The agent', 'config_invalid');
   if (problems.length === 0) return;
   const name = typeof definition?.name === 'string' ? ` ${definition.name}` : '';
   throw notValid(`The agent${name}`, problems, 'config_invalid');
+}
+
+function problemsOf(definition: AgentDefinition): string[] {
+  const { error } = agentSchema.safeParse(definition);
+  return error === undefined ? unsaidSchemas(definition) : error.issues.flatMap(describeIssue);
 }
 
 /** Schemas that no model can be shown. What is said is kept for the runs. */

@@ -65,6 +65,29 @@ const make = async (name: string, ...given: unknown[]): Promise<void> => {
 const isRefusal = (thrown: unknown): boolean => thrown instanceof OpspawnError && thrown.message.length > 20;
 
 describe('options', () => {
+  it('that cannot even be read are not valid, and say what was thrown', () => {
+    const throwing = (key: string) =>
+      Object.defineProperty({ name: 'a', instructions: 'x', version: '1.0.0' }, key, {
+        enumerable: true,
+        get() {
+          throw new TypeError('no such file');
+        },
+      }) as never;
+    for (const make of [
+      () => kit.defineAgent(throwing('tools')),
+      () => kit.createModelRegistry(throwing('providers')),
+      () => kit.memorySteps(throwing('retry')),
+      () => kit.definePlugin(throwing('tools')),
+      () => kit.definePlugin(throwing('name')),
+      () => kit.createSecurityManager(throwing('rules')),
+    ])
+      assert.throws(
+        make,
+        { code: 'config_invalid', message: /cannot be read: .*no such file/ },
+        String(make),
+      );
+  });
+
   it('are looked at by whatever is made of them', () => {
     const elsewhere = ['createEmbedder']; // no object of options
     const named = Object.keys(kit).filter((name) => /^(create|define|open)[A-Z]/.test(name));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ErrorCode } from './error-codes.ts';
-import { OpspawnError } from './errors.ts';
+import { describeThrown, OpspawnError } from './errors.ts';
 import { describeProblem, listProblems } from './tool/problem-list.ts';
 
 /**
@@ -15,8 +15,17 @@ export function checkOptions(
 ): void {
   // to zod it is an object without keys, which would silently mean every default
   if (given instanceof Promise) throw notValid(what, ['is a promise: await it'], code);
-  const { error } = schema.safeParse(given);
+  const { error } = readBy(() => schema.safeParse(given), what, code);
   if (error !== undefined) throw notValid(what, error.issues.flatMap(describeIssue), code);
+}
+
+/** What throws while it is looked at (a getter, a proxy) is not valid. */
+export function readBy<T>(look: () => T, what: string, code: ErrorCode): T {
+  try {
+    return look();
+  } catch (thrown) {
+    throw notValid(what, [`cannot be read: ${describeThrown(thrown)}`], code);
+  }
 }
 
 export const notValid = (what: string, problems: readonly string[], code: ErrorCode): OpspawnError =>

@@ -44,7 +44,7 @@ export { type AgentEvent, agentEventSchema, type EventSink } from './event.ts';
 export type { Guardrail, GuardrailContext, Guardrails } from './guardrail.ts';
 export {
   assertJson,
-  canonicalJson,
+  checkedCanonicalJson as canonicalJson,
   decodeJson,
   encodeJson,
   isJson,

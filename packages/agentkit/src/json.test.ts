@@ -1,6 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assertJson, canonicalJson, encodeJson, isJson } from './json.ts';
+import { assertJson, checkedCanonicalJson as canonicalJson, encodeJson, isJson } from './json.ts';
+
+describe('canonical JSON', () => {
+  it('says what is no JSON, with its path', () => {
+    assert.equal(canonicalJson({ b: 1, a: [null, 'x'] }), '{"a":[null,"x"],"b":1}');
+    const circular: Record<string, unknown> = {};
+    circular.own = circular;
+    for (const [value, path] of [
+      [undefined, /^value is undefined/],
+      [{ a: 1n }, /^value\.a is a bigint/],
+      [{ a: [() => 1] }, /^value\.a\[0\] is a function/],
+      [circular, /^value\.own is circular/],
+    ] as const)
+      assert.throws(() => canonicalJson(value as never), { code: 'not_json', message: path });
+  });
+});
 
 describe('JSON', () => {
   it('is refused with the path of the first part that it cannot hold', () => {

@@ -118,6 +118,13 @@ export function canonicalJson(value: Json): string {
   return `{${members.join(',')}}`;
 }
 
+/** The same for a value of which nobody knows that it is JSON. Throws `not_json`, naming the path. */
+export function checkedCanonicalJson(value: Json): string {
+  if (value === undefined) throw new OpspawnError('not_json', 'value is undefined, which JSON cannot hold');
+  assertJson(value);
+  return canonicalJson(value);
+}
+
 /** The first part of a value that is not JSON. Called for such values only, so that the check itself builds no paths. */
 function findNotJson(value: unknown, path: string, ancestors: object[] = []): { path: string; what: string } {
   if (typeof value !== 'object' || value === null) {

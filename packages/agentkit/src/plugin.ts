@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callable, checkOptions } from './check-options.ts';
+import { callable, checkOptions, readBy } from './check-options.ts';
 import { OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import type { Memory } from './memory/memory.ts';
@@ -68,7 +68,7 @@ const pluginSchema = z.strictObject({
 export function definePlugin<const Definition extends PluginDefinition>(
   definition: Definition,
 ): Plugin<Definition> {
-  checkOptions(`The plugin ${definition?.name}`, pluginSchema, definition);
+  checkOptions(`The plugin${saidName(definition)}`, pluginSchema, definition);
   const { name, version, tools = {}, planners = {}, memories = {}, guardrails = {}, models } = definition;
   const parts = {
     name,
@@ -114,6 +114,11 @@ function checkInterface({ name, version, interface: made }: Partial<ListedPlugin
   throw invalid(
     `${['The plugin', name ?? 'without a name', version, what].filter(Boolean).join(' ')}; this agentkit has interface ${pluginInterface}`,
   );
+}
+
+function saidName(definition: Partial<PluginDefinition> | undefined): string {
+  const name = readBy(() => definition?.name, 'The plugin', 'config_invalid');
+  return typeof name === 'string' ? ` ${name}` : '';
 }
 
 /** Guardrails go by the name of their function. */

@@ -53,7 +53,11 @@ export function missedThresholds(
   checkOptions('The record of thresholds', scores, thresholds, 'invalid_argument');
   const { scores: means } = report;
   return Object.entries(thresholds)
-    .map(([scorer, wanted]) => ({ scorer, wanted, got: means[scorer] }))
+    .map(([scorer, wanted]) => ({
+      scorer,
+      wanted,
+      got: Object.hasOwn(means, scorer) ? means[scorer] : undefined,
+    }))
     .filter(({ wanted, got }) => got === undefined || got < wanted);
 }
 
@@ -85,7 +89,7 @@ export function compareEvals(before: EvalReport, after: EvalReport): EvalCompari
     const old = earlier.get(each.id);
     return old === undefined ? [] : [{ old, each }];
   });
-  const scorers = Object.keys(after.scores).filter((scorer) => scorer in before.scores);
+  const scorers = Object.keys(after.scores).filter((scorer) => Object.hasOwn(before.scores, scorer));
   const changes = both.flatMap(({ old, each }) =>
     scorers.map((scorer) => ({
       id: each.id,

@@ -60,6 +60,31 @@ describe('a scorer', () => {
     assert.equal(await scoresOf(matchesSchema(schema), 'no JSON'), 0);
   });
 
+  it('is refused before anything runs when it could score nothing, or has no name of its own', async () => {
+    let runs = 0;
+    const reply = () => {
+      runs += 1;
+      return `${runs}`;
+    };
+    const model = scriptedModel({ name: 'counting', reply });
+    const agent = { name: 'counting', instructions: 'Count.', model };
+    const evaluate = (scorer: Scorer) => runEval({ agent, cases: [{ input: 'x' }], scorers: [scorer] });
+    await assert.rejects(evaluate(matchesSchema({ type: 'strng' })), {
+      code: 'config_invalid',
+      message: /type: /,
+    });
+    for (const name of ['__proto__', 'constructor', ' '])
+      await assert.rejects(evaluate({ name, score: () => 1 }), {
+        code: 'invalid_argument',
+        message: /is no name for a scorer/,
+      });
+    assert.equal(runs, 0);
+    const report = await evaluate(matchesSchema(true));
+    assert.deepEqual(report.scores, { 'json-schema': 1 });
+    const missed = [{ scorer: 'constructor', wanted: 0.5, got: undefined }];
+    assert.deepEqual(missedThresholds(report, { constructor: 0.5 }), missed);
+  });
+
   it('asks a model, which sees question, answer and what was expected', async () => {
     const model = scriptedModel({
       name: 'strict',

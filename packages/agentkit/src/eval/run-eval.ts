@@ -51,6 +51,7 @@ export async function runEval(options: EvalOptions): Promise<EvalReport> {
   if (options.run !== undefined) checkRunOptions(options.run, []);
   checkIds(cases);
   checkScorers(cases, scorers);
+  for (const scorer of scorers) await scorer.check?.();
   const startedAt = new Date().toISOString();
   const runnable = 'run' in agent ? agent : defineAgent(agent);
   const results: EvalCaseResult[] = [];
@@ -91,6 +92,9 @@ function checkIds(cases: readonly EvalCase[]): void {
 function checkScorers(cases: readonly EvalCase[], scorers: readonly Scorer[]): void {
   const names = new Set(scorers.map(({ name }) => name));
   if (names.size < scorers.length) throw new OpspawnError('invalid_argument', 'Two scorers have one name');
+  const odd = scorers.find(({ name }) => name.trim() === '' || name in Object.prototype);
+  if (odd !== undefined)
+    throw new OpspawnError('invalid_argument', `${JSON.stringify(odd.name)} is no name for a scorer`);
   const needing = scorers.find(({ needsExpected }) => needsExpected === true);
   const without = cases.findIndex(({ expected }) => expected === undefined);
   if (needing === undefined || without === -1) return;

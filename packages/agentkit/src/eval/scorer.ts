@@ -17,6 +17,8 @@ export interface Scorer {
   readonly name: string;
   /** Cases without `expected` are refused before anything runs. */
   readonly needsExpected?: boolean;
+  /** Asked once, before anything runs: rejects for a scorer that could score nothing, and then nothing runs. */
+  check?(): void | Promise<void>;
   score(run: ScoredRun): Score | Promise<Score>;
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { checkOptions } from '../check-options.ts';
 import { OpspawnError } from '../errors.ts';
 import { canonicalJson, type Json } from '../json.ts';
-import { jsonSchemaIssues } from '../tool/json-schema.ts';
+import { jsonSchemaIssues, jsonSchemaProblem } from '../tool/json-schema.ts';
 import { outputText, type Scorer } from './scorer.ts';
 
 /** The output is `expected`, as JSON; a text that is JSON may stand for it. Space around a text counts for nothing. */
@@ -66,11 +66,21 @@ const schemaSchema = z.union(
   'must be an object, true or false',
 );
 
-/** The output, or the JSON that its text is, satisfies this JSON Schema (draft 2020-12 or 7). Throws `config_invalid` for what is none. */
+/**
+ * The output, or the JSON that its text is, satisfies this JSON Schema (draft 2020-12 or 7). Throws `config_invalid` for what is none; so does an evaluation
+ * for one by which nothing can be checked.
+ */
 export function matchesSchema(schema: Json): Scorer {
   checkOptions('The JSON Schema of the scorer', schemaSchema, schema);
   return {
     name: 'json-schema',
+    async check() {
+      if (typeof schema === 'boolean') return;
+      const problem = await jsonSchemaProblem(schema as { [keyword: string]: Json });
+      if (problem === undefined) return;
+      const message = `By the JSON Schema of the scorer nothing can be checked: ${problem}`;
+      throw new OpspawnError('config_invalid', message, { details: { scorer: 'json-schema' } });
+    },
     async score({ output }) {
       const issues = await jsonSchemaIssues(schema, parsed(output));
       return issues.length === 0 || { score: 0, reason: issues.map(({ message }) => message).join('; ') };

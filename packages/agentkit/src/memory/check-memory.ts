@@ -1,15 +1,18 @@
 /** What the caller of a memory may give. What is kept wrongly would break every later recall of its scope. */
 import { z } from 'zod';
 import { abortSignal, checkOptions } from '../check-options.ts';
-import { type Message, messageSchema } from '../message.ts';
+import { jsonSchema, type Message, messageSchema } from '../message.ts';
 import type {
   MemoryBlock,
+  MemoryItem,
   MemoryScope,
   MemorySource,
   NewMemory,
   RecallOptions,
   SessionScope,
 } from './memory.ts';
+
+const jsonByName = z.record(z.string(), jsonSchema);
 
 /** With a misspelt key it would be a wider scope. */
 const scopeSchema = z.strictObject({
@@ -36,6 +39,12 @@ const newMemorySchema = z.strictObject({
   createdAt: z.unknown().optional(),
 } satisfies Record<keyof NewMemory | 'id' | 'createdAt', z.ZodType>);
 
+const itemSchema = newMemorySchema.extend({
+  id: z.string(),
+  createdAt: z.number(),
+  metadata: jsonByName.optional(),
+});
+
 const queryText = z.string('the query must be a text');
 const recallSchema = z.strictObject({
   limit: z.int().nonnegative().optional(),
@@ -55,6 +64,7 @@ export const checkScope = (scope: MemoryScope): void => check('The scope of a me
 export const checkSession = (scope: SessionScope): void =>
   check('The scope of a session', sessionSchema, scope);
 export const checkNewMemory = (memory: NewMemory): void => check('The memory', newMemorySchema, memory);
+export const checkItem = (memory: MemoryItem): void => check('The memory', itemSchema, memory);
 export const checkBlock = (name: string, block: MemoryBlock): void => {
   check('The name of a block', z.string(), name);
   check(`The block ${name}`, blockSchema, block);

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { checkOptions } from '../check-options.ts';
 import { jsonSchema } from '../message.ts';
+import { checkItem } from './check-memory.ts';
 import type { MemoryItem } from './memory.ts';
 
 const sourceSchema = z.object({
@@ -9,6 +11,28 @@ const sourceSchema = z.object({
   isFromOutside: z.boolean(),
 });
 const metadataSchema = z.record(z.string(), jsonSchema);
+
+/** JSON text of something. */
+const textOfJson = (schema: z.ZodType) =>
+  z.string().refine((text) => {
+    try {
+      return schema.safeParse(JSON.parse(text)).success;
+    } catch {
+      return false;
+    }
+  }, 'must be JSON of what a memory has there');
+const rowSchema = z.object({
+  namespace: z.string(),
+  id: z.string(),
+  agent: z.string().nullable(),
+  session_id: z.string().nullable(),
+  user_id: z.string().nullable(),
+  text: z.string(),
+  source: textOfJson(sourceSchema),
+  metadata: textOfJson(metadataSchema).nullable(),
+  created_at: z.number(),
+  expires_at: z.number().nullable(),
+} satisfies Record<keyof MemoryRow, z.ZodType>);
 
 /** A memory as databases hold it; absent is null. */
 export interface MemoryRow {
@@ -25,7 +49,10 @@ export interface MemoryRow {
   expires_at: number | null;
 }
 
-export function memoryRow({ id, text, scope, source, ...item }: MemoryItem): MemoryRow {
+/** Throws `invalid_argument`, naming the path, for what is no memory. */
+export function memoryRow(memory: MemoryItem): MemoryRow {
+  checkItem(memory);
+  const { id, text, scope, source, ...item } = memory;
   return {
     namespace: scope.namespace,
     id,
@@ -40,7 +67,9 @@ export function memoryRow({ id, text, scope, source, ...item }: MemoryItem): Mem
   };
 }
 
+/** Throws `invalid_argument`, naming the path, for a row that no memory was written as. */
 export function memoryOfRow(row: MemoryRow): MemoryItem {
+  checkOptions('The row of a memory', rowSchema, row, 'invalid_argument');
   return {
     id: row.id,
     text: row.text,

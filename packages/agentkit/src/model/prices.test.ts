@@ -41,6 +41,13 @@ test('every default model has a price', () => {
   }
 });
 
+test('what is no name of a model is refused', () => {
+  for (const id of [undefined, 5, null]) {
+    assert.throws(() => findPrice(id as never), { code: 'invalid_argument' });
+    assert.throws(() => findContextTokens(id as never), { code: 'invalid_argument' });
+  }
+});
+
 test('every model with a price has a context window, found by the same names and overridden likewise', () => {
   assert.deepEqual(Object.keys(modelContextTokens).sort(), Object.keys(modelPrices).sort());
   assert.equal(findContextTokens('openrouter/anthropic/claude-haiku-4.5'), 200_000);

@@ -1,3 +1,4 @@
+import { OpspawnError } from '../errors.ts';
 import type { Usage } from '../message.ts';
 import type { ModelPrice } from './model.ts';
 
@@ -106,7 +107,7 @@ export const modelContextTokens: Readonly<Record<string, number>> = {
   'google/gemini-2.5-flash-lite': 1_048_576,
 };
 
-/** The price of `provider/model`, or undefined when it is not known. */
+/** The price of `provider/model`, or undefined when it is not known. Throws `invalid_argument` for what is no text. */
 export const findPrice = (
   id: string,
   overrides: Readonly<Record<string, ModelPrice>> = {},
@@ -123,6 +124,8 @@ export const findContextTokens = (
  * for that of its vendor.
  */
 function find<Value>(id: string, known: Readonly<Record<string, Value>>): Value | undefined {
+  if (typeof id !== 'string')
+    throw new OpspawnError('invalid_argument', 'A model is named by a text: provider/model');
   const direct = id.startsWith('openrouter/') ? vendorName(id.slice('openrouter/'.length)) : id;
   const undated = direct.replace(/-(?:latest|\d{4}-\d{2}-\d{2}|\d{8})$/, '');
   return [id, direct, undated]
