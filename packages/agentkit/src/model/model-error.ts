@@ -92,22 +92,26 @@ function abortError(reason: unknown, model: string): Error {
 function saidToWait({ responseHeaders, responseBody = '' }: ProviderFailure): number | undefined {
   const [, seconds] = /"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"/.exec(responseBody) ?? [];
   return (
-    readRetryAfter(responseHeaders) ??
-    (seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1_000))
+    readRetryAfter(responseHeaders) ?? (seconds === undefined ? undefined : wholeMs(Number(seconds) * 1_000))
   );
 }
 
-/** `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3), in ms from now; never negative. */
+/** `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3), in ms from now; never negative, nor more than a year. */
 export function readRetryAfter(
   headers: Record<string, string> | undefined,
   now = Date.now(),
 ): number | undefined {
   const exact = headers?.['retry-after-ms']?.trim();
-  if (exact !== undefined && /^\d+(\.\d+)?$/.test(exact)) return Math.ceil(Number(exact));
+  if (exact !== undefined && /^\d+(\.\d+)?$/.test(exact)) return wholeMs(Number(exact));
   const value = headers?.['retry-after']?.trim();
   if (value === undefined) return undefined;
-  if (/^\d+(\.\d+)?$/.test(value)) return Math.ceil(Number(value) * 1_000);
+  if (/^\d+(\.\d+)?$/.test(value)) return wholeMs(Number(value) * 1_000);
   // A date has a name of a month; Date.parse reads years into mere numbers.
   const at = /[a-z]/i.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+  return Number.isNaN(at) ? undefined : wholeMs(at - now);
 }
+
+/** What is longer is a mistake of the provider's, and may be no number that JSON holds. */
+const longestMs = 365 * 24 * 3_600_000;
+
+const wholeMs = (ms: number): number => Math.min(Math.max(0, Math.ceil(ms)), longestMs);

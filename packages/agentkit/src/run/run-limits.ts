@@ -114,8 +114,11 @@ export class RunLimits {
     };
   }
 
-  wallTimeExceeded(): BudgetExceededError {
-    return wallTimeExceeded(this.#limits.wallTimeMs);
+  /** Default: it is used up. */
+  wallTimeExceeded({ leftMs = 0, askedMs = 0 } = {}): BudgetExceededError {
+    const { wallTimeMs: allowedMs } = this.#limits;
+    const usedMs = allowedMs - Math.max(0, Math.floor(leftMs));
+    return new BudgetExceededError('wallTimeMs', allowedMs, usedMs, askedMs);
   }
 
   /** Why a child task may not be started, as the number `ordinal` of this run, from 1; for the model to read. */

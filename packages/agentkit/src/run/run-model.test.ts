@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { agentWith, sayResults } from '../../test/tester.ts';
-import { OpspawnError, StepError } from '../errors.ts';
+import { BudgetExceededError, OpspawnError, StepError } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { createModelRegistry } from '../model/registry.ts';
 import { scriptedModel } from '../model/scripted/scripted-model.ts';
@@ -66,6 +66,22 @@ describe('a model', () => {
     const environment = memoryEnvironment({ stepOptions: { clock } });
     await assert.rejects(clock.drive(runAgent(patient, { prompt: 'x' }, environment)), /it is busy$/);
     assert.ok(clock.now() - startedAt >= 4 * hoursMs);
+  });
+
+  it('that asks to be left alone for longer than the run has left ends it, with true figures', async () => {
+    const ask = (waitMs: number) =>
+      runAgent(
+        agentWith([], { model: askingToWait('it', waitMs), limits: { wallTimeMs: 30_000 } }),
+        { prompt: 'x' },
+        memoryEnvironment(),
+      );
+    await assert.rejects(ask(60_000), (thrown) => {
+      assert.ok(thrown instanceof BudgetExceededError, String(thrown));
+      const { limit, allowed, used, asked } = thrown.details;
+      assert.deepEqual([limit, allowed, asked], ['wallTimeMs', 30_000, 60_000]);
+      return Number(used) < 30_000;
+    });
+    await assert.rejects(ask(1e12), /it is busy \(it asks to be left alone for 1000000000000 ms/);
   });
 
   it('that is down for hours does not hold up the others of its chain', async () => {

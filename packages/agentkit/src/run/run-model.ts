@@ -184,9 +184,10 @@ function askOnce(run: RunContext, call: ModelCall): (step: StepContext) => Promi
       checkReply(request, reply, run.model.id);
       return recordable(run, reply, call);
     } catch (thrown) {
-      const waitMs = thrown instanceof OpspawnError ? (thrown.retryAfterMs ?? 0) : 0;
-      if (performance.now() + waitMs > call.deadlineAt) throw run.limits.wallTimeExceeded();
       const clean = redactError(run.security, withinPatience(patienceOf(run), thrown));
+      const waitMs = isOpspawnError(clean) ? (clean.retryAfterMs ?? 0) : 0;
+      const leftMs = call.deadlineAt - performance.now();
+      if (waitMs > leftMs) throw run.limits.wallTimeExceeded({ leftMs, askedMs: waitMs });
       resetReason = clean instanceof Error ? clean.message : String(clean);
       throw clean;
     }
