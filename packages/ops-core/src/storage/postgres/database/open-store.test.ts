@@ -93,6 +93,23 @@ describe('opening the store in PostgreSQL', { skip: skipWithoutPostgres }, () =>
     }
   });
 
+  it('answers unavailable where no connection is left, and says how to need fewer', async () => {
+    await using database = await createTestDatabase();
+    const role = `crowded_${randomUUID().replaceAll('-', '')}`;
+    await using admin = await connect(database.url);
+    await admin.client.query(`create role ${role} login password 'crowded' connection limit 0`);
+    try {
+      const url = changed(database.url, { username: role, password: 'crowded' });
+      await assert.rejects(openPostgresStore({ url }), (error: OpspawnError) => {
+        assert.equal(error.code, 'unavailable');
+        assert.match(String(error.details.hint), /OPSPAWN_DATABASE_CONNECTIONS/);
+        return true;
+      });
+    } finally {
+      await admin.client.query(`drop role ${role}`);
+    }
+  });
+
   it('a closed store says so', async () => {
     await using database = await createTestDatabase();
     const store = await openPostgresStore({ url: database.url });

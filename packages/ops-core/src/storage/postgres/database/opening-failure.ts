@@ -26,7 +26,7 @@ const hints: Readonly<Record<string, string>> = {
 const waits: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Nobody knows this host: check it in OPSPAWN_DATABASE_URL (or --database).',
   [sqlStates.tooManyConnections]:
-    'A process of Opspawn takes up to 15 connections: raise max_connections, or run fewer processes.',
+    'Bound what each process of Opspawn opens by OPSPAWN_DATABASE_CONNECTIONS (14 by default), or raise max_connections.',
   '53100': 'Make room on the disk of the database.',
   '57014': 'Give the role or the database a longer statement_timeout, or none.',
   '57P03': 'It starts up or shuts down: try again in a moment.',
