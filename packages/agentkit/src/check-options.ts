@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ErrorCode } from './error-codes.ts';
-import { describeThrown, OpspawnError } from './errors.ts';
+import { describeThrown, isOpspawnError, OpspawnError } from './errors.ts';
 import { describeProblem, listProblems } from './tool/problem-list.ts';
 
 /**
@@ -24,6 +24,7 @@ export function readBy<T>(look: () => T, what: string, code: ErrorCode): T {
   try {
     return look();
   } catch (thrown) {
+    if (isOpspawnError(thrown)) throw thrown;
     throw notValid(what, [`cannot be read: ${describeThrown(thrown)}`], code);
   }
 }

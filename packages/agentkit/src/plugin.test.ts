@@ -47,6 +47,17 @@ describe('a plugin', () => {
       () => list({ ...reckoning, interface: 2 }),
       /reckoning 1\.2\.3 was made for plugin interface 2; this agentkit has interface 1/,
     );
+    const throwing = { ...reckoning };
+    Object.defineProperty(throwing, 'interface', {
+      get() {
+        throw new Error('boom');
+      },
+    });
+    assert.throws(() => list(throwing), { code: 'config_invalid', message: /cannot be read: .*boom/ });
+    assert.throws(
+      () => list({ ...reckoning, name: '__proto__', models: 5 } as never),
+      /- name: must be 1 to 32 .*\n- models: must be a function/,
+    );
     assert.throws(() => list({ name: 'x' } as never), /The plugin x is none: definePlugin/);
     assert.throws(() => list(null as never), /The plugin without a name is none: definePlugin/);
     assert.throws(
@@ -56,12 +67,35 @@ describe('a plugin', () => {
     assert.throws(() => list(definePlugin({ name: 'openai', version: '1.0.0' })), /name of a provider/);
   });
 
+  it('whose models cannot be had says whose they are', async () => {
+    for (const fail of [
+      () => Promise.reject(new TypeError('boom')),
+      () => {
+        throw new TypeError('boom');
+      },
+    ]) {
+      const plugins = [definePlugin({ name: 'broken', version: '1.0.0', models: fail })];
+      const models = createModelRegistry({ plugins, environment: {} });
+      const message = 'The provider of broken/m failed: boom';
+      await assert.rejects(models.resolve('broken/m'), { code: 'internal', message });
+    }
+  });
+
   it('is checked when it is made', () => {
     const wrong: [object, RegExp][] = [
       [{ name: 'Big', version: '1.0.0' }, /name: must be/],
       [{ name: 'a', version: 'new' }, /version: must be/],
       [{ name: 'a', version: '1.0.0', tool: {} }, /tool/],
       [{ name: 'a', version: '1.0.0', tools: { 'a b': add } }, /tools/],
+      [{ name: 'a', version: '1.0.0', tools: { add: undefined } }, /- tools\.add: /],
+      [{ name: 'a', version: '1.0.0', tools: { add: { ...add, timeout: 5 } } }, /- tools\.add\.timeout: /],
+      [{ name: 'a', version: '1.0.0', planners: { plain: {} } }, /- planners\.plain: must be an object with/],
+      [{ name: 'a', version: '1.0.0', memories: { own: 5 } }, /- memories\.own: must be an object with/],
+      [{ name: 'a', version: '1.0.0', guardrails: { polite: 'x' } }, /- guardrails\.polite: must be a func/],
+      [
+        { name: 'a'.repeat(32), version: '1.0.0', tools: { ['b'.repeat(31)]: add } },
+        /- tools\.b+: is too long a name behind a+: 30 characters at most/,
+      ],
     ];
     for (const [definition, message] of wrong)
       assert.throws(

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { callable, checkOptions, readBy } from './check-options.ts';
+import { callable, checkOptions, having, readBy } from './check-options.ts';
 import { OpspawnError } from './errors.ts';
 import type { Guardrail } from './guardrail.ts';
 import type { Memory } from './memory/memory.ts';
 import type { ModelProvider } from './model/model.ts';
 import type { Planner } from './planner/planner.ts';
 import type { Tools } from './tool/tool.ts';
+import { toolSchema } from './tool/tool-schema.ts';
 
 /** Raised when plugins have to be made anew. A plugin carries that of the agentkit that it was made with. */
 export const pluginInterface = 1;
@@ -50,19 +51,37 @@ export interface Plugin<Definition extends PluginDefinition = PluginDefinition> 
 /** A plugin of which only that is known by which it is listed. */
 export type ListedPlugin = Pick<Plugin, 'name' | 'version' | 'interface' | 'models'>;
 
-const named = z.record(
-  z.string().regex(/^[a-zA-Z0-9_-]{1,31}$/, 'must be 1 to 31 of a-z A-Z 0-9 _ -'),
-  z.unknown(),
-);
-const pluginSchema = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, and begin with a letter'),
-  version: z.string().regex(/^\d+\.\d+\.\d+/, 'must be the version of the package, as 1.2.3'),
-  tools: named.optional(),
-  planners: named.optional(),
-  memories: named.optional(),
+const named = <Part extends z.ZodType>(part: Part) =>
+  z.record(z.string().regex(/^[a-zA-Z0-9_-]{1,31}$/, 'must be 1 to 31 of a-z A-Z 0-9 _ -'), part).optional();
+const nameSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be 1 to 32 of a-z 0-9 -, and begin with a letter');
+/** What vendors take as a name of a tool, less what joins the two names. */
+const maxNamesLength = 62;
+const pluginSchema = z
+  .strictObject({
+    name: nameSchema,
+    version: z.string().regex(/^\d+\.\d+\.\d+/, 'must be the version of the package, as 1.2.3'),
+    tools: named(toolSchema),
+    planners: named(having<Planner>('name', 'next')),
+    memories: named(having<Memory>('messages', 'append')),
+    models: callable.optional(),
+    guardrails: named(callable),
+  } satisfies Record<keyof PluginDefinition, z.ZodType>)
+  .superRefine(({ name, tools = {} }, { addIssue }) => {
+    for (const tool of Object.keys(tools))
+      if (name.length + tool.length > maxNamesLength)
+        addIssue({
+          code: 'custom',
+          path: ['tools', tool],
+          message: `is too long a name behind ${name}: ${maxNamesLength - name.length} characters at most`,
+        });
+  });
+const listedSchema = z.looseObject({
+  name: nameSchema,
+  version: z.string(),
   models: callable.optional(),
-  guardrails: named.optional(),
-} satisfies Record<keyof PluginDefinition, z.ZodType>);
+} satisfies Partial<Record<keyof ListedPlugin, z.ZodType>>);
 
 /** What a package exports for agents. Throws `config_invalid`, naming the path, for what is not known or not right. */
 export function definePlugin<const Definition extends PluginDefinition>(
@@ -96,7 +115,8 @@ export function pluginProviders(
 ): Record<string, ModelProvider> {
   const known = new Map<string, ListedPlugin>();
   for (const plugin of plugins) {
-    checkInterface(plugin ?? {});
+    readBy(() => checkInterface(plugin ?? {}), 'A listed plugin', 'config_invalid');
+    checkOptions('A listed plugin', listedSchema, plugin);
     const { name, version } = plugin;
     const other = known.get(name);
     if (other !== undefined)

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { callable, checkOptions, count, having, textsByName } from '../check-options.ts';
-import { OpspawnError } from '../errors.ts';
+import { describeThrown, isOpspawnError, OpspawnError } from '../errors.ts';
 import { type ListedPlugin, pluginProviders } from '../plugin.ts';
 import { aiSdkModel } from './ai-sdk-model.ts';
 import { processProviderBudget } from './budget/memory-provider-budget.ts';
@@ -63,7 +63,7 @@ export function createModelRegistry(options: ModelRegistryOptions = {}): ModelRe
   const open = async (spec: string): Promise<Model> => {
     const { provider, modelName } = parseSpec(spec);
     const given = ownEntry(providers, provider);
-    if (given !== undefined) return checkModel(spec, await given(modelName));
+    if (given !== undefined) return checkModel(spec, await ofProvider(spec, () => given(modelName)));
     if (provider === 'cassette') {
       const original = (): Promise<Model> => registry.resolve(recordedSpec(environment, options.default));
       return await cassetteProvider({ ...cassetteSettings(environment), original })(modelName);
@@ -126,6 +126,17 @@ function recordedSpec(environment: Environment, byOption: string | undefined): s
   const spec = [asked, byOption, defaultModelSpec(environment), defaultModelSpec(byVariables)].find(isReal);
   if (spec !== undefined) return spec;
   throw missing('AGENTKIT_CASSETTE_MODEL', 'a cassette is to be recorded');
+}
+
+/** What it throws and is no error of ours is told with whose it is. */
+async function ofProvider<T>(spec: string, open: () => T | Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (thrown) {
+    if (isOpspawnError(thrown)) throw thrown;
+    const message = `The provider of ${spec} failed: ${describeThrown(thrown)}`;
+    throw new OpspawnError('internal', message, { cause: thrown });
+  }
 }
 
 const ownEntry = <Value>(record: Readonly<Record<string, Value>>, key: string): Value | undefined =>
