@@ -5,7 +5,7 @@ import { nodeHttp, nodeHttps } from './node-modules.ts';
 export interface SentRequest {
   readonly method?: string;
   readonly headers: OutgoingHttpHeaders;
-  readonly body?: string | undefined;
+  readonly body?: string | Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
    * Where to connect to, whatever the name resolves to by now. The connection is then neither kept nor made through a proxy.

@@ -33,7 +33,7 @@ const post = (url: string, init: RequestInit = {}) => fetchOverHttp(url, { metho
 const abortListeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
 describe('fetch over http', () => {
-  it('sends a text with its headers, and gives what is answered', async () => {
+  it('sends a text or bytes with their headers, and gives what is answered', async () => {
     await using server = await serve(async (request, response) => {
       const body = (await request.toArray()).join('');
       const { method, headers } = request;
@@ -42,10 +42,12 @@ describe('fetch over http', () => {
         JSON.stringify({ method, body, length: headers['content-length'], key: headers['x-key'] }),
       );
     });
-    const response = await post(server.url, { body: 'a ☃', headers: { 'X-Key': 'k' } });
-    assert.deepEqual([response.ok, response.status, response.statusText], [false, 429, 'Slow down']);
-    assert.deepEqual([response.headers.get('x-a'), response.headers.get('retry-after')], ['1, 2', '7']);
-    assert.deepEqual(await response.json(), { method: 'POST', body: 'a ☃', length: '5', key: 'k' });
+    for (const body of ['a ☃', Buffer.from('a ☃')]) {
+      const response = await post(server.url, { body, headers: { 'X-Key': 'k' } });
+      assert.deepEqual([response.ok, response.status, response.statusText], [false, 429, 'Slow down']);
+      assert.deepEqual([response.headers.get('x-a'), response.headers.get('retry-after')], ['1, 2', '7']);
+      assert.deepEqual(await response.json(), { method: 'POST', body: 'a ☃', length: '5', key: 'k' });
+    }
   });
 
   it('uses a connection again, and leaves nothing at the signal', async () => {
@@ -184,7 +186,9 @@ describe('fetch over http', () => {
   });
 
   it('leaves everything to a fetch that somebody has put in place of the global one', async (t) => {
-    t.mock.method(globalThis, 'fetch', async () => new Response('mine'));
-    assert.equal(await (await post('http://127.0.0.1:1/', { body: '{}' })).text(), 'mine');
+    const mine = async (_url: string, { body }: RequestInit) => new Response(`mine ${JSON.stringify(body)}`);
+    t.mock.method(globalThis, 'fetch', mine);
+    for (const body of ['☃', Buffer.from('☃')])
+      assert.equal(await (await post('http://127.0.0.1:1/', { body })).text(), 'mine "☃"');
   });
 });

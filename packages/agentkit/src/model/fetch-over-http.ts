@@ -10,7 +10,7 @@ const maxAnswerBytes = 100 * 1024 * 1024;
 const globalFetch = globalThis.fetch;
 
 /**
- * `fetch` for what the packages of providers ask: a text is sent, and an answer comes whose body is read once. Over
+ * `fetch` for what the packages of providers ask: a text or bytes are sent, and an answer comes whose body is read once. Over
  * `node:http` and its global agents, since that takes a third of the time that the global `fetch` takes, and bounds no
  * answer to five minutes. A redirect is followed within one host only, as the key is sent along in a header that `fetch` would take
  * anywhere. What is not of that kind goes to the global `fetch`, and so does everything when
@@ -20,8 +20,14 @@ const globalFetch = globalThis.fetch;
 export const fetchOverHttp: typeof fetch = async (input, init = {}) => {
   const { body, method = 'GET' } = init;
   const signal = init.signal ?? undefined;
-  const isPlain = !(input instanceof Request) && (body === undefined || typeof body === 'string');
-  if (!isPlain || globalThis.fetch !== globalFetch) return await globalThis.fetch(input, init);
+  const isPlain =
+    !(input instanceof Request) &&
+    (body === undefined || typeof body === 'string' || body instanceof Uint8Array);
+  if (!isPlain || globalThis.fetch !== globalFetch) {
+    // Whoever put it there mostly reads bodies as texts.
+    const sent = body instanceof Uint8Array ? Buffer.from(body).toString() : body;
+    return await globalThis.fetch(input, sent === undefined ? init : { ...init, body: sent });
+  }
   const headers = Object.fromEntries(new Headers(init.headers));
   try {
     let url = new URL(input);

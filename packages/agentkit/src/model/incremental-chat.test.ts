@@ -113,6 +113,42 @@ suite('a chat that keeps texts', () => {
     assert.deepEqual(converted, Array(prompt.length).fill(1));
   });
 
+  test('sends of each conversation its own, where several begin alike, go back or say a message twice', async () => {
+    const { bodies, chat, own } = openBoth();
+    const [system, user, calls, results, empty, last] = prompt as [...LanguageModelV4Prompt];
+    const other: LanguageModelV4Prompt[number] = {
+      role: 'user',
+      content: [{ type: 'text', text: 'Käse? '.repeat(500) }],
+    };
+    const begun = [system, user, calls, results];
+    const conversations = [
+      begun,
+      [...begun, last],
+      [...begun, other, last],
+      [...begun, last, other],
+      begun,
+      [system, user],
+      [other, other],
+      [other, other, other],
+      [user, calls, results],
+      [...begun, empty],
+      [...begun, empty, last],
+    ] as LanguageModelV4Prompt[];
+    for (const order of [conversations, conversations.toReversed()]) {
+      await Promise.all(order.map((prompt) => chat.doGenerate({ prompt })));
+      const sent = bodies.splice(0);
+      await Promise.all(order.map((prompt) => own.doGenerate({ prompt })));
+      const expected = bodies.splice(0);
+      assert.deepEqual(sent.toSorted(), expected.toSorted());
+      for (const prompt of order) {
+        await own.doGenerate({ prompt });
+        await chat.doGenerate({ prompt });
+        const [ownBody, body] = bodies.splice(0);
+        assert.equal(body, ownBody);
+      }
+    }
+  });
+
   test('keeps calls apart that are made at once', async () => {
     const { bodies, chat } = openBoth();
     const texts = Array.from({ length: 20 }, (_, index) => `question ${index}`);

@@ -1,5 +1,6 @@
 import type { OpenAICompatibleChatLanguageModel } from '@ai-sdk/openai-compatible';
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk/provider';
+import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider';
+import { KeptHistory } from './kept-history.ts';
 
 type Fetch = typeof fetch;
 
@@ -15,32 +16,21 @@ export function incrementalChat(
   open: (fetch: Fetch) => OpenAICompatibleChatLanguageModel,
   fetch: Fetch,
 ): LanguageModelV4 {
-  const texts = new WeakMap<LanguageModelV4Message, string>();
-  const histories = new Map<string, string>();
+  const waiting = new Map<string, Uint8Array>();
   let calls = 0;
 
   const chat = open(async (input, init) => {
     const [before, id = '', after] = String(init?.body).split(placeholder);
-    const history = histories.get(id);
-    if (history === undefined) throw new Error('the request has no place for its messages');
-    return await fetch(input, { ...init, body: `${before}"messages":[${history}]${after}` });
+    const messages = waiting.get(id);
+    if (messages === undefined) throw new Error('the request has no place for its messages');
+    const parts = [Buffer.from(`${before}"messages":[`), messages, Buffer.from(`]${after}`)];
+    return await fetch(input, { ...init, body: Buffer.concat(parts) });
   });
 
-  async function historyOf(prompt: readonly LanguageModelV4Message[]): Promise<string> {
-    let history = '';
-    for (const message of prompt) {
-      const text = texts.get(message) ?? (await textOf(message));
-      if (text !== '') history += history === '' ? text : `,${text}`;
-    }
-    return history;
-  }
-
-  async function textOf(message: LanguageModelV4Message): Promise<string> {
+  const history = new KeptHistory(async (message) => {
     const { messages } = (await chat.prepareRequest({ prompt: [message] })).body as { messages: object[] };
-    const text = JSON.stringify(messages).slice(1, -1);
-    texts.set(message, text);
-    return text;
-  }
+    return JSON.stringify(messages).slice(1, -1);
+  });
 
   async function ask<Answer>(
     options: LanguageModelV4CallOptions,
@@ -48,11 +38,11 @@ export function incrementalChat(
   ): Promise<Answer> {
     calls += 1;
     const id = String(calls);
-    histories.set(id, await historyOf(options.prompt));
+    waiting.set(id, await history.bytesOf(options.prompt));
     try {
       return await call({ ...options, prompt: [{ role: 'system', content: `history ${id}` }] });
     } finally {
-      histories.delete(id);
+      waiting.delete(id);
     }
   }
 
