@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { deafProxy } from '../../../test/postgres/deaf-proxy.ts';
 import { createEmptyDatabase, skipWithoutPostgres } from '../../../test/postgres/test-database.ts';
@@ -55,6 +56,25 @@ describe('the bus of processes that share a PostgreSQL database', { skip: skipWi
       here.live.publish({ type: 'changed', taskId: 'task' });
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
+  });
+
+  it('listens on where the database ends idle sessions', async (t) => {
+    await using database = await createEmptyDatabase();
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const name = new URL(database.url).pathname.slice(1);
+    await client.query(`alter database ${name} set idle_session_timeout = '50ms'`);
+    await client.end();
+    const warned: string[] = [];
+    await using bus = openPostgresBus({
+      url: database.url,
+      log: { ...log, warn: (_, what) => warned.push(what) },
+    });
+    await bus.linked(t.signal);
+    // Ended twenty times over, were it ended.
+    await sleep(1_000);
+    assert.deepEqual(warned, []);
+    assert.ok(bus.link.isLinked);
   });
 
   it('who joins later is told what is watched already', async (t) => {

@@ -15,6 +15,9 @@ const connectTimeoutMs = 5_000;
 const keepAliveMs = 10_000;
 const backoffMs = { first: 50, last: 5_000 } as const;
 
+/** It says nothing for as long as nothing happens, which a role or a database may have bounded (PostgreSQL 14). */
+const stayIdle = `select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'`;
+
 /** Listens on a connection of its own until it is disposed, and connects again whenever that is lost. */
 export class Listener implements AsyncDisposable {
   readonly #options: ListenerOptions;
@@ -69,6 +72,7 @@ export class Listener implements AsyncDisposable {
     signal.addEventListener('abort', stop);
     try {
       await client.connect();
+      await client.query(stayIdle);
       await client.query(`listen ${channel}`);
       if (!signal.aborted) onConnected();
       return await lost.promise;
