@@ -59,7 +59,11 @@ describe('opspawn eval', () => {
     const wrong: [string[], RegExp][] = [
       [['--scorer', 'good'], /There is no scorer good\. Known: exact, contains/],
       [['--threshold', 'exact'], /exact is no threshold/],
-      [['--compare', 'missing.json'], /missing\.json cannot be read/],
+      [['--compare', 'missing.json'], /missing\.json cannot be read: ENOENT/],
+      [['--out', folder], /cannot be written: it is a folder/],
+      [['--out', join(folder, 'none', 'x.json')], /cannot be written: ENOENT/],
+      [['--allow-drop', 'much'], /'much' is invalid. It must be a number from 0 to 1/],
+      [['--scorer', 'judge=nowhere/m'], /No provider for the model nowhere\/m/],
     ];
     for (const [args, message] of wrong) {
       const { code, stderr } = await evaluate(...args);

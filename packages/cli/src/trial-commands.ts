@@ -44,7 +44,7 @@ export function addEval(evaluate: Command): void {
     .option('--threshold <name=least...>', 'the mean that a scorer has to reach, from 0 to 1')
     .option('--out <file>', 'keep the report as JSON')
     .option('--compare <file>', 'an earlier report; means must not fall')
-    .addOption(new Option('--allow-drop <n>', 'by how much a mean may fall').argParser(Number).default(0))
+    .addOption(new Option('--allow-drop <n>', 'by how much a mean may fall').argParser(drop).default(0))
     .addOption(
       new Option('--concurrency <n>', 'runs side by side').argParser(wholeNumber(1, 1_000)).default(4),
     )
@@ -58,6 +58,12 @@ Examples:
   opspawn eval clerk --data cases.jsonl --scorer judge=openai/gpt-5.4-mini --out now.json --compare before.json`,
     )
     .action(async (name, options) => (await import('./commands/eval.ts')).evaluate(name, options));
+}
+
+function drop(text: string): number {
+  const number = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number <= 1) return number;
+  throw new InvalidArgumentError('It must be a number from 0 to 1.');
 }
 
 export function addVerify(verify: Command): void {

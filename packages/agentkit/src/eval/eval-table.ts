@@ -11,7 +11,7 @@ export function evalTable(report: EvalReport, comparison?: EvalComparison): stri
   const rows = [
     ['case', ...scorers, 'output'],
     ...report.cases.map(({ id, scores, output, error }) => [
-      id,
+      oneLine(id),
       ...scorers.map((scorer) => shownScore(scores[scorer] ?? 0)),
       error === undefined ? oneLine(outputText(output ?? null)) : oneLine(`${error.code}: ${error.message}`),
     ]),
@@ -33,7 +33,7 @@ function summary({ cases, failed, usage }: EvalReport): string {
 
 function comparisonLines({ scores, worse, better, onlyBefore, onlyAfter }: EvalComparison): string[] {
   const change = ({ id, scorer, before, after }: EvalComparison['worse'][number]): string =>
-    `  ${id}  ${scorer} ${shownScore(before)} -> ${shownScore(after)}`;
+    `  ${oneLine(id)}  ${scorer} ${shownScore(before)} -> ${shownScore(after)}`;
   return [
     '',
     ...Object.entries(scores).map(
@@ -41,8 +41,8 @@ function comparisonLines({ scores, worse, better, onlyBefore, onlyAfter }: EvalC
     ),
     ...(worse.length > 0 ? ['worse:', ...worse.map(change)] : []),
     ...(better.length > 0 ? ['better:', ...better.map(change)] : []),
-    ...(onlyBefore.length > 0 ? [`gone: ${onlyBefore.join(', ')}`] : []),
-    ...(onlyAfter.length > 0 ? [`new: ${onlyAfter.join(', ')}`] : []),
+    ...(onlyBefore.length > 0 ? [`gone: ${onlyBefore.map(oneLine).join(', ')}`] : []),
+    ...(onlyAfter.length > 0 ? [`new: ${onlyAfter.map(oneLine).join(', ')}`] : []),
   ];
 }
 

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import type { AgentDefinition } from '../agent.ts';
 import { checkOptions, having } from '../check-options.ts';
 import { defineAgent } from '../define-agent.ts';
-import type { ModelRegistry } from '../model/model.ts';
+import type { Model, ModelRegistry } from '../model/model.ts';
+import { createModelRegistry } from '../model/registry.ts';
+import { scriptedProvider } from '../model/scripted/scripted-models.ts';
 import { direct } from '../planner/direct.ts';
 import { outputText, type Scorer } from './scorer.ts';
 
@@ -28,22 +30,27 @@ const verdictSchema = z.object({
   score: z.number().min(0).max(1),
 });
 
-/** A model says how good the answer is, and why. It costs what its calls cost, and errs as models do. */
+/** A model says how good the answer is, and why. It costs what its calls cost, and errs as models do. One whose model is not there is refused. */
 export function judge(options: JudgeOptions = {}): Scorer {
   checkOptions('The judge', optionsSchema, options);
-  const { criteria = defaultCriteria, model, models, name = 'judge' } = options;
+  const { criteria = defaultCriteria, model = 'default', name = 'judge' } = options;
+  const { models = createModelRegistry({ providers: { scripted: scriptedProvider() } }) } = options;
   const agent = defineAgent({
     name: 'judge',
     instructions: `${howToJudge}\n\nWhat is good: ${criteria}`,
     planner: direct,
     output: verdictSchema,
-    ...(model !== undefined && { model }),
+    model,
   });
   return {
     name,
+    async check() {
+      const chain = (Array.isArray(model) ? model : [model]) as readonly (string | Model)[];
+      for (const each of chain) if (typeof each === 'string') await models.resolve(each);
+    },
     async score({ case: { input, expected }, output, signal }) {
       const prompt = JSON.stringify({ question: input, answer: outputText(output), expected });
-      return (await agent.run(prompt, { signal, ...(models && { models }) })).output;
+      return (await agent.run(prompt, { signal, models })).output;
     },
   };
 }

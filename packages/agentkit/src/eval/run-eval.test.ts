@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { withCode } from '../../test/tester.ts';
 import { defineAgent } from '../define-agent.ts';
 import { createModelRegistry } from '../model/registry.ts';
@@ -32,6 +32,13 @@ const scoresOf = async (scorer: Scorer, input: string, expected?: unknown) => {
   return report.cases[0]?.scores[scorer.name];
 };
 
+test('a table shows no id that could steer the terminal, and none that is longer than an output', async () => {
+  const cases = [{ id: `\n\u001b[31m${'i'.repeat(500)}`, input: 'x' }];
+  const report = await runEval({ agent: parrot, cases, scorers: [{ name: 'any', score: () => 1 }] });
+  const [, row] = evalTable(report).split('\n');
+  assert.match(row ?? '', /^\[31mi{55}… {2}1 {4}x$/);
+});
+
 describe('a scorer', () => {
   it('compares the whole output', async () => {
     assert.equal(await scoresOf(exact, 'Paris ', 'Paris'), 1);
@@ -58,6 +65,15 @@ describe('a scorer', () => {
     assert.equal(await scoresOf(matchesSchema(schema), '```json\n{"a":1}\n```'), 1);
     assert.equal(await scoresOf(matchesSchema(schema), '{"a":"1"}'), 0);
     assert.equal(await scoresOf(matchesSchema(schema), 'no JSON'), 0);
+  });
+
+  it('whose model is not there is refused, whatever is asked for by name', async () => {
+    const models = createModelRegistry({ environment: {} });
+    for (const model of ['nowhere/m', undefined, ['nowhere/m', 'nowhere/n']]) {
+      const scorer = judge({ models, ...(model && { model }) });
+      const evaluated = runEval({ agent: parrot, cases: [{ input: 'x' }], scorers: [scorer] });
+      await assert.rejects(evaluated, /No provider for the model nowhere|No model is configured/);
+    }
   });
 
   it('is refused before anything runs when it could score nothing, or has no name of its own', async () => {

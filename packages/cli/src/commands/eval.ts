@@ -1,4 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import {
   compareEvals,
   contains,
@@ -43,6 +44,7 @@ export async function evaluate(name: string, options: EvalCommandOptions): Promi
   if (agent === undefined) throw new OpspawnError('not_found', `The config defines no agent "${name}"`);
   const cases = parseEvalCases(await readText(options.data));
   const before = options.compare === undefined ? undefined : parseEvalReport(await readText(options.compare));
+  if (options.out !== undefined) await checkWritable(options.out);
   const thresholds = Object.fromEntries((options.threshold ?? []).map(parseThreshold));
   const stopping = new AbortController();
   process.once('SIGINT', () => stopping.abort(new OpspawnError('cancelled', 'Stopped by Ctrl-C')));
@@ -78,7 +80,20 @@ async function readText(path: string): Promise<string> {
   try {
     return strictUtf8().decode(await readFile(path));
   } catch (cause) {
-    throw new OpspawnError('invalid_argument', `${path} cannot be read`, { cause });
+    const message = `${path} cannot be read: ${(cause as Error).message}`;
+    throw new OpspawnError('invalid_argument', message, { cause });
+  }
+}
+
+/** Before anything costs money. */
+async function checkWritable(path: string): Promise<void> {
+  try {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory()) throw new Error('it is a folder');
+    await access(there === undefined ? dirname(path) : path, constants.W_OK);
+  } catch (cause) {
+    const message = `${path} cannot be written: ${(cause as Error).message}`;
+    throw new OpspawnError('invalid_argument', message, { cause });
   }
 }
 
