@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { modelError, readRetryAfter } from './model-error.ts';
 
 test('Retry-After is read in seconds, as a date, and more exactly in milliseconds', () => {
@@ -29,4 +30,19 @@ test('Retry-After is read in seconds, as a date, and more exactly in millisecond
 test('the quotation of an answer that nobody understands is cut short', () => {
   const { message } = modelError(new Error('x'.repeat(100_000)), 'a/b', new AbortController().signal);
   assert.ok(message.length < 1_100);
+});
+
+test('what a server answers with success that is no answer is quoted', async () => {
+  const body = JSON.stringify({ error: { message: 'The model is loading', code: 503 } });
+  const fetch = async () => new Response(body, { headers: { 'content-type': 'application/json' } });
+  const model = createOpenAICompatible({ name: 'compatible', baseURL: 'http://model.invalid/v1', fetch })(
+    'm',
+  );
+  const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hello?' }] }];
+  const thrown = await model.doGenerate({ prompt }).then(
+    () => assert.fail('it was taken for an answer'),
+    (error: unknown) => error,
+  );
+  const error = modelError(thrown, 'compatible/m', new AbortController().signal);
+  assert.equal(error.message, `compatible/m failed (HTTP 200): Invalid JSON response. It answered: ${body}`);
 });

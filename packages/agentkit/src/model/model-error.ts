@@ -66,9 +66,14 @@ export function modelError(thrown: unknown, model: string, signal: AbortSignal):
   );
 }
 
-/** The SDK quotes an answer that it does not understand, and says of every shape that it knows why it is another. */
-function reasonOf({ message }: ProviderFailure): string {
-  const reason = String(message ?? 'no reason given');
+/**
+ * The SDK quotes an answer that it does not understand, and says of every shape that it knows why it is another. Of one
+ * that came with success it says that only: proxies and local servers say so what is wrong.
+ */
+function reasonOf({ message, statusCode = 0, responseBody = '' }: ProviderFailure): string {
+  const said = String(message ?? 'no reason given');
+  const isOdd = statusCode >= 200 && statusCode < 300 && responseBody.trim() !== '';
+  const reason = isOdd ? `${said}. It answered: ${responseBody.trim()}` : said;
   return reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
 }
 
