@@ -12,7 +12,7 @@ import type {
   SessionScope,
 } from './memory.ts';
 
-const jsonByName = z.record(z.string(), jsonSchema);
+const jsonByName = z.record(z.string(), jsonSchema.optional());
 
 /** With a misspelt key it would be a wider scope. */
 const scopeSchema = z.strictObject({

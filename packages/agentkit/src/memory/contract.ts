@@ -161,6 +161,29 @@ const scopeCases: readonly MemoryCase[] = [
 
 const vectorCases: readonly MemoryCase[] = [
   {
+    promise: 'takes any time at which an item expires, and any metadata that is JSON, and goes on',
+    async run(subject) {
+      const memory = open(subject);
+      const never = 253_402_300_799_999;
+      for (const [index, [asked, kept]] of [
+        [1e17, never],
+        [Number.MAX_VALUE, never],
+        [5_000.5, 5_001],
+        [-Number.MAX_VALUE, 0],
+      ].entries()) {
+        const { expiresAt } = await memory.remember(
+          newMemory(`tea ${index}`, { expiresAt: asked as number }),
+        );
+        assert.equal(expiresAt, kept);
+      }
+      assert.deepEqual((await textsOf(memory, 'tea')).sort(), ['tea 0', 'tea 1', 'tea 2']);
+      const metadata = JSON.parse('{"__proto__":{"a":1},"b":2}');
+      await memory.remember(newMemory('cake', { metadata: { ...metadata, c: undefined } as never }));
+      const [cake] = await memory.recall({ namespace }, 'cake');
+      assert.equal(JSON.stringify(cake?.metadata), '{"__proto__":{"a":1},"b":2}');
+    },
+  },
+  {
     promise: 'finds by meaning what shares no word, and puts first what both rankings find',
     async run(subject) {
       const memory = open(subject, { embedder: drinks() });

@@ -92,7 +92,7 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
       checkMemory(memory);
       const { at } = visibleTo(memory.scope);
       const { item, isNew } = await store.put(
-        { ...memory, id: memoryId(memory.scope, memory.text), createdAt: at },
+        { ...inWholeMs(memory), id: memoryId(memory.scope, memory.text), createdAt: at },
         wordsOf(memory.text),
       );
       if (isNew) await embed([item]);
@@ -164,3 +164,11 @@ function checkMemory(memory: NewMemory): void {
     details: { path: 'text', length: text.length },
   });
 }
+
+/** The end of the year 9999: what is later, databases hold in other ways or not at all. */
+const lastTime = 253_402_300_799_999;
+
+const inWholeMs = (memory: NewMemory): NewMemory =>
+  memory.expiresAt === undefined
+    ? memory
+    : { ...memory, expiresAt: Math.min(Math.max(0, Math.ceil(memory.expiresAt)), lastTime) };

@@ -82,6 +82,6 @@ export function memoryOfRow(row: MemoryRow): MemoryItem {
     source: sourceSchema.parse(JSON.parse(row.source)),
     createdAt: row.created_at,
     ...(row.expires_at !== null && { expiresAt: row.expires_at }),
-    ...(row.metadata !== null && { metadata: metadataSchema.parse(JSON.parse(row.metadata)) }),
+    ...(row.metadata !== null && { metadata: JSON.parse(row.metadata) as MemoryItem['metadata'] & {} }),
   };
 }
