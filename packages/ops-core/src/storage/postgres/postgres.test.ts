@@ -26,6 +26,22 @@ async function addLaterColumns(client: pg.Client): Promise<void> {
   await client.query(rows.map(({ name }) => `alter table opspawn.${name} ${add};`).join(' '));
 }
 
+/** Of the database, for all that connect: what somebody else's programs may need. */
+async function setUnusualDefaults(client: pg.Client, url: string): Promise<void> {
+  const name = new URL(url).pathname.slice(1);
+  for (const [setting, value] of [
+    ['default_transaction_isolation', 'repeatable read'],
+    ['extra_float_digits', '-5'],
+    ['datestyle', 'German'],
+    ['timezone', 'Asia/Kathmandu'],
+    ['bytea_output', 'escape'],
+    ['array_nulls', 'off'],
+    ['standard_conforming_strings', 'off'],
+    ['transform_null_equals', 'on'],
+  ])
+    await client.query(`alter database ${name} set ${setting} = '${value}'`);
+}
+
 async function openSubject(url: string, client: pg.Client): Promise<StoreUnderTest> {
   let at = Date.now();
   await emptyDatabase(client);
@@ -42,7 +58,9 @@ async function openSubject(url: string, client: pg.Client): Promise<StoreUnderTe
   };
 }
 
-describe('the store in PostgreSQL, with columns of a later version', { skip: skipWithoutPostgres }, () => {
+describe('the store in PostgreSQL, with columns of a later version and unusual defaults', {
+  skip: skipWithoutPostgres,
+}, () => {
   let database: TestDatabase;
   let client: pg.Client;
   before(async () => {
@@ -50,6 +68,7 @@ describe('the store in PostgreSQL, with columns of a later version', { skip: ski
     client = new pg.Client({ connectionString: database.url });
     await client.connect();
     await addLaterColumns(client);
+    await setUnusualDefaults(client, database.url);
   });
   after(async () => {
     await client.end();

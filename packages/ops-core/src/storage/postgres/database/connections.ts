@@ -28,6 +28,13 @@ export type Run = <R>(
 export const pinnedPlans = `set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
   set enable_mergejoin = off; set jit = off`;
 
+/**
+ * What a role or a database may have set otherwise for all that connect. Statements here see what others committed while
+ * they waited for a lock; in a stricter isolation they would count what is no longer so, or fail again and again. Rates
+ * are told as numbers with all their digits.
+ */
+const ownDefaults = `set default_transaction_isolation = 'read committed'; set extra_float_digits = 1`;
+
 export interface ConnectionsOptions {
   readonly url: string;
   /** Schemas in which names are looked up, first the functions', then the tables'. */
@@ -91,7 +98,8 @@ export class Connections implements AsyncDisposable {
   }
 
   #open(purpose: Purpose, max: number): pg.Pool {
-    const settings = `set search_path = ${this.#options.searchPath}; ${purpose === 'reads' ? '' : pinnedPlans}`;
+    const plans = purpose === 'reads' ? '' : pinnedPlans;
+    const settings = `set search_path = ${this.#options.searchPath}; ${ownDefaults}; ${plans}`;
     const pool = new pg.Pool({
       ...clientOptions(this.#options.url),
       max,
