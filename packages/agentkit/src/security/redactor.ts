@@ -10,12 +10,21 @@ export interface Redactor {
   stream(): RedactedStream;
 }
 
-/** What is known now: a pattern, and every text that it finds. */
+/** So much of a form stands in the pattern: whole keys and certificates would make it too large to compile. */
+const headLength = 32;
+
+interface Form {
+  text: string;
+  head: string;
+}
+
+/** What is known now. */
 interface Known {
-  pattern: RegExp;
+  /** Finds where a form may begin. */
+  heads: RegExp;
   longest: number;
-  /** By their first character. */
-  forms: ReadonlyMap<string, readonly string[]>;
+  /** By their first character, long ones first: one secret may begin another. */
+  forms: ReadonlyMap<string, readonly Form[]>;
 }
 
 /**
@@ -33,8 +42,8 @@ export function createRedactor(secrets: { values(): Iterable<string> }): Redacto
     return known;
   };
   const redact = <T extends Json | undefined>(value: T): T => {
-    const { pattern } = current() ?? {};
-    return pattern === undefined ? value : (redactJson(value, pattern) as T);
+    const known = current();
+    return known === undefined ? value : (redactJson(value, known) as T);
   };
   return Object.assign(redact, { stream: () => new HeldBackText(current) });
 }
@@ -63,45 +72,69 @@ class HeldBackText implements RedactedStream {
   }
 
   #clean(text: string, known: Known | undefined): string {
-    return known === undefined ? text : text.replace(known.pattern, mark);
+    return known === undefined ? text : redactText(text, known);
   }
 }
 
 /** How much of a text means the same whatever follows. */
 function decidedLength(text: string, known: Known): number {
   let cut = text.length - beginningLength(text, known);
-  // `matchAll` would make and compile the pattern anew
-  text.replace(known.pattern, (found, index: number) => {
-    if (index < cut && index + found.length > cut) cut = index;
-    return found;
-  });
+  for (const { index, length } of findForms(text, known))
+    if (index < cut && index + length > cut) cut = index;
   return cut;
 }
 
 /** How long the longest end of the text is that a longer form begins with. */
 function beginningLength(text: string, { longest, forms }: Known): number {
   for (let length = Math.min(longest - 1, text.length); length > 0; length -= 1) {
-    const begun = forms.get(text.charAt(text.length - length));
-    if (begun === undefined) continue;
-    const end = text.slice(-length);
-    if (begun.some((form) => form.length > length && form.startsWith(end))) return length;
+    const at = text.length - length;
+    const isBegun = ({ text: form, head }: Form): boolean =>
+      form.length > length &&
+      (length < head.length || text.startsWith(head, at)) &&
+      form.startsWith(text.slice(at));
+    if (forms.get(text.charAt(at))?.some(isBegun)) return length;
   }
   return 0;
 }
 
-function redactJson(value: Json | undefined, secret: RegExp): Json | undefined {
-  if (typeof value === 'string') return value.replace(secret, mark);
+/** From left to right, none within another. */
+function findForms(text: string, { heads, forms }: Known): { index: number; length: number }[] {
+  const found: { index: number; length: number }[] = [];
+  heads.lastIndex = 0;
+  for (let match = heads.exec(text); match !== null; match = heads.exec(text)) {
+    const { index } = match;
+    const form = forms.get(text.charAt(index))?.find((each) => text.startsWith(each.text, index));
+    if (form !== undefined) found.push({ index, length: form.text.length });
+    heads.lastIndex = index + (form?.text.length ?? 1);
+  }
+  return found;
+}
+
+function redactText(text: string, known: Known): string {
+  const found = findForms(text, known);
+  if (found.length === 0) return text;
+  let clean = '';
+  let end = 0;
+  for (const { index, length } of found) {
+    clean += text.slice(end, index) + mark;
+    end = index + length;
+  }
+  return clean + text.slice(end);
+}
+
+function redactJson(value: Json | undefined, known: Known): Json | undefined {
+  if (typeof value === 'string') return redactText(value, known);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
-    if (isSecretInBytes(value, secret)) return [mark];
-    const items = withoutSplit(value, secret).map((item) => redactJson(item, secret) as Json);
+    if (isSecretInBytes(value, known)) return [mark];
+    const items = withoutSplit(value, known).map((item) => redactJson(item, known) as Json);
     return items.length === value.length && items.every((item, index) => item === value[index])
       ? value
       : items;
   }
   const members = Object.entries(value).map(([key, item]): [string, Json] => [
-    key.replace(secret, mark),
-    redactJson(item, secret) as Json,
+    redactText(key, known),
+    redactJson(item, known) as Json,
   ]);
   return members.every(([key, item]) => item === value[key]) ? value : Object.fromEntries(members);
 }
@@ -119,14 +152,14 @@ const isTextPart = (item: Json): item is TextPart =>
  * The parts of a message, where texts of one type, read one after the other, hold a secret that none of them holds: then the
  * first has the text of them all, and the others are gone.
  */
-function withoutSplit(list: readonly Json[], secret: RegExp): readonly Json[] {
+function withoutSplit(list: readonly Json[], known: Known): readonly Json[] {
   const parts = list.filter(isTextPart);
   if (parts.length < 2) return list;
   let whole = list;
   for (const type of new Set(parts.map((part) => part.type))) {
     const texts = parts.flatMap((part) => (part.type === type ? part.text : []));
-    const text = texts.join('').replace(secret, mark);
-    if (text === texts.map((each) => each.replace(secret, mark)).join('')) continue;
+    const text = redactText(texts.join(''), known);
+    if (text === texts.map((each) => redactText(each, known)).join('')) continue;
     const first = parts.find((part) => part.type === type);
     whole = whole.flatMap((item) => {
       if (!isTextPart(item) || item.type !== type) return [item];
@@ -137,23 +170,22 @@ function withoutSplit(list: readonly Json[], secret: RegExp): readonly Json[] {
 }
 
 /** What a list of bytes is the text of, as a `Buffer` says itself in JSON. */
-const isSecretInBytes = (list: readonly Json[], secret: RegExp): boolean =>
+const isSecretInBytes = (list: readonly Json[], known: Known): boolean =>
   list.length >= shortestSecret &&
   list.every((item) => typeof item === 'number' && Number.isInteger(item) && item >= 0 && item < 256) &&
-  Buffer.from(list as number[])
-    .toString()
-    .search(secret) !== -1;
+  findForms(Buffer.from(list as number[]).toString(), known).length > 0;
 
-/** Long ones first: one secret may begin another. */
 function knownOf(values: Iterable<string>): Known | undefined {
-  const forms = [...new Set([...values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
-  if (forms.length === 0) return undefined;
-  const byFirst = new Map<string, string[]>();
-  for (const form of forms) byFirst.set(form.charAt(0), [...(byFirst.get(form.charAt(0)) ?? []), form]);
-  const escaped = forms.map((form) => form.replace(/[\\^$.*|?+()[\]{}]/g, '\\$&'));
-  return {
-    pattern: new RegExp(escaped.join('|'), 'g'),
-    longest: forms[0]?.length ?? 0,
-    forms: byFirst,
-  };
+  const texts = [...new Set([...values].flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  if (texts.length === 0) return undefined;
+  const forms = new Map<string, Form[]>();
+  for (const text of texts) {
+    const form = { text, head: text.slice(0, headLength) };
+    const known = forms.get(text.charAt(0));
+    if (known === undefined) forms.set(text.charAt(0), [form]);
+    else known.push(form);
+  }
+  const heads = new Set(texts.map((text) => text.slice(0, headLength)));
+  const escaped = [...heads].map((head) => head.replace(/[\\^$.*|?+()[\]{}]/g, '\\$&'));
+  return { heads: new RegExp(escaped.join('|'), 'g'), longest: texts[0]?.length ?? 0, forms };
 }

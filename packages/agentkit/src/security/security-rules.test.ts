@@ -86,6 +86,23 @@ describe('redaction', () => {
   const secrets = secretsFrom({ KEY: 'sk-abcdef', LONGER: 'sk-abcdefgh', ODD: 'p"ss wörd+', SHORT: 'abc' });
   const { redact } = createSecurityManager({ secrets });
 
+  it('finds a secret of any length, as whole keys and certificates are', () => {
+    const whole = Array.from({ length: 40_000 }, (_, n) => n.toString(36)).join('');
+    const keys = [whole.slice(0, 9_000), whole, `${whole.slice(0, 60)}/other`];
+    const long = createSecurityManager({ secrets: { values: () => keys } });
+    for (const key of keys)
+      for (const said of [key, Buffer.from(key).toString('hex'), encodeURIComponent(key)])
+        assert.equal(long.redact(`the key: ${said}.`), 'the key: [redacted].');
+    const begun = `only ${whole.slice(0, 8_000)}`;
+    assert.equal(long.redact(begun), begun);
+    const stream = long.redactStream?.() ?? assert.fail();
+    const pieces = `a ${keys[0]} b ${begun}`.match(/.{1,700}/g) ?? [];
+    assert.equal(
+      pieces.map((piece) => stream.push(piece)).join('') + stream.end(),
+      `a [redacted] b ${begun}`,
+    );
+  });
+
   it('replaces known secrets at any depth, in keys too, the longest first', () => {
     assert.deepEqual(
       redact({ a: ['x sk-abcdefgh y', { 'sk-abcdef': [1, null, true] }], 'p"ss wörd+': 'sk-abcdef' }),
