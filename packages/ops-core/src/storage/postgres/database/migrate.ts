@@ -40,7 +40,8 @@ export async function migrate(client: ClientBase, upTo = Number.POSITIVE_INFINIT
   const digest = createHash('sha256').update(JSON.stringify(functions)).digest('hex').slice(0, 16);
   const searchPath = `${tables}_${digest}, ${tables}`;
   if (await isUpToDate(client, known, digest)) return searchPath;
-  await client.query('begin');
+  // In a stricter one whoever waited would look at what there was before.
+  await client.query('begin isolation level read committed');
   try {
     // Bounds that a role or database has for its users would cut off whoever waits here, and long migrations.
     await client.query('set local statement_timeout = 0; set local lock_timeout = 0');
