@@ -18,11 +18,18 @@ export interface HttpTransportOptions {
 export function httpTransport(options: HttpTransportOptions): StreamableHTTPClientTransport {
   const { server, transport, credentials, onSecret, login } = options;
   const { url, headers, oauth } = transport;
+  let refreshFailure: string | undefined;
+  const noteRefresh = (failure: string | undefined): void => {
+    refreshFailure = failure;
+  };
   return new StreamableHTTPClientTransport(new URL(url), {
-    fetch: limitedFetch(refreshOnce(guardedFetch(url))),
+    fetch: limitedFetch(refreshOnce(guardedFetch(url), noteRefresh)),
     requestInit: { headers },
     ...(oauth !== undefined && {
-      authProvider: oauthProvider({ server, oauth, credentials, onSecret }, login),
+      authProvider: oauthProvider(
+        { server, oauth, credentials, onSecret, refreshFailure: () => refreshFailure },
+        login,
+      ),
     }),
   });
 }

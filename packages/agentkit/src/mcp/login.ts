@@ -19,7 +19,8 @@ const optionsSchema = z.strictObject({
 /**
  * Lets a person log in to a server over HTTP: the browser comes back to a port of this machine's loopback, and the
  * tokens are kept. What was kept of an earlier login is dropped. Throws `config_invalid` for a server that is not
- * configured for it, `permission_denied` when the person or the server says no, or `mcp_failed`.
+ * configured for it, `permission_denied` when the person or the server says no, `mcp_failed`, or why the signal
+ * was aborted (`cancelled`).
  */
 export async function loginToMcpServer(options: McpLoginOptions): Promise<void> {
   checkOptions('The login', optionsSchema, options);

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Client, type StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { OpspawnError } from '../errors.ts';
+import { stopError } from '../run/run-within.ts';
 import type { McpCredentialStore } from './credentials.ts';
 import { httpTransport } from './http-transport.ts';
 import type { McpServerConfig } from './mcp-config.ts';
@@ -51,7 +52,9 @@ export async function logIn(options: McpLoginOptions): Promise<void> {
   });
   const answered = await connect(http, config.startTimeoutMs);
   if (answered === 'authorized') return;
-  const found = await untilAborted(callback.parameters, signal);
+  const found = await untilAborted(callback.parameters, signal).catch((thrown) => {
+    throw signal?.aborted ? stopError(signal) : thrown;
+  });
   if (!isSame(found.get('state') ?? '', state)) {
     throw new OpspawnError('permission_denied', 'The browser came back with the state of another login');
   }

@@ -153,6 +153,38 @@ describe('an MCP server that wants tokens', { timeout: 60_000 }, () => {
     assert.equal((await credentials.load('web')).tokens, undefined);
   });
 
+  it('whose authorization server is down for a while needs no person, and goes on', async () => {
+    await using server = await protectedServer();
+    const credentials = await loggedIn(server);
+    await using host = hostOf({ web: configured(server) }, { credentials });
+    const tools = await host.tools(['web']);
+    for (const [answer, message] of [
+      [{ status: 500, body: 'x' }, /gave no new token: HTTP 500/],
+      [{ status: 429, body: '{"error":"slow_down"}' }, /slow_down/],
+      [{ status: 200, body: '<html>' }, /gave no new token: what it answered is no JSON/],
+      [{ status: 200, body: '{"access_token":"a\\r\\nb","token_type":"Bearer"}' }, /no request can carry/],
+    ] as const) {
+      server.expire();
+      server.mischief = { tokenAnswer: answer };
+      await assert.rejects(call(tools, 'web__whoami'), { code: 'mcp_failed', message });
+      server.mischief = {};
+      assert.equal(await call(tools, 'web__whoami'), 'you came with [redacted]');
+    }
+  });
+
+  it('is not logged in to for ever: who waits for the browser can be stopped', async () => {
+    await using server = await protectedServer();
+    const config = parseMcpServers({ web: configured(server) }).web;
+    assert.ok(config);
+    const credentials = memoryCredentials();
+    const stopping = new AbortController();
+    const open = () => stopping.abort();
+    const { signal } = stopping;
+    await assert.rejects(loginToMcpServer({ server: 'web', config, credentials, open, signal }), {
+      code: 'cancelled',
+    });
+  });
+
   it('and never answers a refresh fails the call in its time', async () => {
     await using server = await protectedServer();
     const credentials = await loggedIn(server);

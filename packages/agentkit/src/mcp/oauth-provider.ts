@@ -11,6 +11,7 @@ import {
 import { OpspawnError } from '../errors.ts';
 import type { McpCredentialStore, McpCredentials } from './credentials.ts';
 import type { McpServerConfig } from './mcp-config.ts';
+import { fitsHeader } from './refresh-once.ts';
 
 export type OAuthConfig = NonNullable<Extract<McpServerConfig['transport'], { kind: 'http' }>['oauth']>;
 
@@ -20,6 +21,8 @@ export interface OAuthOptions {
   credentials: McpCredentialStore;
   /** Hears of every token, so that none is shown anywhere. */
   onSecret(secret: string): void;
+  /** Why the last use of the refresh token came to nothing, where it was not refused. */
+  refreshFailure(): string | undefined;
 }
 
 /** Of a browser that a person sits at. */
@@ -112,8 +115,17 @@ class StoredOAuthProvider implements OAuthClientProvider {
     return tokens;
   }
 
-  saveTokens(tokens: StoredOAuthTokens): Promise<void> {
+  async saveTokens(tokens: StoredOAuthTokens): Promise<void> {
     this.#hide(tokens);
+    if (!fitsHeader(tokens.access_token))
+      throw new OpspawnError(
+        'mcp_failed',
+        'its authorization server gave a token that no request can carry',
+        {
+          retryable: false,
+          details: { server: this.#options.server, reason: 'bad_token' },
+        },
+      );
     return this.#save({ tokens: tokens as unknown as McpCredentials['tokens'] });
   }
 
@@ -151,6 +163,12 @@ class StoredOAuthProvider implements OAuthClientProvider {
       if (wanted !== undefined) url.searchParams.set('scope', wanted);
       return this.#login.open(url);
     }
+    const failure = this.#options.refreshFailure();
+    // the library goes on to ask a person whatever happened
+    if (failure !== undefined)
+      throw new OpspawnError('mcp_failed', `its authorization server gave no new token: ${failure}`, {
+        details: { server, reason: 'refresh_failed' },
+      });
     await this.#save({ scope: computeScopeUnion(scope, url.searchParams.get('scope') ?? undefined) });
     throw new OpspawnError('mcp_failed', `it wants a person to log in: opspawn mcp login ${server}`, {
       retryable: false,

@@ -5,6 +5,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
   });
   try {
     return await Promise.race([promise, aborted]);

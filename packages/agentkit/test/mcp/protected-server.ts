@@ -16,6 +16,8 @@ export interface Mischief {
   callback?: Record<string, string>;
   /** In place of the tokens. */
   tokens?: unknown;
+  /** In place of all that the token endpoint does. */
+  tokenAnswer?: { status: number; body: string };
   /** Requests to these are never answered. */
   silent?: readonly string[];
   /** It takes no token, however new. */
@@ -103,6 +105,11 @@ export class ProtectedServer implements AsyncDisposable {
 
   async #giveToken(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const form = new URLSearchParams(await text(request));
+    const { tokenAnswer } = this.mischief;
+    if (tokenAnswer !== undefined) {
+      response.writeHead(tokenAnswer.status, { 'content-type': 'application/json' }).end(tokenAnswer.body);
+      return;
+    }
     const grant = form.get('grant_type') ?? '';
     this.grants.push(grant);
     if (!this.#isGood(grant, form, request.headers.authorization)) {
