@@ -83,6 +83,21 @@ describe('pins of tools', { timeout: 300_000 }, () => {
     });
   }
 
+  it('take no decision of nobody', async () => {
+    for (const makePins of Object.values(makers)) {
+      const pins = makePins();
+      const seen = { tool: 'read', definition: definition(), digest: digestOfTool(definition()) };
+      const place = { namespace: 'default', server: 'notes' };
+      await pins.review({ ...place, isStrict: true, tools: [seen] });
+      for (const by of ['', ' \u200b\t', undefined as never])
+        await assert.rejects(pins.decide({ ...place, status: 'approved', by }), { code: 'invalid_argument' });
+      assert.deepEqual(
+        (await pins.list(place)).map(({ status }) => status),
+        ['quarantined'],
+      );
+    }
+  });
+
   it('notice changes in parts of a definition that nobody here knows', async () => {
     const pins = memoryPins();
     await serve(definition());

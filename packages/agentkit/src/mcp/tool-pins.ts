@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { namesSomebody } from '../decider-name.ts';
+import { OpspawnError } from '../errors.ts';
 import { canonicalJson, type Json } from '../json.ts';
 
 /** A definition of a tool as a server gave it: all of it, also what nobody here knows. */
@@ -51,7 +53,7 @@ export interface ToolPins {
   review(seen: SeenTools): Promise<ReadonlySet<string>>;
   /** By server, tool and the time of first sight. */
   list(of: { namespace: string; server?: string }): Promise<readonly ToolPin[]>;
-  /** The pins that it was about; none when there are no such ones. */
+  /** The pins that it was about; none when there are no such ones. Throws `invalid_argument` for who has no name. */
   decide(decision: PinDecision): Promise<readonly ToolPin[]>;
 }
 
@@ -87,6 +89,8 @@ export const listIn = (table: PinTable, { namespace, server }: { namespace: stri
 
 export function decideIn(table: PinTable, decision: PinDecision, now: number): readonly ToolPin[] {
   const { tool, digest, status, by } = decision;
+  if (typeof by !== 'string' || !namesSomebody(by))
+    throw new OpspawnError('invalid_argument', 'A decision about tools needs the name of who decided (by)');
   const meant = listIn(table, decision).filter(
     (pin) => (tool ?? pin.tool) === pin.tool && (digest ?? pin.digest) === pin.digest,
   );

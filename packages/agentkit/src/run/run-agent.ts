@@ -163,5 +163,7 @@ function forSession(made: RecordedCompaction | undefined): { compaction?: Compac
 function typedError(thrown: unknown): unknown {
   if (!(thrown instanceof StepError) || thrown.code !== 'budget_exceeded') return thrown;
   const { limit, allowed, used, asked } = thrown.details;
-  return new BudgetExceededError(String(limit), Number(allowed), Number(used), Number(asked ?? 0));
+  // code of others may say `budget_exceeded` of what is no limit of ours
+  if (typeof limit !== 'string' || typeof allowed !== 'number' || typeof used !== 'number') return thrown;
+  return new BudgetExceededError(limit, allowed, used, Number(asked ?? 0));
 }

@@ -173,7 +173,7 @@ export function redactError(security: SecurityManager, thrown: unknown): unknown
 const isBrief = (details: unknown): boolean =>
   details !== undefined && isJson(details) && JSON.stringify(details).length <= maxErrorLength;
 
-const shorten = (text: string): string =>
-  text.length > maxErrorLength
-    ? `${text.slice(0, maxErrorLength)}… (${text.length - maxErrorLength} characters more)`
+export const shorten = (text: string, maxLength = maxErrorLength): string =>
+  text.length > maxLength
+    ? `${text.slice(0, maxLength)}… (${text.length - maxLength} characters more)`
     : text;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { agentWith, withCode } from '../../test/tester.ts';
 import { checkAgent } from '../agent-schema.ts';
-import { GuardrailError } from '../errors.ts';
+import { GuardrailError, OpspawnError } from '../errors.ts';
 import type { Guardrails } from '../guardrail.ts';
 import type { Json } from '../json.ts';
 import { memorySteps } from '../memory-steps.ts';
@@ -97,6 +97,24 @@ describe('a guardrail', () => {
   it('that gives neither a text nor nothing lets nothing pass', async () => {
     const wrong = (() => false) as unknown as () => undefined;
     await assert.rejects(run({ input: [wrong] }).result, withCode('config_invalid'));
+  });
+
+  it('may say much: the beginning is the reason', async () => {
+    const verbose = (): string => 'no '.repeat(1_000_000);
+    const { result, steps } = run({ input: [verbose] });
+    const reason = `${verbose().slice(0, 2_000)}… (2998000 characters more)`;
+    await assert.rejects(result, tripped('verbose', 'input', reason));
+    assert.ok(JSON.stringify(steps.history()).length < 10_000);
+  });
+
+  it('that throws what reads like a limit of ours is told by its own words', async () => {
+    const broke = (): never => {
+      throw new OpspawnError('budget_exceeded', 'The month is paid up');
+    };
+    await assert.rejects(run({ output: [broke] }).result, {
+      code: 'budget_exceeded',
+      message: 'The month is paid up',
+    });
   });
 
   it('needs a name of its own', () => {

@@ -1,7 +1,10 @@
 import { describeThrown, GuardrailError, isOpspawnError, isRetryable, OpspawnError } from '../errors.ts';
 import type { Guardrail } from '../guardrail.ts';
 import type { Json } from '../json.ts';
-import { type RunContext, redactError, untilWallTime } from './run-context.ts';
+import { type RunContext, redactError, shorten, untilWallTime } from './run-context.ts';
+
+/** Of a reason: it is recorded, and stands in an error twice. */
+const maxReasonLength = 2_000;
 
 /** Throws `GuardrailError` when one of the agent's guardrails objects to the prompt. */
 export const guardInput = (run: RunContext): Promise<void> =>
@@ -41,7 +44,9 @@ async function ask<Subject>(
       assertInTime();
       try {
         const said: unknown = await guardrail(subject, { messages: state.messages, signal });
-        return typeof said === 'string' ? security.redact(said) : nothing(name, said);
+        return typeof said === 'string'
+          ? shorten(security.redact(said), maxReasonLength)
+          : nothing(name, said);
       } catch (thrown) {
         if (isOpspawnError(thrown)) throw redactError(security, thrown);
         const message = `The guardrail ${name} failed: ${describeThrown(thrown)}`;

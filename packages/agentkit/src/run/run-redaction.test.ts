@@ -46,6 +46,35 @@ describe('a secret that a model says in parts', () => {
     ]);
   });
 
+  it('is held back no longer than its beginning may be one, and is dropped with the answer that it was of', async () => {
+    const security = createSecurityManager({ secrets: secretsFrom({ token: 'tok-123456' }) });
+    const said: string[] = [];
+    const turncoat: Model = {
+      id: 'test/turncoat',
+      call: async (request) => {
+        request.onDelta?.({ kind: 'text', text: 'A tok-12' });
+        request.onDelta?.({ kind: 'reasoning', text: 'B tok-12' });
+        request.onReset?.('another model answers');
+        request.onDelta?.({ kind: 'text', text: '3456 and tok-1' });
+        request.onDelta?.({ kind: 'reasoning', text: 'tok-12' });
+        return { ...(await speaker.call({ ...request, onDelta: () => {} })) };
+      },
+    };
+    const environment = memoryEnvironment({
+      security,
+      onEvent: (event) => {
+        if (event.type === 'step.reset') said.push('|');
+        if (event.type === 'text.delta') said.push(event.text);
+        if (event.type === 'reasoning.delta') said.push(`(${event.text})`);
+      },
+    });
+    await runAgent(agentWith([], { model: turncoat }), { prompt: 'x' }, environment);
+    const [before, after = ''] = said.join('').split('|');
+    assert.equal(before, 'A (B )');
+    assert.equal(after.replaceAll(/\(.*?\)/g, ''), '3456 and tok-1');
+    assert.equal(after.replaceAll(/[^(]*\((.*?)\)[^(]*/g, '$1'), 'tok-12');
+  });
+
   it('leaves an answer in its parts when none is in it', () => {
     const { redact } = createSecurityManager({ secrets: secretsFrom({ token: 'tok-999999' }) });
     assert.equal(redact(pieces), pieces);
