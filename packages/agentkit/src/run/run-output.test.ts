@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { agentWith, withCode } from '../../test/tester.ts';
+import { OpspawnError } from '../errors.ts';
 import { createMemory } from '../memory/create-memory.ts';
 import type { ModelRequest } from '../model/model.ts';
 import { callTool, memoryEnvironment, promptOf } from '../testing.ts';
@@ -22,11 +23,12 @@ describe('structured output', () => {
     assert.deepEqual((asked as { required: string[] }).required, ['city', 'people']);
   });
 
-  it('may stand in a Markdown fence', async () => {
-    assert.deepEqual((await run(['```json\n{"city":"Tokyo","people":37}\n```'])).output, {
-      city: 'Tokyo',
-      people: 37,
-    });
+  it('may stand in a Markdown fence, or behind a byte order mark', async () => {
+    const json = '{"city":"Tokyo","people":37}';
+    for (const said of [`\`\`\`json\n${json}\n\`\`\``, `\`\`\`JSON\n${json}\n\`\`\``, `\ufeff${json}`]) {
+      const { output, turns } = await run([said]);
+      assert.deepEqual([output, turns], [{ city: 'Tokyo', people: 37 }, 1]);
+    }
   });
 
   it('comes after tool calls as well', async () => {
@@ -44,6 +46,23 @@ describe('structured output', () => {
     assert.deepEqual(repaired, { city: 'Tokyo', people: 37 });
     assert.equal(turns, 2);
     assert.equal((await run(['Tokyo!', '{"city":"Tokyo","people":1}'])).turns, 2);
+  });
+
+  it('that fits no alternative is told what is wrong by each, or deep in the one that was meant', async () => {
+    const nested: z.ZodType = z.lazy(() => z.union([z.string(), z.array(nested)]));
+    const either = z.union([z.object({ a: z.number() }), z.object({ b: z.string().nullable() })]);
+    for (const [schema, wrong, told] of [
+      [either, '{"c":1}', ['- a: Invalid input: expected number', '; or b: Invalid input: expected string']],
+      [nested, '["x",["y",5]]', ['- [1][1]: Invalid input: expected string', '; or [1][1]: ']],
+      [z.object({ u: either }), '{"u":5}', ['- u: Invalid input: expected object, received number\n']],
+    ] as const) {
+      const agent = agentWith([wrong, wrong], { output: schema });
+      const error = await runAgent(agent, { prompt: 'x' }, memoryEnvironment()).catch(
+        (thrown: OpspawnError) => thrown,
+      );
+      assert.ok(error instanceof OpspawnError);
+      for (const part of told) assert.ok(`${error.message}\n`.includes(part), error.message);
+    }
   });
 
   it('leaves the repair in the conversation', async () => {

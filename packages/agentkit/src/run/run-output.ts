@@ -25,9 +25,9 @@ export const outputRefused = (problems: string): OpspawnError =>
   });
 
 function parseAnswer(text: string): CheckedOutput {
-  const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/.exec(text);
+  const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/i.exec(text);
   try {
-    return { ok: true, value: JSON.parse(fenced?.[1] ?? text) as Json };
+    return { ok: true, value: JSON.parse((fenced?.[1] ?? text).trim()) as Json };
   } catch (error) {
     return { ok: false, problems: `it is not JSON: ${(error as Error).message}` };
   }

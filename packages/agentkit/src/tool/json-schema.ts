@@ -1,8 +1,9 @@
 import { describeThrown, OpspawnError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import type { SchemaIssue } from './ajv-validator.ts';
+import { describeIssue } from './describe-issue.ts';
 import { describeProblem, listProblems } from './problem-list.ts';
-import type { StandardIssue, StandardSchemaV1 } from './standard-schema.ts';
+import type { StandardSchemaV1 } from './standard-schema.ts';
 import type { ToolInput, ToolOutput } from './tool.ts';
 
 /** What came of checking a value: the decoded value, or what is wrong with it, one problem a line, with its path. */
@@ -113,7 +114,7 @@ export function checkByStandardSchema(schema: StandardSchemaV1): (value: unknown
   return async (value) => {
     const result = await schema['~standard'].validate(value);
     if (result.issues === undefined) return { ok: true, value: result.value };
-    return { ok: false, problems: listProblems(result.issues.map(describeIssue)) };
+    return { ok: false, problems: listProblems(result.issues.flatMap((issue) => describeIssue(issue))) };
   };
 }
 
@@ -151,9 +152,3 @@ function checkByJsonSchema(schema: JsonObject): Check {
       : { ok: false, problems: listProblems(problems) };
   };
 }
-
-const describeIssue = ({ message, path = [] }: StandardIssue): string =>
-  describeProblem(
-    path.map((segment) => (typeof segment === 'object' ? segment.key : segment)),
-    message,
-  );
