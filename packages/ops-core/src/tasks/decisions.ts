@@ -4,7 +4,7 @@ import { deciderOf, type Principal } from '../auth/principal.ts';
 import { newId } from '../domain/new-id.ts';
 import type { StoredDecision } from '../storage/parts/decisions.ts';
 import type { InboxItem, Store, StoredWait, TaskRow } from '../storage/store.ts';
-import { identityHash, identityLabel } from './durable/identity.ts';
+import { type JournaledRequest, journaledRequest } from './journaled-request.ts';
 
 export interface SaidOfRequest {
   /** Of the wait, or of one that is decided: its label or its hash. */
@@ -16,12 +16,11 @@ export interface SaidOfRequest {
 /** The value without the secrets that this process knows. */
 export type Redact = (value: Json) => Json;
 
-const journalPage = 1_000;
-
 /**
  * Brings a person's word to the request that waits for it. The first word counts: the same again by the same person changes
- * nothing, another one is `already_decided`. Throws `not_found` when there is no such request, `invalid_argument` for an
- * answer that does not fit the question's schema.
+ * nothing, another one is `already_decided`. Throws `not_found` when there was no such request, `wrong_state` for one that
+ * expired or was withdrawn, `unavailable` while the task is on its way and does not listen, `invalid_argument` for an answer
+ * that does not fit the question's schema.
  */
 export async function decideRequest(
   { store, redact }: { store: Store; redact: Redact },
@@ -33,13 +32,16 @@ export async function decideRequest(
   const said = JSON.stringify({ ...withoutSecrets(answer, redact), by: deciderOf(principal) });
   const wait = row.waits.find(({ kind, ...each }) => isWanted(kind) && [each.step, each.hash].includes(step));
   if (wait !== undefined && 'answer' in answer) await checkAnswer(wait, answer.answer as Json);
-  const key = wait?.key ?? (await keyOfEarlier(store, row.id, step));
   if (wait?.key !== undefined) {
     const item: InboxItem = { id: newId(), kind: 'decision', key: wait.key, data: said };
     if ((await store.write({ op: 'post', namespace, taskId: row.id, item })).ok) return;
   }
-  const earlier = key === undefined ? undefined : await store.lastDecision(row.id, key);
-  if (earlier === undefined) throw noOpenRequest(row.id, step);
+  const request = await journaledRequest(store, row.id, step);
+  const earlier = request === undefined ? undefined : await store.lastDecision(row.id, request.key);
+  if (earlier === undefined) {
+    const isKnown = request?.kind !== undefined && isWanted(request.kind);
+    throw isKnown ? notListening(row, step, request) : noSuchRequest(row.id, step);
+  }
   // the earlier one may have come when less was known to be secret
   const asSaid = (data: string): Json => redact(JSON.parse(data) as Json);
   if (!isDeepStrictEqual(asSaid(earlier.data ?? 'null'), asSaid(said)))
@@ -65,26 +67,35 @@ async function checkAnswer({ step, data }: Pick<StoredWait, 'step' | 'data'>, an
   });
 }
 
-/** The inbox key of a request that is open no more, as far as the journal tells. */
-async function keyOfEarlier(store: Store, taskId: string, step: string): Promise<string | undefined> {
-  for (let after = 0; ; ) {
-    const page = await store.journal(taskId, after, journalPage);
-    for (const { branch = '', name, count = 1 } of page) {
-      if (name === undefined) continue;
-      const identity = { branch, name, count };
-      const hash = identityHash(identity);
-      if (identityLabel(identity) === step || hash === step) return `decision:${hash}`;
-    }
-    const last = page.at(-1);
-    if (last === undefined) return undefined;
-    after = last.seq;
-  }
-}
-
-const noOpenRequest = (taskId: string, step: string): OpspawnError =>
+const noSuchRequest = (taskId: string, step: string): OpspawnError =>
   new OpspawnError('not_found', `Task ${taskId} has no such request open for the step "${step}"`, {
     details: { taskId, step },
   });
+
+/** Why a request that nobody decided takes no decision. */
+function notListening(
+  { id, status }: TaskRow,
+  step: string,
+  { dueAt, ended }: JournaledRequest,
+): OpspawnError {
+  const what = `The request "${step}" of task ${id}`;
+  const details = { taskId: id, step };
+  const isOver = ended !== undefined || isFinal(status);
+  if (dueAt !== undefined && (isOver ? ended?.byTime === true : dueAt <= Date.now())) {
+    const expiredAt = new Date(dueAt).toISOString();
+    return new OpspawnError('wrong_state', `${what} expired at ${expiredAt}`, {
+      details: { ...details, expiredAt },
+    });
+  }
+  if (isOver)
+    return new OpspawnError('wrong_state', `${what} was withdrawn: nobody waits for it`, { details });
+  // Its attempt, or the one that comes next, opens the wait again.
+  const why = 'the task does something else: decide when it waits again';
+  return new OpspawnError('unavailable', `${what} is open, but ${why}`, { details });
+}
+
+const isFinal = (status: TaskRow['status']): boolean =>
+  status === 'completed' || status === 'failed' || status === 'cancelled';
 
 function alreadyDecided(taskId: string, step: string, { at, data = '{}' }: StoredDecision): OpspawnError {
   const { by, ...decision } = JSON.parse(data);

@@ -152,12 +152,13 @@ export interface Engine {
   /** Kept until a wait takes it. Finished: `wrong_state`. */
   signal(principal: Principal, taskId: string, signal: SignalRequest): Promise<void>;
   /**
-   * A word on an effect in doubt. `not_found` when the task has no doubt open for that step, `already_decided` when there
-   * was another word before.
+   * A word on an effect in doubt. `not_found` when the task never had a doubt about that step, `already_decided` when there
+   * was another word before, `wrong_state` and `unavailable` as with `decide`.
    */
   resolve(principal: Principal, taskId: string, step: string, resolution: Resolution): Promise<Task>;
   /**
-   * A person's word on an approval or question. `not_found` when none is open for that step. The first one counts: the same
+   * A person's word on an approval or question. `not_found` when there was none for that step, `wrong_state` when it expired or was
+   * withdrawn, `unavailable` while it is open and the task does something else. The first one counts: the same
    * again by the same person gives the task, another one is `already_decided`. `invalid_argument` for an answer that does not
    * fit the question's schema.
    */

@@ -186,7 +186,7 @@ export const taskOperations = {
     params,
     body: body(resolveStepSchema),
     success: task,
-    errors: ['not_found', 'already_decided'],
+    errors: ['not_found', 'wrong_state', 'already_decided'],
     repeatable: false,
   },
   'tasks.decide': {
@@ -198,12 +198,13 @@ export const taskOperations = {
     description:
       '`step` is that of the task’s wait of kind `approval` or `question`. The first decision counts: the same one sent ' +
       'again by the same caller answers as the first time, another one is `already_decided`, whose details name who ' +
-      'decided what and when. An answer has to fit the `schema` of the question’s `data`, where it has one; `deny` ' +
-      'declines a question.',
+      'decided what and when. One that comes too late is `wrong_state`, whose details say when it expired; `unavailable` ' +
+      'says that the request is open and the task does something else at the moment. An answer has to fit the `schema` ' +
+      'of the question’s `data`, where it has one; `deny` declines a question.',
     params,
     body: body(decideStepSchema),
     success: task,
-    errors: ['not_found', 'already_decided'],
+    errors: ['not_found', 'wrong_state', 'already_decided'],
     repeatable: true,
   },
   'tasks.journal': {

@@ -23,6 +23,12 @@ export interface WaitEnd {
   row?: InboxRow;
 }
 
+const peopleAnswer: Partial<Record<StoredWait['kind'], true>> = {
+  approval: true,
+  question: true,
+  doubt: true,
+};
+
 /** The waits that are open now, in the order in which they were opened. */
 export class OpenWaits {
   readonly #byRequest = new Map<Request, OpenWait>();
@@ -31,6 +37,11 @@ export class OpenWaits {
 
   get size(): number {
     return this.#byRequest.size;
+  }
+
+  /** Whether one of them is for a person's word. */
+  get askSomebody(): boolean {
+    return this.#byRequest.values().some(({ kind }) => kind in peopleAnswer);
   }
 
   add(wait: OpenWait): void {

@@ -67,14 +67,16 @@ async function finish(run: DurableRun): Promise<Ending | undefined> {
 
 /**
  * Suspends when one macrotask has brought nothing new. A wait that is due soon is waited for in memory: a loop of
- * short waits would otherwise replay itself again and again.
+ * short waits would otherwise replay itself again and again. Not while a person is asked, who is heard only when the
+ * store knows of the wait.
  */
 async function suspend(run: DurableRun): Promise<Ending | undefined> {
   const { rings } = run.bell;
   await new Promise<void>((resolve) => setImmediate(resolve));
   if (run.bell.rings !== rings) return undefined;
   const dueInMs = untilNextDue(run);
-  if (dueInMs !== undefined && dueInMs <= (run.options.lingerMs ?? defaultLingerMs)) {
+  const lingerMs = run.waits.askSomebody ? 0 : (run.options.lingerMs ?? defaultLingerMs);
+  if (dueInMs !== undefined && dueInMs <= lingerMs) {
     await run.idle(dueInMs);
     return undefined;
   }

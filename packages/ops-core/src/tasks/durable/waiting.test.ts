@@ -111,6 +111,17 @@ describe('a child task', () => {
 });
 
 describe('a wait', () => {
+  for (const kind of ['approval', 'question'] as const)
+    it(`that asks a person (${kind}) is known to the store also when its time is nearly over`, async (t) => {
+      const task = quietTask();
+      const clock = setInterval(() => {
+        task.clock += 10;
+      }, 1);
+      t.after(() => clearInterval(clock));
+      const body: Body = (_ctx, steps) => steps.wait({ kind, name: 'x', prompt: 'Well?', timeoutMs: 900 });
+      assert.equal((await attempt(task, body, { lingerMs: 1_000 })).kind, 'suspended');
+    });
+
   it('shows people what it is about, by the name that its author gave', async () => {
     const task = quietTask();
     const waits = watchWaits(task);
