@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { z } from 'zod';
 import { agentWith, withCode } from '../../test/tester.ts';
 import { defineAgent } from '../define-agent.ts';
+import { OpspawnError } from '../errors.ts';
 import { createMemory } from '../memory/create-memory.ts';
 import { memorySteps } from '../memory-steps.ts';
 import { type Message, textOf } from '../message.ts';
@@ -202,6 +203,63 @@ describe('working memory', () => {
         .at(-1)?.outcome;
       assert.deepEqual(last, { ok: true, value: { block: 'notes', text: 'one\nthree' } }, `from ${length}`);
     }
+  });
+
+  const kept = { notes: { ...blocks.notes, scope: 'agent' } } as const;
+  const scope = { namespace: 'default', agent: 'tester' };
+
+  it('loses no edit of a tool of your own: side by side, tried again, in later turns', async () => {
+    const memory = createMemory();
+    let tries = 0;
+    const jot = defineTool({
+      description: 'Jots down',
+      input: z.object({ word: z.string() }),
+      annotations: { idempotentHint: true },
+      retry: { maxAttempts: 2, initialDelayMs: 1 },
+      memory: true,
+      async execute({ word }, { memory: own }) {
+        await own?.editBlock('notes', (text) => `${text}${word}`);
+        await own?.editBlock('notes', (text) => `${text} `);
+        tries += 1;
+        if (tries === 3) throw new Error('once more');
+      },
+    });
+    const words = (...said: string[]) => callTools(...said.map((word) => ({ tool: 'jot', input: { word } })));
+    const agent = agentWith(
+      [
+        words('one', 'two'),
+        words('three'),
+        callTool('edit_block', { block: 'notes', old: 'two', new: '2' }),
+        words('four'),
+        'done',
+      ],
+      { memory: { blocks: kept }, tools: { jot } },
+    );
+    await runAgent(agent, input, memoryEnvironment({ memory }));
+    assert.equal(tries, 5);
+    assert.equal((await memory.blocks(scope)).notes?.text.replaceAll(' ', ''), 'one2threefour');
+  });
+
+  it('goes on from what stood there when an edit could not be kept', async () => {
+    const memory = createMemory();
+    const { writeBlock } = memory;
+    let isDown = true;
+    memory.writeBlock = (...block) =>
+      isDown ? Promise.reject(new OpspawnError('invalid_argument', 'down')) : writeBlock.apply(memory, block);
+    const jot = defineTool({
+      description: 'Jots down',
+      input: z.object({ word: z.string() }),
+      memory: true,
+      async execute({ word }, { memory: own }) {
+        await own?.editBlock('notes', (text) => `${text}${word}`).finally(() => (isDown = false));
+      },
+    });
+    const agent = agentWith([callTool('jot', { word: 'a' }), callTool('jot', { word: 'b' }), 'done'], {
+      memory: { blocks: kept },
+      tools: { jot },
+    });
+    await runAgent(agent, input, memoryEnvironment({ memory }));
+    assert.equal((await memory.blocks(scope)).notes?.text, 'b');
   });
 
   it('needs a name and knows only what it declares', async () => {

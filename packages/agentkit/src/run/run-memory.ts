@@ -10,7 +10,7 @@ import {
   isBlockTool,
 } from '../memory/blocks.ts';
 import { type Compaction, cutsOf } from '../memory/compaction/compaction.ts';
-import type { MemoryScope } from '../memory/memory.ts';
+import type { MemoryBlock, MemoryScope } from '../memory/memory.ts';
 import type { RememberScope, RunMemory } from '../memory/run-memory.ts';
 import { callsOf, type Message } from '../message.ts';
 import { strictest } from '../security/strictest.ts';
@@ -165,6 +165,8 @@ export function withMemory(
 const usesMemory = (tool: Tool): tool is Extract<Tool, { execute: unknown }> =>
   'execute' in tool && tool.memory === true;
 
+const emptyBlock: MemoryBlock = { text: '', isFromOutside: false };
+
 function memoryOf(
   { agent, input, environment, state }: Parameters<typeof withMemory>[1],
   tool: string,
@@ -179,6 +181,7 @@ function memoryOf(
     step: toolStep(state().turns, { type: 'tool-call', callId, tool, input: {} }),
     isFromOutside: state().taintedBy.size > 0,
   });
+  const edited = new Set<string>();
   return {
     async remember(text, { scope: wanted = 'agent', expiresAfterMs, metadata } = {}) {
       return await memory.remember({
@@ -195,12 +198,21 @@ function memoryOf(
       const definition = agent.memory?.blocks?.[name];
       if (definition === undefined) throw new OpspawnError('invalid_argument', `There is no block ${name}`);
       checkFirstEdit(state(), callId, name);
-      const before = state().blocks[name] ?? { text: '', isFromOutside: false };
+      const before =
+        (edited.has(name) ? state().blocks[name] : state().blockBefore(callId, name)) ?? emptyBlock;
       const text = security.redact(edit(before.text));
       checkBlockText(name, text, definition);
       const kept = blockScope(definition, scope);
-      const isFromOutside = before.isFromOutside || state().taintedBy.size > 0;
-      if (kept !== undefined) await memory.writeBlock(kept, name, { text, isFromOutside });
+      const block = { text, isFromOutside: before.isFromOutside || state().taintedBy.size > 0 };
+      edited.add(name);
+      // what our own tools did is told by their results, which a resumed run reads
+      const takeBack = isBlockTool(tool) ? () => {} : state().holdEdit(callId, name, { before, block });
+      try {
+        if (kept !== undefined) await memory.writeBlock(kept, name, block);
+      } catch (thrown) {
+        takeBack();
+        throw thrown;
+      }
       return text;
     },
   };

@@ -68,6 +68,11 @@ export interface Before {
 /** Whether what a tool of this agent gives may hold content from outside. */
 export type BringsOutside = (speaker: AgentDefinition, tool: string) => boolean;
 
+interface HeldEdit {
+  before: MemoryBlock;
+  block: MemoryBlock;
+}
+
 export class RunProgress implements RunState {
   readonly goal: string;
   /** Grows in place: a copy at every turn would make long runs quadratic. */
@@ -112,6 +117,8 @@ export class RunProgress implements RunState {
   /** The working memory as of now. */
   blocks: Record<string, MemoryBlock>;
   hasEditedBlocks = false;
+  /** By block: the last call of a tool that is not ours that edited it, and what it began from. */
+  readonly #held = new Map<string, { call: string; before: MemoryBlock }>();
 
   constructor(
     first: AgentDefinition,
@@ -199,6 +206,26 @@ export class RunProgress implements RunState {
     this.speakers.add(speaker);
     this.handoffs += 1;
     this.messages[0] = instructionsOf(speaker);
+  }
+
+  /**
+   * An edit by a tool that is not ours, whose result need not tell it: later edits of this process go on from it. Gives what
+   * takes it back where it could not be written. `before` is what it was worked out from.
+   */
+  holdEdit(callId: string, name: string, { before, block }: HeldEdit): () => void {
+    const call = `${this.turns} ${callId}`;
+    if (this.#held.get(name)?.call !== call) this.#held.set(name, { call, before });
+    this.blocks = { ...this.blocks, [name]: block };
+    this.hasEditedBlocks = true;
+    return () => {
+      if (this.blocks[name] === block) this.blocks = { ...this.blocks, [name]: before };
+    };
+  }
+
+  /** What the edits of a call go on from when it begins: trying again edits anew, and does not edit twice. */
+  blockBefore(callId: string, name: string): MemoryBlock | undefined {
+    const held = this.#held.get(name);
+    return held?.call === `${this.turns} ${callId}` ? held.before : this.blocks[name];
   }
 
   /** Edits are worked out from here: the text of the record, not of the store, so that a resumed run works out the same. */
