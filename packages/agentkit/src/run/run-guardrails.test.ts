@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
 import { agentWith, withCode } from '../../test/tester.ts';
 import { checkAgent } from '../agent-schema.ts';
 import { GuardrailError, OpspawnError } from '../errors.ts';
@@ -59,6 +60,21 @@ describe('a guardrail', () => {
     };
     await run({ output: [look] }).result;
     assert.deepEqual(seen, ['system', 'user', 'assistant', 'tool', 'assistant']);
+  });
+
+  it('changes nothing by what it does to what it was given', async () => {
+    const meddle = (output: Json, { messages }: { messages: readonly unknown[] }): undefined => {
+      Object.assign(output as object, { city: 'Atlantis' });
+      (messages as unknown[]).length = 0;
+    };
+    const agent = agentWith(['{"city":"Tokyo"}'], {
+      output: z.object({ city: z.string() }),
+      guardrails: { output: [meddle, meddle] },
+    });
+    const environment = memoryEnvironment();
+    const { output } = await runAgent(agent, { prompt: 'x', sessionId: 's' }, environment);
+    assert.deepEqual(output, { city: 'Tokyo' });
+    assert.equal((await environment.memory.messages({ namespace: 'default', session: 's' })).length, 2);
   });
 
   it('is asked once: a resumed run says the same, even when the guardrail has changed its mind', async () => {

@@ -43,7 +43,9 @@ async function ask<Subject>(
     async ({ signal }) => {
       assertInTime();
       try {
-        const said: unknown = await guardrail(subject, { messages: state.messages, signal });
+        // its own to change: it is not asked again by a run that is resumed, which would miss the change
+        const [own, messages] = structuredClone([subject, state.messages] as const);
+        const said: unknown = await guardrail(own, { messages, signal });
         return typeof said === 'string'
           ? shorten(security.redact(said), maxReasonLength)
           : nothing(name, said);
