@@ -65,6 +65,16 @@ describe('structured output', () => {
     }
   });
 
+  it('that is nested too deep for anybody is told to the model, as what is wrong', async () => {
+    const nested: z.ZodType = z.lazy(() => z.array(nested));
+    const repair = (request: ModelRequest): string => {
+      assert.match(promptOf(request), /it is not JSON: .*deeper than 500 levels/);
+      return '[[]]';
+    };
+    const agent = agentWith(['['.repeat(9_000) + ']'.repeat(9_000), repair], { output: nested });
+    assert.deepEqual((await runAgent(agent, { prompt: 'x' }, memoryEnvironment())).output, [[]]);
+  });
+
   it('leaves the repair in the conversation', async () => {
     const memory = createMemory();
     const agent = agentWith(['Tokyo!', '{"city":"Tokyo","people":37}'], { output });

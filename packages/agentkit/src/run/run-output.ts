@@ -27,7 +27,9 @@ export const outputRefused = (problems: string): OpspawnError =>
 function parseAnswer(text: string): CheckedOutput {
   const fenced = /^\s*```(?:json)?\s*\n([\s\S]*?)\n\s*```\s*$/i.exec(text);
   try {
-    return { ok: true, value: JSON.parse((fenced?.[1] ?? text).trim()) as Json };
+    const value = JSON.parse((fenced?.[1] ?? text).trim()) as Json;
+    assertJson(value, 'the answer'); // schemas overflow the stack on what is nested by the thousands
+    return { ok: true, value };
   } catch (error) {
     return { ok: false, problems: `it is not JSON: ${(error as Error).message}` };
   }
