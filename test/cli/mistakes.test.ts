@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { opspawn } from './opspawn-process.ts';
+import { command, opspawn } from './opspawn-process.ts';
 
 const cwd = mkdtempSync(join(tmpdir(), 'opspawn-cli-'));
 after(() => rmSync(cwd, { recursive: true }));
@@ -45,6 +46,22 @@ describe('help', () => {
   it('and version need no config and no server', async () => {
     assert.match((await run('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
   });
+});
+
+describe('output that cannot be written', () => {
+  const skip = existsSync('/dev/full') ? false : 'there is no /dev/full here';
+
+  for (const args of [['--version'], ['task', '--help']])
+    it(`exits with 1 and says why: ${args.join(' ')}`, { skip }, () => {
+      const full = openSync('/dev/full', 'w');
+      const { status, stderr } = spawnSync(process.execPath, [command, ...args], {
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      });
+      closeSync(full);
+      assert.match(stderr, /^error: the output cannot be written: ENOSPC/);
+      assert.equal(status, 1);
+    });
 });
 
 describe('a mistake on the command line exits with 2 and says what is wrong', () => {

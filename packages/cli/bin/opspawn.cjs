@@ -64,6 +64,11 @@ function handOver(node, main) {
 
 function main() {
   if (args[0] === '--version' || args[0] === '-V') {
+    process.stdout.once('error', ({ code, message }) => {
+      if (code === 'EPIPE') return;
+      process.stderr.write(`error: the output cannot be written: ${message}\n`);
+      process.exitCode = 1;
+    });
     process.stdout.write(`${require('../package.json').version}\n`);
     return;
   }

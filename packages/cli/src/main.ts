@@ -2,6 +2,7 @@
  * The command line. Loads commander and the list of commands; the options of a command are loaded when it is named, and its
  * code when it runs, so that help is answered before anything else of ours.
  */
+import { writeSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { CommanderError } from 'commander';
 import { buildProgram } from './program.ts';
@@ -13,8 +14,12 @@ enableCompileCache();
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 process.channel?.unref();
 
-// A reader that has seen enough (`opspawn task list | head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// A reader that has seen enough (`opspawn task list | head`) is no error; a full disk is.
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') process.exit(0);
+  writeSync(2, `error: the output cannot be written: ${message}\n`);
+  process.exit(1);
+});
 
 const json = process.argv.includes('--json');
 try {

@@ -243,6 +243,33 @@ describe('why', () => {
     assert.equal((await untilFinished(t, engine, task.id)).task.status, 'cancelled');
   });
 
+  it('says of a task that goes on after it was asked to end that it was', async (t) => {
+    const deaf = Promise.withResolvers<void>();
+    const heard = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const run = defineFunction({
+      name: 'deaf',
+      run: (ctx) =>
+        ctx.step('work', ({ signal }) => {
+          signal.addEventListener('abort', () => heard.resolve());
+          deaf.resolve();
+          return release.promise;
+        }),
+    });
+    const { engine } = await openOpspawn(t, { functions: [run] });
+    const { task } = await engine.submit(localPrincipal, { name: 'deaf' });
+    await deaf.promise;
+    await engine.cancel(localPrincipal, task.id, {});
+    await heard.promise;
+    const { reasons } = await engine.why(localPrincipal, task.id);
+    assert.deepEqual(
+      reasons.map(({ code }) => code),
+      ['running', 'asked'],
+    );
+    release.resolve();
+    assert.equal((await untilFinished(t, engine, task.id)).task.status, 'cancelled');
+  });
+
   it('is not_found for a task of another namespace', async (t) => {
     const { engine, submit } = await opened(t);
     const id = await submit({ name: 'wait' });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   claim,
+  entry,
   finish,
   item,
   leaseTtlMs,
@@ -65,6 +66,20 @@ export const standingCases: readonly StoreCase[] = [
       await advance(leaseTtlMs + 1);
       const expired = await store.standing(namespace, owner.taskId);
       assert.deepEqual([expired?.state, expired?.worker?.leaseUntilAt], ['running', undefined]);
+    },
+  },
+  {
+    promise:
+      'a task that was asked to end stands so until it has ended, also when its attempt has heard of it',
+    async run({ store }) {
+      const owner = await submitAndClaim(store);
+      const cancel = item('cancel');
+      await post(store, owner.taskId, cancel);
+      const asked = async () => (await store.standing(namespace, owner.taskId))?.asked;
+      assert.deepEqual(await asked(), ['cancel']);
+      const entries = [entry(1, { type: 'cancel.requested', data: '{"reason":"no"}' })];
+      await store.write({ op: 'append', owner, entries, takes: [cancel.id] });
+      assert.deepEqual(await asked(), ['cancel']);
     },
   },
   {

@@ -68,7 +68,7 @@ export interface Standing {
   worker?: { id: string; host?: string; pid?: number; leaseUntilAt?: number; deadlineAt: number };
   /** Those that claim from its queue. */
   workers: readonly LiveWorker[];
-  /** Kinds of the control items that nobody has taken yet, oldest first. */
+  /** Kinds of the control items that nobody has taken yet, oldest first; `cancel` also when an attempt has heard of it. */
   asked: readonly string[];
 }
 

@@ -21,6 +21,8 @@ export const standingOf = statement<Row>(
      (select json_agg(json_build_object(${worker}) order by w.id) from workers w where w.lease_until_at > now_ms()),
      array(select i.kind from inbox i where i.task_id = q.task_id and i.taken_at is null and is_control(i.kind)
            order by i.position)
+       || array(select 'cancel' where exists (
+         select from journal j where j.task_id = q.task_id and j.type = 'cancel.requested'))
    from queue q left join queues l on l.namespace = q.namespace and l.name = q.queue
    where q.namespace = $1 and q.task_id = $2`,
 );

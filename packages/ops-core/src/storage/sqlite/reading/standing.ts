@@ -36,8 +36,10 @@ export function prepareStanding(database: DatabaseSync, { clock, now, limit }: S
   );
   const asked = prepare<[string], [kind: string]>(
     database,
-    `select kind from inbox where task_id = ?1 and taken_at is null
-       and kind in ('cancel', 'pause', 'resume', 'reopen') order by position`,
+    `select kind from (select kind, position from inbox where task_id = ?1 and taken_at is null
+       and kind in ('cancel', 'pause', 'resume', 'reopen') order by position)
+     union all
+     select 'cancel' where exists (select 1 from journal where task_id = ?1 and type = 'cancel.requested')`,
   );
   return (namespace: string, taskId: string): Standing | undefined => {
     const row = find.get(namespace, taskId);
