@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   openOpspawn,
   temporaryFolder,
@@ -241,6 +242,29 @@ describe('why', () => {
     assert.deepEqual([status, reasons.map(({ code }) => code)], ['pending', ['no_worker', 'asked']]);
     const { engine } = await openOpspawn(t, config, { folder });
     assert.equal((await untilFinished(t, engine, task.id)).task.status, 'cancelled');
+  });
+
+  it('says that what was put off, or slept, and is due needs a worker', async (t) => {
+    const folder = temporaryFolder(t);
+    const nap = defineFunction({ name: 'nap', run: (ctx) => ctx.sleep(2_000) });
+    const first = await openOpspawn(t, { functions: [nap] }, { folder, durable: { lingerMs: 0 } });
+    const { task: asleep } = await first.engine.submit(localPrincipal, { name: 'nap' });
+    const { task: later } = await first.engine.submit(localPrincipal, {
+      name: 'nap',
+      runAt: new Date(Date.now() + 2_000).toISOString(),
+    });
+    await untilStatus(t, first.engine, asleep.id, 'waiting');
+    await first[Symbol.asyncDispose]();
+    await using alone = await openNode({ settings: testSettings(folder) });
+    const dueAt = Date.now() + 2_000;
+    while (Date.now() <= dueAt) await delay(20);
+    for (const { id } of [asleep, later]) {
+      const { reasons } = await alone.engine.why(localPrincipal, id);
+      assert.deepEqual(
+        reasons.map(({ code }) => code),
+        ['no_worker'],
+      );
+    }
   });
 
   it('says of a task that goes on after it was asked to end that it was', async (t) => {

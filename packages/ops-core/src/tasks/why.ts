@@ -28,11 +28,12 @@ const isoTime = (unixMs: number): string => new Date(unixMs).toISOString();
 export function explainTask({ row, standing, calls, budget, furtherKeys, now }: Facts): Why {
   const { id: taskId, status } = row;
   if (standing === undefined || isFinished(status)) return { taskId, status, reasons: [finished(row)] };
-  const noWorker = workerReasons(row, standing);
+  const isReady = isReadyAt(standing, now);
+  const noWorker = isReady || status === 'pending' ? workerReasons(row, standing) : [];
   const reasons = [
     ...calls.map(waitsForBudget),
     ...familyReasons(taskId, budget),
-    ...(noWorker.length === 0 || !isReady(standing) ? stateReasons(row, standing, now) : []),
+    ...(noWorker.length === 0 || !isReady ? stateReasons(row, standing, now) : []),
     ...furtherKeys.flatMap((key) => usedUp(key, now, ', and it needs a place there too') ?? []),
     ...queueReasons(row, standing),
     ...noWorker,
@@ -47,8 +48,11 @@ const waitsForBudget = ({ key, provider, ahead, since }: WaitingCall): WhyReason
   message: `Since ${isoTime(since)} a model call of its waits for the budget of ${provider} (key ${key}), ${ahead === 0 ? 'as the first in line' : `behind ${ahead} ${ahead === 1 ? 'other' : 'others'}`}; \`opspawn provider list\` says what it may send`,
 });
 
-/** Nothing but a worker is missing. */
-const isReady = ({ state }: Standing): boolean => state === 'ready' || state === 'ending';
+/** Nothing but a worker is missing, which also makes ready what is due. */
+const isReadyAt = ({ state, dueAt }: Standing, now: number): boolean =>
+  state === 'ready' ||
+  state === 'ending' ||
+  ((state === 'later' || state === 'waiting') && dueAt !== undefined && dueAt <= now);
 
 const maxTaskIds = 10;
 
@@ -85,10 +89,10 @@ const finished = ({ status, finishedAt }: TaskRow): WhyReason => ({
 });
 
 function stateReasons(row: TaskRow, standing: Standing, now: number): WhyReason[] {
-  const { state } = standing;
+  const { state, queuePause } = standing;
+  if (isReadyAt(standing, now)) return queuePause === undefined || state === 'ending' ? [ready(row)] : [];
   switch (state) {
     case 'ready':
-      return standing.queuePause === undefined ? [ready(row)] : [];
     case 'ending':
       return [ready(row)];
     case 'running':
@@ -214,10 +218,8 @@ function paused({ pausedReason = 'operator' }: TaskRow): WhyReason {
   };
 }
 
-/** Only what is pending needs a worker, and only then it is a reason when there is none. */
-function workerReasons({ status, kind, name, queue }: TaskRow, { workers }: Standing): WhyReason[] {
-  if (status !== 'pending' || workers.some(({ definitions }) => definitions.includes(`${kind} ${name}`)))
-    return [];
+function workerReasons({ kind, name, queue }: TaskRow, { workers }: Standing): WhyReason[] {
+  if (workers.some(({ definitions }) => definitions.includes(`${kind} ${name}`))) return [];
   const definitions = [...new Set(workers.flatMap((worker) => worker.definitions))].sort();
   const message =
     workers.length === 0
