@@ -44,7 +44,8 @@ describe('a fault that is stopped in the middle', { skip: skipWithoutPostgres },
     const settings = testSettings(temporaryFolder(t), { database: { kind: 'postgres', url: database.url } });
     const kill = faults.find(({ name }) => name === 'kill') ?? assert.fail();
     const stopping = new AbortController();
-    const fault = { ...kill, strike: async () => stopping.abort() };
+    // Twice, so that it goes on after the first whatever has ended by then.
+    const fault = { ...kill, strikes: 4 / scale, strike: async () => stopping.abort() };
     const { random } = Math;
     const running = runFault(fault, { deployment: { settings }, scale, random, signal: stopping.signal });
     await assert.rejects(running, { name: 'AbortError' });

@@ -21,20 +21,28 @@ export interface AttemptEnvironment {
   wrapSteps: (steps: Steps, task: ClaimedTask) => Steps;
 }
 
-/** Runs an attempt to its end and writes what came of it. Never rejects: what cannot be written is logged. */
-export async function runAttempt(attempt: Attempt, environment: AttemptEnvironment): Promise<void> {
+/**
+ * Runs an attempt to its end and writes what came of it. Never rejects: what cannot be written is logged. Whether the task is
+ * surely no more this attempt's: while a lease seems lost nothing is written, and then it may have held after all.
+ */
+export async function runAttempt(attempt: Attempt, environment: AttemptEnvironment): Promise<boolean> {
   const { registry, log } = environment;
   const { taskId, kind, name } = attempt.task;
   const fields = { taskId, attempt: attempt.attempt };
   try {
     const runnable = registry.get(kind, name);
-    if (runnable === undefined) return await giveBackUnknown(attempt, log);
+    if (runnable === undefined) {
+      await giveBackUnknown(attempt, log);
+      return true;
+    }
     const settlement = await settle(attempt, runnable, environment);
-    if (settlement === undefined) return;
+    if (settlement === undefined) return true;
     const result = await attempt.end(settlement);
     if (!result.ok) log.info(fields, 'another attempt owns the task: its outcome was not written');
+    return true;
   } catch (error) {
     log.error({ ...fields, err: error }, 'the outcome of an attempt could not be written');
+    return false;
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { defineAgent, OpspawnError } from '@opspawn/agentkit';
 import { say, scriptedModel } from '@opspawn/agentkit/testing';
 import {
@@ -13,6 +14,7 @@ import {
   untilStatus,
 } from '../../../test/opspawn.ts';
 import { localPrincipal } from '../../auth/principal.ts';
+import { createLog } from '../../observe/log.ts';
 import { interceptStore } from '../../storage/faults/intercept.ts';
 import { openSqliteStore } from '../../storage/sqlite/database/open-store.ts';
 import type { ClaimedTask, Store, Write } from '../../storage/store.ts';
@@ -40,6 +42,8 @@ const failing =
     });
   };
 
+const isOwned = ({ op }: Write): boolean => op === 'append' || op === 'finish' || op === 'release';
+
 describe('a store that is out of reach for a moment', () => {
   for (const op of ['append', 'finish'] as const) {
     for (const moment of ['before', 'after'] as const) {
@@ -55,6 +59,41 @@ describe('a store that is out of reach for a moment', () => {
       });
     }
   }
+});
+
+describe('a lease that seems lost for a moment', () => {
+  it('leaves no task behind whose end could not be written meanwhile', async (t) => {
+    const dropped = Promise.withResolvers<void>();
+    const log = createLog({ level: 'silent' });
+    t.mock.method(log, 'error', (_fields: unknown, text: string) => {
+      if (text === 'the outcome of an attempt could not be written') dropped.resolve();
+    });
+    const leaseTtlMs = 700;
+    const openedAt = performance.now();
+    let isAway = true;
+    const gone = new OpspawnError('unavailable', 'gone for a moment');
+    const { engine } = await openOpspawn(
+      t,
+      { functions: [steps] },
+      {
+        log,
+        settings: { leaseTtlMs },
+        wrapStore: (store) =>
+          interceptStore(store, async (method, args, call) => {
+            if (method === 'write' && isOwned(args[0] as Write) && isAway) throw gone;
+            if (method !== 'renewLease' || !isAway) return call();
+            if (performance.now() - openedAt < 0.85 * leaseTtlMs) throw gone;
+            // Renewed in time, which the worker learns after it was sure of its lease no more and tried to write, at 0.75 s.
+            const result = await call();
+            await Promise.race([dropped.promise, sleep(500)]);
+            isAway = false;
+            return result;
+          }),
+      },
+    );
+    const { task } = await runTask(t, engine, { name: 'steps' });
+    assert.deepEqual([task.output, task.failures], [2, 0]);
+  });
 });
 
 describe('a claim that is answered before the disk has it', () => {

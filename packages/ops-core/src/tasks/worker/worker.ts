@@ -98,8 +98,11 @@ class TaskWorker implements Worker {
   #doorbell: Doorbell | undefined;
   readonly #time = new StoreTime();
   readonly #lacking: Lacking;
-  /** The answer to a claim was lost: what it took, nobody here knows. */
-  #mayHoldOthers = false;
+  /**
+   * Answers to claims that were lost, and ends of attempts that could not be written, since it last gave back what it does
+   * not run: it may hold tasks of which nobody here knows.
+   */
+  #unsure = 0;
   #draining: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -127,8 +130,7 @@ class TaskWorker implements Worker {
       attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
       begin: (task) => this.#begin(task),
       onUnclear: () => {
-        this.#mayHoldOthers = true;
-        void this.#claims.wake();
+        this.#noteUnsure();
       },
     });
   }
@@ -227,7 +229,7 @@ class TaskWorker implements Worker {
   /** While nothing else waits that it could take: a task that others should go before is claimed in its turn. */
   #offer({ kind, name, queue }: NewTask): Offer | undefined {
     const identity = this.#membership?.current;
-    const mayTake = this.#claims.spare > 0 && !this.#mayHoldOthers;
+    const mayTake = this.#claims.spare > 0 && this.#unsure === 0;
     if (!mayTake || identity?.holds() !== true || !this.#queues.includes(queue)) return undefined;
     return this.#options.registry.get(kind, name) === undefined ? undefined : this.#offers.make(identity.id);
   }
@@ -242,14 +244,15 @@ class TaskWorker implements Worker {
     const { store } = this.#options;
     const identity = this.#membership?.current;
     if (identity === undefined) return [];
-    if (this.#mayHoldOthers) {
+    if (this.#unsure > 0) {
       await this.#offers.settled();
+      const unsure = this.#unsure;
       await store.giveBackOthers(
         identity.id,
         this.#pulse.attempts().map(({ taskId, attempt }) => ({ taskId, attempt })),
       );
+      this.#unsure -= unsure;
     }
-    this.#mayHoldOthers = false;
     const askedAt = performance.now();
     const definitions = this.#lacking.wanted(askedAt);
     const request = {
@@ -261,7 +264,7 @@ class TaskWorker implements Worker {
       ...(definitions === undefined ? {} : { definitions }),
     };
     const tasks = await store.claim(request).catch((thrown: unknown) => {
-      this.#mayHoldOthers = true;
+      this.#unsure += 1;
       throw thrown;
     });
     const answeredAt = performance.now();
@@ -288,15 +291,21 @@ class TaskWorker implements Worker {
     this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs, charge.startedAt);
     if (timeLeftMs(task) <= 0) attempt.stop('task_deadline', deadlineExceeded(task.taskDeadlineAt ?? 0, []));
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
-    void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).finally(() =>
-      this.#end(attempt, charge),
+    void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).then((isOver) =>
+      this.#end(attempt, charge, isOver),
     );
   }
 
-  #end(attempt: Attempt, charge: Charge): void {
+  #noteUnsure(): void {
+    this.#unsure += 1;
+    void this.#claims.wake();
+  }
+
+  #end(attempt: Attempt, charge: Charge, isOver: boolean): void {
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(true);
     this.#pulse.remove(attempt);
     this.#fairShare.ended(attempt.task, charge, performance.now());
+    if (!isOver) this.#noteUnsure();
     this.#claims.slotFreed();
     if (this.#pulse.size === 0) this.#onIdle?.();
   }
