@@ -1,4 +1,4 @@
-import type { Steps } from '@opspawn/agentkit';
+import { OpspawnError, type Steps } from '@opspawn/agentkit';
 import type { Log } from '../../observe/log.ts';
 import type { TaskBudgetStore } from '../../storage/parts/task-budgets.ts';
 import type { ClaimedTask } from '../../storage/store.ts';
@@ -42,7 +42,8 @@ export async function runAttempt(attempt: Attempt, environment: AttemptEnvironme
     return true;
   } catch (error) {
     log.error({ ...fields, err: error }, 'the outcome of an attempt could not be written');
-    return false;
+    // What the store refuses it would refuse again at once: that waits until the attempt's time is over.
+    return !(error instanceof OpspawnError && error.code === 'lease_lost');
   }
 }
 
