@@ -55,8 +55,8 @@ export const mutations = {
   answers: {
     breaks: 'what a claim took whose answer was lost is given back',
     file: 'tasks/worker/worker.ts',
-    from: 'if (this.#mayHoldOthers)',
-    to: 'if (this.#mayHoldOthers && identity === undefined)',
+    from: 'if (this.#unsure > 0)',
+    to: 'if (this.#unsure > 0 && identity === undefined)',
   },
   offers: {
     breaks: 'what a worker was given as it was submitted, and was not told of, is given back',
