@@ -37,13 +37,20 @@ export const stateOf = (thrown: unknown): string | undefined =>
   thrown instanceof pg.DatabaseError ? (thrown.code ?? '') : undefined;
 
 /**
+ * The session is over, whatever its last words were: a backend that begins on a full disk says that it "could not write
+ * init file", with the state of an internal error.
+ */
+const endedSession = (thrown: unknown): boolean =>
+  thrown instanceof pg.DatabaseError && ['FATAL', 'PANIC'].includes(thrown.severity ?? '');
+
+/**
  * The database cannot be reached or cannot write now, whatever was written; whether it did is unknown. What is not said
  * by the server itself is about the way to it.
  */
 export function isAway(thrown: unknown): boolean {
   if (thrown instanceof OpspawnError) return false;
   const state = stateOf(thrown);
-  if (state === undefined) return true;
+  if (state === undefined || endedSession(thrown)) return true;
   return lostStates.includes(state) || state.startsWith('28') || awayClasses.includes(state.slice(0, 2));
 }
 
