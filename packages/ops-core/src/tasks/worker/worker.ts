@@ -129,9 +129,7 @@ class TaskWorker implements Worker {
     this.#offers = new Offers({
       attemptTimeoutMs: storedTimeoutMs(defaultAttemptTimeoutMs),
       begin: (task) => this.#begin(task),
-      onUnclear: () => {
-        this.#noteUnsure();
-      },
+      onUnclear: () => this.#noteUnsure(),
     });
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionOptions } from './connection-options.ts';
-import { databaseClosed, databaseUnavailable, isAway, isPassing } from './failure.ts';
+import { atConnecting, databaseClosed, databaseUnavailable, isAway, isPassing } from './failure.ts';
 import { HangWatch } from './hang-watch.ts';
 import { fromJsonText, fromText } from './text.ts';
 
@@ -77,6 +77,17 @@ export const clientOptions = (url: string): pg.ClientConfig => ({
   types: { getTypeParser },
 });
 
+/** The pool connects it by a callback. */
+class PooledClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config);
+    const connect = this.connect.bind(this);
+    const marking = (done: (error: Error | null) => void): void =>
+      connect((error: Error | null) => done(error && atConnecting(error)));
+    this.connect = marking as typeof this.connect;
+  }
+}
+
 /** The pools of one store. A lost connection is replaced at the next call. */
 export class Connections implements AsyncDisposable {
   readonly #options: ConnectionsOptions;
@@ -102,6 +113,7 @@ export class Connections implements AsyncDisposable {
     const settings = `set search_path = ${this.#options.searchPath}; ${ownDefaults}; ${plans}`;
     const pool = new pg.Pool({
       ...clientOptions(this.#options.url),
+      Client: PooledClient,
       max,
       idleTimeoutMillis: 60_000,
       // Awaited by the pool, whatever its types say.

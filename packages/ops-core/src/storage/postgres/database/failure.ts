@@ -36,12 +36,17 @@ const lostStates: readonly string[] = [
 export const stateOf = (thrown: unknown): string | undefined =>
   thrown instanceof pg.DatabaseError ? (thrown.code ?? '') : undefined;
 
+/** Errors of sessions that did not begin. */
+const ofConnecting = new WeakSet<Error>();
+
 /**
- * The session is over, whatever its last words were: a backend that begins on a full disk says that it "could not write
- * init file", with the state of an internal error.
+ * Marks what failed before a session had begun as `isAway`, whatever the server calls it: on a full disk it "could not
+ * write init file", with the state of an internal error.
  */
-const endedSession = (thrown: unknown): boolean =>
-  thrown instanceof pg.DatabaseError && ['FATAL', 'PANIC'].includes(thrown.severity ?? '');
+export function atConnecting(error: Error): Error {
+  ofConnecting.add(error);
+  return error;
+}
 
 /**
  * The database cannot be reached or cannot write now, whatever was written; whether it did is unknown. What is not said
@@ -50,7 +55,7 @@ const endedSession = (thrown: unknown): boolean =>
 export function isAway(thrown: unknown): boolean {
   if (thrown instanceof OpspawnError) return false;
   const state = stateOf(thrown);
-  if (state === undefined || endedSession(thrown)) return true;
+  if (state === undefined || ofConnecting.has(thrown as Error)) return true;
   return lostStates.includes(state) || state.startsWith('28') || awayClasses.includes(state.slice(0, 2));
 }
 
