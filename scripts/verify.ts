@@ -17,7 +17,8 @@ import { PostgresServer, postgres } from './services/postgres.ts';
 import { RabbitServer, rabbitmq } from './services/rabbitmq.ts';
 import { canMount, SmallDisk } from './services/small-disk.ts';
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     scale: { type: 'string', default: '0.1' },
     only: { type: 'string', multiple: true },
@@ -29,6 +30,8 @@ if (values.help) {
   process.stdout.write('Usage: npm run verify -- [--scale 0.1] [--only FAULT …] [--seed N]\n');
   process.exit();
 }
+
+const only = [...(values.only ?? []), ...positionals];
 
 /** Megabytes: beside an empty database a few hundred tasks have room. */
 const diskSizes = { sqlite: 64, postgres: 256 } as const;
@@ -63,7 +66,7 @@ try {
     },
     {
       scale: Number(values.scale),
-      ...(values.only === undefined ? {} : { only: values.only }),
+      ...(only.length === 0 ? {} : { only }),
       ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
     },
   );
