@@ -20,33 +20,33 @@ const turns = async (): Promise<void> => {
 
 test('Callers who ask together go in two batches, and what comes meanwhile in the next', async () => {
   const { sent, batches } = openBatches();
-  const answers = Array.from({ length: 50 }, (_, item) => batches.add(item));
+  const answers = Array.from({ length: 150 }, (_, item) => batches.add(item));
   await turns();
-  assert.deepEqual(sizes(sent), [25, 25]);
+  assert.deepEqual(sizes(sent), [75, 75]);
 
-  const later = Array.from({ length: 40 }, (_, item) => batches.add(50 + item));
+  const later = Array.from({ length: 40 }, (_, item) => batches.add(150 + item));
   await turns();
-  assert.deepEqual(sizes(sent), [25, 25]);
+  assert.deepEqual(sizes(sent), [75, 75]);
   sent[0]?.end();
   await turns();
-  assert.deepEqual(sizes(sent), [25, 25, 40]);
+  assert.deepEqual(sizes(sent), [75, 75, 40]);
 
   for (const { end } of sent) end();
   assert.deepEqual(
     await Promise.all([...answers, ...later]),
-    Array.from({ length: 90 }, (_, item) => item),
+    Array.from({ length: 190 }, (_, item) => item),
   );
 });
 
 test('A few callers go together, as all do without halves, and of very many at most 500', async () => {
   const few = openBatches();
   const whole = openBatches(false);
-  for (let item = 0; item < 50; item += 1) void whole.batches.add(item);
-  for (let item = 0; item < 20; item += 1) void few.batches.add(item);
+  for (let item = 0; item < 150; item += 1) void whole.batches.add(item);
+  for (let item = 0; item < 50; item += 1) void few.batches.add(item);
   const many = openBatches();
   for (let item = 0; item < 1500; item += 1) void many.batches.add(item);
   await turns();
-  assert.deepEqual(sizes(few.sent), [20]);
-  assert.deepEqual(sizes(whole.sent), [50]);
+  assert.deepEqual(sizes(few.sent), [50]);
+  assert.deepEqual(sizes(whole.sent), [150]);
   assert.deepEqual(sizes(many.sent), [500, 500]);
 });

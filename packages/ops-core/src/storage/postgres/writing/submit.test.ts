@@ -19,14 +19,14 @@ it('a worker is told that it may have a task whose first answer was lost', {
   assert.deepEqual([seen.begun.length, seen.ended], [2, [false, true, false, true]]);
 });
 
-it('tasks that are submitted at the same time go in two statements, of which the database works on one while callers are answered', {
+it('many tasks that are submitted at the same time go in two statements, of which the database works on one while callers are answered', {
   skip: skipWithoutPostgres,
 }, async () => {
   await using database = await createTestDatabase();
   await using store = await openPostgresStore({ url: database.url });
   let commits = 0;
   store.listen({ ready: () => (commits += 1), changed: () => {}, posted: () => {} });
-  const submitting = Array.from({ length: 40 }, () => store.write({ op: 'submit', task: newTask() }));
+  const submitting = Array.from({ length: 150 }, () => store.write({ op: 'submit', task: newTask() }));
   const results = await Promise.all(submitting);
   assert.ok(results.every(({ outcome }) => outcome === 'created'));
   assert.equal(commits, 2);
