@@ -8,7 +8,7 @@ import { cancelRequestedSchema, parseData, toRecordedError } from './entry-data.
 import { HandoutQueue } from './handout-queue.ts';
 import { identityLabel } from './identity.ts';
 import { InboxView } from './inbox-view.ts';
-import { type EntryOwner, JournalWriter } from './journal-writer.ts';
+import { type EntryOwner, JournalWriter, type WriterEvents } from './journal-writer.ts';
 import { LateEvidence } from './late-evidence.ts';
 import { OpenWaits } from './open-waits.ts';
 import type { DurableOptions, TaskPort } from './port.ts';
@@ -33,7 +33,7 @@ export type Settled = { ok: true; value: unknown } | { ok: false; thrown: unknow
  * The state of one attempt: what was asked for, what runs, what waits, what is to be handed out. The pump drives it;
  * the functions beside it move it on. Once `isOver`, calls never settle and nothing is written.
  */
-export class DurableRun {
+export class DurableRun implements WriterEvents {
   readonly port: TaskPort;
   readonly options: DurableOptions;
   readonly root = new Branch('');
@@ -81,10 +81,7 @@ export class DurableRun {
     this.time = port.createdAt;
     this.inbox = new InboxView(port);
     this.evidence = new LateEvidence(port);
-    this.writer = new JournalWriter(port, journal.at(-1)?.seq ?? port.lastSeq, {
-      committed: () => this.bell.ring(),
-      failed: (error) => this.end(refusedWrite(error)),
-    });
+    this.writer = new JournalWriter(port, journal.at(-1)?.seq ?? port.lastSeq, this);
     this.isLive = journal.length === 0 || options.mode === 'history';
     if (journal.length > 0) this.#read(readJournal(journal));
   }
@@ -191,6 +188,14 @@ export class DurableRun {
   /** Until something happens, at most `timeoutMs` when given. Whether it did. */
   async idle(timeoutMs?: number): Promise<boolean> {
     return this.ending !== undefined || (await this.bell.wait(timeoutMs));
+  }
+
+  committed(): void {
+    this.bell.ring();
+  }
+
+  failed(error: unknown): void {
+    this.end(refusedWrite(error));
   }
 
   /** Puts a committed result in line. */

@@ -26,7 +26,7 @@ import type { LeaseThread } from './lease.ts';
 import { Membership } from './membership.ts';
 import { Offers } from './offers.ts';
 import { Pulse, timeLeftMs } from './pulse.ts';
-import { runAttempt } from './run-attempt.ts';
+import { type AttemptEnvironment, runAttempt } from './run-attempt.ts';
 import { ShareWeights } from './share-weights.ts';
 import { StoreTime } from './store-time.ts';
 
@@ -86,6 +86,7 @@ export async function createWorker(options: WorkerOptions): Promise<Worker> {
 
 class TaskWorker implements Worker {
   readonly #options: WorkerOptions;
+  readonly #environment: AttemptEnvironment;
   readonly #queues: readonly string[];
   readonly #catalog: DefinitionCatalog;
   readonly #claims: ClaimLoop<Taken>;
@@ -107,8 +108,9 @@ class TaskWorker implements Worker {
   #onIdle: (() => void) | undefined;
 
   constructor(options: WorkerOptions) {
-    const { store, bus, registry, log } = options;
+    const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = options;
     this.#options = options;
+    this.#environment = { registry, log, durable, wrapSteps, budgets: store.budgets };
     this.#queues = [...new Set([...options.queues, ...registry.queues()])];
     this.#catalog = new DefinitionCatalog(store);
     this.#lacking = new Lacking(registry.names());
@@ -275,7 +277,7 @@ class TaskWorker implements Worker {
   }
 
   #start({ task, charge }: Taken): void {
-    const { store, bus, registry, log, durable = {}, wrapSteps = (steps) => steps } = this.#options;
+    const { store, bus, registry } = this.#options;
     const identity = this.#membership?.current;
     if (registry.get(task.kind, task.name) === undefined) this.#lacking.noticed(performance.now());
     const attempt = new Attempt({
@@ -289,9 +291,7 @@ class TaskWorker implements Worker {
     this.#pulse.add(attempt, task.deadlineAt - task.claimedAt - takeoverMarginMs, charge.startedAt);
     if (timeLeftMs(task) <= 0) attempt.stop('task_deadline', deadlineExceeded(task.taskDeadlineAt ?? 0, []));
     if (this.#pulse.size >= this.#options.capacity) this.#doorbell?.open(false);
-    void runAttempt(attempt, { registry, log, durable, wrapSteps, budgets: store.budgets }).then((isOver) =>
-      this.#end(attempt, charge, isOver),
-    );
+    void runAttempt(attempt, this.#environment).then((isOver) => this.#end(attempt, charge, isOver));
   }
 
   #noteUnsure(): void {
