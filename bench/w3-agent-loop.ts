@@ -4,12 +4,13 @@
  *
  *     npm run bench -- w3-agent-loop [--turns 15] [--loops fetch,ai-sdk,agentkit,opspawn,opspawn-postgres]
  *
- * Milliseconds per model step, alone (one run after the other), with 50 runs at once, and alone in runs of 200 steps;
- * then what a run of 20 and of 200 steps keeps on disk. Nothing streams. Each loop has a process and a file of its own,
- * which are warmed up and then measured in turns, one loop after the other, so that what slows the machine down for a
- * while slows all of them. `no requests` is agentkit with a model in its own process: its column of 200 steps says
- * whether the loop itself grows with the history, as requests do. Each figure is a median over the turns; so is each ratio, which is to the AI SDK's
- * `ToolLoopAgent` of the same turn, which records nothing.
+ * Milliseconds per model step, alone (one run after the other), alone in runs of 200 steps, and with 50 runs at once;
+ * `200 to 20`: how much more a step costs in runs of 200 steps than in those of 20 just before; then what a run of 20 and
+ * of 200 steps keeps on disk. Nothing streams. Each loop has a process and a file of its own, which are warmed up and then
+ * measured in turns, one loop after the other, so that what slows the machine down for a while slows all of them.
+ * `no requests` is agentkit with a model in its own process: whether the loop itself grows with the history, as requests
+ * do. Each figure is a median over the turns; so is each ratio, which is to the AI SDK's `ToolLoopAgent` of the same
+ * turn, which records nothing.
  */
 
 import { services } from '../scripts/services/kinds.ts';
@@ -58,9 +59,9 @@ interface Figures {
 }
 
 const loads = {
-  alone: { steps: 20, width: 1, times: 5 },
-  fifty: { steps: 20, width: 50, times: 1 },
+  alone: { steps: 20, width: 1, times: 10 },
   long: { steps: 200, width: 1, times: 1 },
+  fifty: { steps: 20, width: 50, times: 1 },
 } as const satisfies Record<string, Load>;
 type LoadName = keyof typeof loads;
 
@@ -107,8 +108,8 @@ async function takeTurns(
     [...contestants.keys()].map((name): [string, Turns] => [name, { alone: [], fifty: [], long: [] }]),
   );
   for (let turn = 0; turn < turns; turn += 1) {
-    for (const load of Object.keys(loads) as LoadName[]) {
-      for (const [name, contestant] of contestants) {
+    for (const [name, contestant] of contestants) {
+      for (const load of Object.keys(loads) as LoadName[]) {
         taken.get(name)?.[load].push(await contestant.measure<Figures>(loads[load]));
       }
     }
@@ -131,14 +132,16 @@ function report(taken: ReadonlyMap<string, Turns>): void {
       return `${median(values).toFixed(2)} (${ratio.toFixed(2)})`;
     };
     const cells = (Object.keys(loads) as LoadName[]).map((load) => cell(load, wall));
-    return [name, ...cells, cell('fifty', cpu), `${stored(turns.alone)} / ${stored(turns.long)}`];
+    const growth = medianRatio(turns.long.map(wall), turns.alone.map(wall)).toFixed(2);
+    return [name, ...cells, cell('fifty', cpu), growth, `${stored(turns.alone)} / ${stored(turns.long)}`];
   });
   const title = [
     'ms per step',
     'alone',
-    '50 at once',
     '200 steps',
+    '50 at once',
     'CPU of 50',
+    '200 to 20',
     'stored per run of 20 / 200',
   ];
   for (const [name, ...cells] of [title, ...rows]) {

@@ -3,9 +3,8 @@
  * results of all of them, then with a text. The model's name says how many steps a run has: `steps-20`. Prints its
  * base URL.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 import { lastAnswer } from './agent-loop.ts';
 
 /** How many calls were answered: they are numbered, and the last answer stands at the end, whatever came before it. */
@@ -29,10 +28,13 @@ function choice(body: Buffer): object {
   return { message, finish_reason: 'tool_calls' };
 }
 
-const server = createServer((request, response) => void answer(request, response));
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => answer(Buffer.concat(chunks), response));
+});
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const body = await buffer(request);
+function answer(body: Buffer, response: ServerResponse): void {
   const text = JSON.stringify({
     id: 'chatcmpl-1',
     object: 'chat.completion',
