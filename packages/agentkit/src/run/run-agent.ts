@@ -137,15 +137,17 @@ async function finish(run: RunContext, answer: Json): Promise<Json | undefined> 
 
 async function appendToSession(
   run: RunContext,
-  { memory }: RunEnvironment,
+  { memory, security: ofAll }: RunEnvironment,
   { session, taintedBy = [] }: { session: string; taintedBy: RunInput['taintedBy'] },
 ): Promise<void> {
-  const { first, steps, state, security } = run;
+  const { first, steps, state } = run;
   const scope = { namespace: steps.namespace, session };
   const [prompt, ...others] = state.added;
   const isTainted = prompt?.role === 'user' && taintedBy.length > 0;
   const said = isTainted ? [{ ...prompt, taintedBy: [...taintedBy] }, ...others] : state.added;
-  // the prompt may hold a secret too
+  // the prompt may hold a secret too, that of an agent which has handed the conversation on
+  const speakers = [...new Set([first, ...state.speakers])];
+  const security = speakers.reduce((all, speaker) => strictest(all, speaker.security), ofAll);
   const added = said.map((message) => security.redact(message as Json) as Message);
   const append = () => memory.append(scope, steps.taskId, added, forSession(state.compaction));
   await withMemoryInTime(first, steps, (bounds) =>

@@ -133,9 +133,9 @@ async function compact(run: RunContext, decision: CallModel, excess: Excess): Pr
   run.emitRecorded({ type: 'memory.compacted', droppedMessages, summaryTokens });
 }
 
-/** All that is recorded of a compaction but the summary. */
+/** All that is recorded of a compaction but the summary. The working memory is that of the agent which the run began with. */
 function cutAt(
-  { state, agent }: RunContext,
+  { state, first }: RunContext,
   messages: readonly Message[],
   covered: number,
 ): Omit<RecordedCompaction, 'summary'> {
@@ -145,7 +145,7 @@ function cutAt(
     .filter((message) => own.has(message))
     .at(-1);
   const ownCovered = last === undefined ? 0 : state.messages.lastIndexOf(last) + 1 - state.sessionOffset;
-  const { blocks } = agent.memory ?? {};
+  const { blocks } = first.memory ?? {};
   return {
     covered,
     boundary: boundaryOf(messages[covered - 1] as Message),

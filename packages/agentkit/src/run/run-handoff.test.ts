@@ -6,8 +6,11 @@ import type { AgentDefinition } from '../agent.ts';
 import { type Agent, defineAgent } from '../define-agent.ts';
 import { createMemory } from '../memory/create-memory.ts';
 import { memorySteps } from '../memory-steps.ts';
-import type { Model } from '../model/model.ts';
+import { textOf } from '../message.ts';
+import type { Model, ModelRequest } from '../model/model.ts';
 import { type ScriptedStep, scriptedModel } from '../model/scripted/scripted-model.ts';
+import { secretsFrom } from '../security/secrets.ts';
+import { createSecurityManager } from '../security/security-rules.ts';
 import type { Steps } from '../steps.ts';
 import {
   callTool,
@@ -15,6 +18,7 @@ import {
   collectEvents,
   expectEvents,
   memoryEnvironment,
+  promptOf,
   replayingSteps,
 } from '../testing.ts';
 import { handoff } from '../tool/builtin/handoff.ts';
@@ -94,6 +98,52 @@ describe('handoff', () => {
       { type: 'run.started', agent: 'desk' },
       { type: 'model.finished', model: 'scripted/billing' },
     ]);
+  });
+
+  it('takes along the working memory: what was edited is told with a summary that the other agent has written', async () => {
+    const sent: ModelRequest[] = [];
+    const read = defineTool({
+      description: 'Reads',
+      input: z.object({ page: z.number() }),
+      execute: ({ page }) => `page ${page} ${'lorem ipsum '.repeat(100)}`,
+    });
+    const reader = defineAgent({
+      name: 'reader',
+      instructions: 'Read.',
+      tools: { read },
+      model: scriptedModel({
+        name: 'reader',
+        contextTokens: 2_000,
+        reply(request) {
+          if (promptOf(request).startsWith('[This is not from the user.]')) return 'a summary';
+          sent.push(request);
+          return sent.length < 10 ? callTool('read', { page: sent.length }) : 'done';
+        },
+      }),
+    });
+    const noting = desk({
+      model: scriptedModel({
+        name: 'desk',
+        steps: [
+          callTool('edit_block', { block: 'todo', new: 'call Ada' }),
+          callTool('reader', { reason: 'x' }),
+        ],
+      }),
+      tools: { reader: handoff(reader) },
+      memory: { blocks: { todo: {} } },
+    });
+    await noting.run('Go');
+    const last = JSON.stringify(sent.at(-1)?.messages);
+    assert.match(last, /a summary/);
+    assert.match(last, /call Ada/);
+  });
+
+  it('keeps the secrets of all who spoke out of the session', async () => {
+    const memory = createMemory();
+    const hiding = createSecurityManager({ secrets: secretsFrom({ KEY: 'tok-1234567' }) });
+    await desk({ security: hiding }).run('I paid twice, with tok-1234567', { memory, sessionId: 's' });
+    const [prompt] = await memory.messages({ namespace: 'default', session: 's' });
+    assert.equal(prompt?.role === 'user' && textOf(prompt), 'I paid twice, with [redacted]');
   });
 
   it('ends: agents that hand to each other are told to go on themselves', async () => {

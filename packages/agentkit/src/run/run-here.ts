@@ -54,6 +54,7 @@ export async function runHere(
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
   try {
+    refuseSameNames(agent, options);
     return await runAgent(agent, input, {
       steps: memorySteps({ ...stepOptions, budget, onChild, signal: ending.signal }),
       models,
@@ -74,11 +75,24 @@ export async function runHere(
   }
 }
 
-const childInputSchema = z.object({
-  prompt: z.string(),
+/** Whom it hands work to is found by name. The same under ops-core, where no two agents may have one name. */
+function refuseSameNames({ name, tools = {} }: AgentDefinition, { extraTools = {} }: HereOptions): void {
+  const names = delegatesOf([tools, extraTools]).map((agent) => agent.name);
+  const twice = names.find((each, index) => names.indexOf(each) < index);
+  if (twice === undefined) return;
+  throw new OpspawnError('config_invalid', `${name} hands work to two agents named ${twice}`, {
+    details: { name: twice },
+  });
+}
+
+/** As under ops-core. What a prompt may be is the run's to say. */
+const childInputSchema = z.strictObject({
+  prompt: z.custom<RunInput['prompt']>((prompt) => prompt !== undefined),
   depth: z.int(),
-  taintedBy: z.array(z.string()).default([]),
-});
+  taintedBy: z.array(z.string()).exactOptional(),
+  userId: z.string().min(1).exactOptional(),
+  injectMcpProxy: z.boolean().exactOptional(),
+} satisfies Partial<Record<keyof RunInput, z.ZodType>>);
 
 /** The caller's session, events and extra tools are not the child's; its budget, memory, secrets and people are. */
 async function runChild(
@@ -94,9 +108,15 @@ async function runChild(
       `The ${kind} ${name} cannot run here: no tool of ${parent.name} brings it`,
     );
   }
+  const asked = childInputSchema.safeParse(input);
+  if (!asked.success)
+    throw new OpspawnError(
+      'invalid_argument',
+      `The input of the agent ${name} is not valid:\n${z.prettifyError(asked.error)}`,
+    );
   const budget = options.budget.share(randomUUID(), budgetOf(child));
   try {
-    const { output } = await runHere(child, childInputSchema.parse(input), { ...options, budget });
+    const { output } = await runHere(child, asked.data, { ...options, budget });
     return output;
   } finally {
     budget.release();

@@ -7,7 +7,9 @@ import { defineAgent } from '../../define-agent.ts';
 import { BudgetExceededError } from '../../errors.ts';
 import type { AgentEvent } from '../../event.ts';
 import type { Json } from '../../json.ts';
+import { createMemory } from '../../memory/create-memory.ts';
 import { memorySteps } from '../../memory-steps.ts';
+import type { ModelRequest } from '../../model/model.ts';
 import { type ScriptedStep, scriptedModel } from '../../model/scripted/scripted-model.ts';
 import { runAgent } from '../../run/run-agent.ts';
 import type { ChildRequest } from '../../steps.ts';
@@ -23,6 +25,7 @@ import { defineTool } from '../define-tool.ts';
 import { askHuman } from './ask-human.ts';
 import { delegate } from './delegate.ts';
 import { handoff } from './handoff.ts';
+import { rememberTool } from './memory-tools.ts';
 
 const agent = (name: string, steps: readonly ScriptedStep[], more: Partial<AgentDefinition> = {}) =>
   defineAgent({ name, instructions: `You are ${name}.`, model: scriptedModel({ name, steps }), ...more });
@@ -166,6 +169,54 @@ describe('delegate', () => {
       assert.equal(thrown.details.limit, 'wallTimeMs');
       return true;
     });
+  });
+
+  it('never runs another agent than was meant: two of one name are refused, as under ops-core', async () => {
+    const tools = { first: delegate(agent('worker', ['1'])), second: delegate(agent('worker', ['2'])) };
+    const boss = agent('boss', [callTool('second', { prompt: 'x' }), sayResults], { tools });
+    await assert.rejects(boss.run('Go'), /^OpspawnError: boss hands work to two agents named worker$/);
+    const same = agent('worker', ['1']);
+    const twice = { first: delegate(same), second: delegate(same) };
+    const other = agent('boss', [callTool('second', { prompt: 'x' }), sayResults], { tools: twice });
+    assert.equal((await other.run('Go')).output, '"1"');
+  });
+
+  it('is given by a tool of your own what a run takes: parts, and whose memories it may see', async () => {
+    const reader = defineAgent({
+      name: 'reader',
+      instructions: 'Read.',
+      tools: { remember: rememberTool({ scope: 'user' }) },
+      model: scriptedModel({
+        name: 'reader',
+        reply: ({ messages }) =>
+          messages.length > 2
+            ? promptOf({ messages } as ModelRequest)
+            : callTool('remember', { text: 'tea' }),
+      }),
+    });
+    const asking = (given: Record<string, Json>) =>
+      defineTool({
+        description: 'x',
+        input: z.object({}),
+        ask: () => ({ kind: 'agent' as const, name: 'reader', input: given }),
+        agents: [reader],
+      });
+    const tools = {
+      parts: asking({ prompt: [{ type: 'text', text: 'look' }], userId: 'ada' }),
+      empty: asking({ prompt: [] }),
+      unknown: asking({ prompt: 'x', sesionId: 's' }),
+    };
+    const calls = Object.keys(tools).map((tool) => ({ tool, input: {} }));
+    const memory = createMemory();
+    const { output } = await agent('boss', [callTools(...calls), sayResults], { tools }).run('Go', {
+      memory,
+    });
+    assert.match(
+      output,
+      /^"look"; error "The prompt is empty[^"]*"; error "The input of the agent reader is not/,
+    );
+    assert.match(output, /sesionId/);
+    assert.equal((await memory.recall({ namespace: 'default', user: 'ada' }, 'tea')).length, 1);
   });
 
   it('is found where the conversation was handed to an agent that hands work on', async () => {

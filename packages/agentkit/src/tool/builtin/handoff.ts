@@ -11,8 +11,8 @@ export interface HandoffOptions extends Pick<InlineTool<{ reason: string }>, 'ap
 
 /**
  * Moves the conversation to another agent: from the next turn on its instructions, model, tools, planner and security
- * manager hold, and it sees all that was said. Limits, output schema and guardrails stay those of the agent that the run
- * began with. Agents that hand to each other are given as functions: `handoff(() => billing)`. Throws
+ * manager hold, and it sees all that was said. Limits, output schema, guardrails and memory stay those of the agent that
+ * the run began with. Agents that hand to each other are given as functions: `handoff(() => billing)`. Throws
  * `invalid_argument` for what is no agent.
  */
 export function handoff(
