@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { command, opspawn } from './opspawn-process.ts';
 
@@ -64,6 +67,44 @@ describe('output that cannot be written', () => {
     });
 });
 
+describe('talk and logs that cannot be written', () => {
+  const skip = existsSync('/dev/full') ? false : 'there is no /dev/full here';
+
+  it('do not change what a command does', { skip }, () => {
+    for (const [args, code] of [
+      [['tusk'], 2],
+      [['task', 'list'], 6],
+    ] as const) {
+      const full = openSync('/dev/full', 'w');
+      const { status } = spawnSync(process.execPath, [command, ...args], {
+        stdio: ['ignore', 'ignore', full],
+        env: { ...process.env, ...env },
+      });
+      closeSync(full);
+      assert.equal(status, code, args.join(' '));
+    }
+  });
+
+  it('end no server', { skip }, async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [command, 'server', '--port', '0', '--json'], {
+      cwd,
+      stdio: ['ignore', 'pipe', full],
+      env: { ...process.env, OPSPAWN_LOG_LEVEL: 'info' },
+    });
+    closeSync(full);
+    const exited = once(child, 'exit');
+    for await (const line of createInterface({ input: child.stdout as Readable })) {
+      const { url } = JSON.parse(line) as { url: string };
+      const { code, stderr } = await opspawn(['task', 'list', '--url', url], { cwd });
+      assert.equal(code, 0, stderr);
+      break;
+    }
+    child.kill('SIGTERM');
+    assert.deepEqual(await exited, [0, null]);
+  });
+});
+
 describe('a mistake on the command line exits with 2 and says what is wrong', () => {
   const cases: [string[], RegExp][] = [
     [['tusk'], /unknown command 'tusk'\n\(Did you mean task\?\)/],
@@ -79,6 +120,11 @@ describe('a mistake on the command line exits with 2 and says what is wrong', ()
     [['task', 'get', 'xyz'], /xyz is no task id/],
     [['task', 'list', '--url', 'ftp://x'], /ftp:\/\/x is no http or https URL/],
     [['task', 'list', '--url', 'http://x', '--data', '.'], /cannot be used with/],
+    [['task', 'list', '--status', 'done'], /'done' is invalid\. Allowed choices are pending, running/],
+    [['limit', 'set', 'x'], /Say what the limit of x is: .*\n"opspawn limit delete KEY"/],
+    [['limit', 'set', 'x', '--unlimited', '--max-running', '1'], /cannot be used with option/],
+    [['provider', 'set', 'openai'], /Say what a key of openai may send: .*\n"opspawn provider delete/],
+    [['settings', 'set'], /Say what to change; "opspawn settings set --help" lists it/],
     [['task', 'resolve', 'id', 'step'], /Say one of --retry, --result JSON and --fail/],
     [['task', 'resolve', 'id', 'step', '--retry', '--fail'], /Say one of --retry, --result JSON and --fail/],
     [
@@ -122,9 +168,16 @@ describe('without a server', () => {
   });
 
   it('a data folder that is none exits with 4 and is not made', async () => {
-    const { code, stderr } = await opspawn(['task', 'list', '--data', 'nothing'], { cwd });
-    assert.equal(code, 4);
-    assert.match(stderr, /There is no Opspawn data in .*nothing \[not_found\]/);
+    for (const args of [
+      ['task', 'list'],
+      ['key', 'list'],
+      ['key', 'delete', 'x'],
+    ]) {
+      const { code, stderr } = await opspawn([...args, '--data', 'nothing'], { cwd });
+      assert.equal(code, 4, args.join(' '));
+      assert.match(stderr, /There is no Opspawn data in .*nothing \[not_found\]/);
+    }
+    assert.equal(existsSync(join(cwd, 'nothing')), false);
   });
 });
 

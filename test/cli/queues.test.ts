@@ -53,6 +53,12 @@ it('a queue that is paused stays so over a restart of all processes, until it is
     return status === 'completed' ? status : undefined;
   });
   assert.equal((await second.run('queue', 'weight', 'default', '0')).code, 2);
+  const misspelt = await second.run('queue', 'pause', 'mial');
+  assert.deepEqual(
+    [misspelt.code, misspelt.stderr],
+    [0, 'Nothing is in the queue mial, and no worker serves it.\n'],
+  );
+  assert.equal((await second.run('queue', 'pause', 'mial')).stderr, '');
   const mailed = await second.run('run', 'greet', '{"who":"you"}', '--queue', 'mail');
   assert.equal(mailed.code, 0, mailed.stderr);
 });

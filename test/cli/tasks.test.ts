@@ -309,6 +309,7 @@ describe('opspawn limit and opspawn task why', () => {
     await until(id, 'completed');
     assert.equal((await run('limit', 'delete', 'cli/key 1')).code, 4);
     assert.equal((await run('limit', 'set', 'x', '--rate', 'often')).code, 2);
+    assert.match((await run('limit', 'set', 'x', '--unlimited')).stdout, /^limit +none$/m);
   });
 
   it('tell when a delayed task is due', async () => {
@@ -318,5 +319,18 @@ describe('opspawn limit and opspawn task why', () => {
       'due_later',
     );
     await run('task', 'cancel', id);
+  });
+});
+
+describe('opspawn session', () => {
+  it('says of a session of which nothing is known that there is none', async () => {
+    for (const verb of ['get', 'delete']) {
+      const { code, stdout, stderr } = await run('session', verb, 'misspelt');
+      assert.deepEqual([code, stdout], [4, ''], verb);
+      assert.match(stderr, /Session misspelt does not exist \[not_found\]/);
+    }
+    await until(await submit('greet', '{"who":"you"}', '--session', 'known'), 'completed');
+    assert.match((await run('session', 'get', 'known')).stdout, /^session +known\nruns +0$/m);
+    assert.equal((await run('session', 'delete', 'known')).code, 0);
   });
 });

@@ -55,16 +55,22 @@ const embeddedSettings = { port: 0, host: '127.0.0.1', logLevel: 'silent' } as c
 
 export type DatabaseOptions = Pick<SettingOptions, 'data' | 'database'>;
 
-/** Serves an existing database to this process alone; nothing is run. Throws `not_found` when there is no such folder. */
+/** The settings, for a command that makes no database. Throws `not_found` when there is none. */
+export function settingsOfExisting(options: SettingOptions): Settings {
+  const settings = settingsFrom(options);
+  const { database, dataDir } = settings;
+  if (database.kind === 'sqlite' && !existsSync(database.path)) {
+    throw new OpspawnError('not_found', `There is no Opspawn data in ${dataDir}`);
+  }
+  return settings;
+}
+
+/** Serves an existing database to this process alone; nothing is run. Throws `not_found` when there is none. */
 export async function openDatabase(
   options: DatabaseOptions & { namespace?: string | undefined },
 ): Promise<Connection> {
   const { data, database: url, namespace } = options;
-  const settings = settingsFrom({ ...named(data, url), ...embeddedSettings });
-  const { database } = settings;
-  if (database.kind === 'sqlite' && !existsSync(database.path)) {
-    throw new OpspawnError('not_found', `There is no Opspawn data in ${settings.dataDir}`);
-  }
+  const settings = settingsOfExisting({ ...named(data, url), ...embeddedSettings });
   const ownKey = randomUUID();
   return asConnection(await startServer({ settings, ownKey, ...working(namespace) }), ownKey);
 }

@@ -45,12 +45,15 @@ export function addLimit(limit: Command): void {
       ),
     )
     .addOption(new Option('--rate <rate>', 'how many may start in how long, like 100/1m').argParser(rate))
+    .addOption(
+      new Option('--unlimited', 'hold nothing back, whatever tasks say').conflicts(['maxRunning', 'rate']),
+    )
     .addHelpText(
       'after',
       `
 A key is what tasks name as concurrencyKey or rateKey. queue:NAME and function:NAME, agent:NAME, workflow:NAME are the keys
-of all tasks of a queue or definition that are submitted from then on. With neither option the key holds nothing back,
-whatever tasks say of it.
+of all tasks of a queue or definition that are submitted from then on. What is set takes the place of all that was set before:
+what is not named is not limited.
 
 Examples:
   opspawn limit set customer-7 --max-running 2
@@ -72,10 +75,14 @@ export function addProvider(provider: Command): void {
     .addOption(
       new Option('--tokens-per-minute <n>', 'input and output tokens').argParser(wholeNumber(1, 1e12)),
     )
+    .addOption(
+      new Option('--unlimited', 'take every bound away').conflicts(['requestsPerMinute', 'tokensPerMinute']),
+    )
     .addHelpText(
       'after',
       `
-It goes before \`models.bounds\` of the workers' config. Without options every bound is taken away.
+It goes before \`models.bounds\` of the workers' config, and takes the place of all that was set before: what is not named is
+not bounded.
 
 Examples:
   opspawn provider set openai --requests-per-minute 500 --tokens-per-minute 200000`,

@@ -21,6 +21,9 @@ process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 
+// What is said to people, or logged, may be lost: what was asked for is done all the same.
+process.stderr.on('error', () => {});
+
 const json = process.argv.includes('--json');
 try {
   const program = await buildProgram({ json, words: process.argv.slice(2) });

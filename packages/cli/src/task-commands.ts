@@ -3,10 +3,13 @@ import { type Command, Option } from 'commander';
 import { command, connecting, wholeNumber } from './command-options.ts';
 import type { BulkVerb } from './commands/bulk.ts';
 
+/** Of tasks on which something can be done. */
+const openStatuses = ['pending', 'running', 'waiting', 'paused', 'failed'];
+
 export function addTask(task: Command): void {
   const load = () => import('./commands/task.ts');
   connecting(command(task, 'list', 'The newest tasks first'))
-    .option('--status <status...>', 'pending, running, waiting, paused, completed, failed, cancelled')
+    .addOption(new Option('--status <status...>').choices([...openStatuses, 'completed', 'cancelled']))
     .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
     .option('--name <name>', 'of the agent, function or workflow')
     .option('--queue <name>')
@@ -41,7 +44,7 @@ function addActions(task: Command): void {
   const load = () => import('./commands/bulk.ts');
   const acting = (verb: BulkVerb, description: string): Command =>
     connecting(command(task, `${verb} [id]`, description))
-      .option('--status <status...>', 'of those: pending, running, waiting, paused, failed')
+      .addOption(new Option('--status <status...>', 'of those').choices(openStatuses))
       .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
       .option('--name <name>', 'of the agent, function or workflow')
       .option('--queue <name>')

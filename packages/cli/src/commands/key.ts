@@ -1,6 +1,6 @@
 import { addApiKey, defaultNamespace, listApiKeys, removeApiKey } from '@opspawn/ops-core';
 import { namedNamespace } from '../connect.ts';
-import { type DatabaseOptions, settingsFrom } from '../embedded.ts';
+import { type DatabaseOptions, settingsFrom, settingsOfExisting } from '../embedded.ts';
 import { type Column, createOutput } from '../output.ts';
 
 interface KeyOptions extends DatabaseOptions {
@@ -37,7 +37,7 @@ const columns: readonly Column<KeyFacts>[] = [
 
 /** The id is the middle part of the key itself. */
 export async function list({ json, ...options }: Omit<KeyOptions, 'name'>): Promise<void> {
-  const keys = await listApiKeys(settingsFrom(options).database);
+  const keys = await listApiKeys(settingsOfExisting(options).database);
   const shown = keys.map(({ id, name, namespace, createdAt }) => ({
     id,
     name,
@@ -48,6 +48,6 @@ export async function list({ json, ...options }: Omit<KeyOptions, 'name'>): Prom
 }
 
 export async function remove(id: string, { json, ...options }: Omit<KeyOptions, 'name'>): Promise<void> {
-  await removeApiKey(settingsFrom(options).database, id);
+  await removeApiKey(settingsOfExisting(options).database, id);
   createOutput({ json: json === true }).record({ id }, () => `${id} is deleted`);
 }

@@ -1,7 +1,7 @@
-import type { Limit } from '@opspawn/sdk';
+import { type Limit, OpspawnError } from '@opspawn/sdk';
 import { type Column, createOutput, formatDuration, printable } from '../output.ts';
 import { withClient } from '../with-client.ts';
-import type { CommandOptions } from './task.ts';
+import { type CommandOptions, withoutUndefined } from './task.ts';
 
 type Setting = NonNullable<Limit['setting']>;
 
@@ -33,13 +33,16 @@ export async function get(key: string, options: CommandOptions): Promise<void> {
 
 export async function set(
   key: string,
-  options: CommandOptions & { maxRunning?: number; rate?: Setting['rate'] },
+  options: CommandOptions & { maxRunning?: number; rate?: Setting['rate']; unlimited?: true },
 ): Promise<void> {
-  const { maxRunning, rate } = options;
-  const setting = {
-    ...(maxRunning === undefined ? {} : { maxRunning }),
-    ...(rate === undefined ? {} : { rate }),
-  };
+  const { maxRunning, rate, unlimited } = options;
+  const setting = withoutUndefined({ maxRunning, rate });
+  if (Object.keys(setting).length === 0 && !unlimited)
+    throw new OpspawnError(
+      'invalid_argument',
+      `Say what the limit of ${key} is: --max-running N, --rate COUNT/TIME or both, or --unlimited`,
+      { details: { hint: `"opspawn limit delete KEY" lets tasks say again what it is.` } },
+    );
   show(await withClient(options, (client) => client.limits.set(key, setting)), options);
 }
 

@@ -1,7 +1,7 @@
-import type { Provider, ProviderLimitBody } from '@opspawn/sdk';
+import { OpspawnError, type Provider, type ProviderLimitBody } from '@opspawn/sdk';
 import { type Column, createOutput, printable } from '../output.ts';
 import { withClient } from '../with-client.ts';
-import type { CommandOptions } from './task.ts';
+import { type CommandOptions, withoutUndefined } from './task.ts';
 
 type Row = Provider['keys'][number] & { provider: string };
 
@@ -33,12 +33,18 @@ export async function list(options: CommandOptions): Promise<void> {
   output.records([...rows, ...unused], columns, 'No provider has a budget.');
 }
 
-export async function set(provider: string, options: CommandOptions & ProviderLimitBody): Promise<void> {
-  const { requestsPerMinute, tokensPerMinute } = options;
-  const limit = {
-    ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
-    ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
-  };
+export async function set(
+  provider: string,
+  options: CommandOptions & ProviderLimitBody & { unlimited?: true },
+): Promise<void> {
+  const { requestsPerMinute, tokensPerMinute, unlimited } = options;
+  const limit = withoutUndefined({ requestsPerMinute, tokensPerMinute });
+  if (Object.keys(limit).length === 0 && !unlimited)
+    throw new OpspawnError(
+      'invalid_argument',
+      `Say what a key of ${provider} may send: --requests-per-minute N, --tokens-per-minute N or both, or --unlimited`,
+      { details: { hint: `"opspawn provider delete PROVIDER" lets the workers' config say it again.` } },
+    );
   const answer = await withClient(options, (client) => client.providers.set(provider, limit));
   createOutput({ json: options.json === true }).record(answer, () => {
     const { requestsPerMinute: requests = 'any number of', tokensPerMinute: tokens = 'any number of' } =

@@ -34,8 +34,14 @@ export async function list(options: CommandOptions): Promise<void> {
 }
 
 export async function update(name: string, options: CommandOptions, change: UpdateQueue): Promise<void> {
-  const queue = await withClient(options, (client) => client.queues.update(name, change));
-  createOutput({ json: options.json === true }).record(queue, () => describe(queue));
+  const output = createOutput({ json: options.json === true });
+  const queue = await withClient(options, async (client) => {
+    const { items } = await client.queues.list();
+    if (!items.some((known) => known.name === name))
+      output.talk(`Nothing is in the queue ${printable(name)}, and no worker serves it.`);
+    return await client.queues.update(name, change);
+  });
+  output.record(queue, () => describe(queue));
 }
 
 function describe(queue: Queue): string {

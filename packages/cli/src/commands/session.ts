@@ -1,4 +1,4 @@
-import type { Session, Spending } from '@opspawn/sdk';
+import { type Client, OpspawnError, type Session, type Spending } from '@opspawn/sdk';
 import { type Column, createOutput, printable } from '../output.ts';
 import { withClient } from '../with-client.ts';
 import type { CommandOptions } from './task.ts';
@@ -34,8 +34,20 @@ export const list = (options: CommandOptions & { limit?: number }): Promise<void
   spending({ ...options, by: 'session' });
 
 export async function get(sessionId: string, options: CommandOptions): Promise<void> {
-  const session = await withClient(options, (client) => client.sessions.get(sessionId));
+  const session = await withClient(options, (client) => existing(client, sessionId));
   createOutput({ json: options.json === true }).record(session, () => describe(session));
+}
+
+/**
+ * To the API any name is a session, as a key is; a person who names one that nothing is known of has misspelt it. Where
+ * memories are kept there was a model call, and what it cost is kept beside them.
+ */
+async function existing(client: Client, sessionId: string): Promise<Session> {
+  const session = await client.sessions.get(sessionId);
+  if (session.runs > 0 || session.lastAt !== undefined) return session;
+  const { items } = await client.tasks.list({ sessionId, limit: 1 });
+  if (items.length > 0) return session;
+  throw new OpspawnError('not_found', `Session ${sessionId} does not exist`, { details: { sessionId } });
 }
 
 const describe = (session: Session): string =>
@@ -48,7 +60,10 @@ const describe = (session: Session): string =>
   ].join('\n');
 
 export async function remove(sessionId: string, options: CommandOptions): Promise<void> {
-  await withClient(options, (client) => client.sessions.delete(sessionId));
+  await withClient(options, async (client) => {
+    await existing(client, sessionId);
+    await client.sessions.delete(sessionId);
+  });
   createOutput({ json: options.json === true }).record(
     { sessionId, deleted: true },
     () => `The conversation and the memories of the session ${printable(sessionId)} are deleted`,

@@ -48,6 +48,11 @@ export async function set(options: SetOptions): Promise<void> {
     submissionsPerMinute: quota('--max-per-minute', maxPerMinute),
     payloadBytes: quota('--max-payload-bytes', maxPayloadBytes),
   };
+  if (Object.values({ ...retention, ...quotas, weight }).every((change) => change === undefined))
+    throw new OpspawnError(
+      'invalid_argument',
+      'Say what to change; "opspawn settings set --help" lists it, and "opspawn settings get" shows what is set',
+    );
   const settings = await withOperator(options, async (client) => {
     const ofNamespace = settingsOf(client, options);
     return await againWhenChanged(async () => {
