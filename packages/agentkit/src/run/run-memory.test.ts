@@ -177,12 +177,14 @@ describe('working memory', () => {
     assert.equal((await memory.messages({ namespace: 'default', session: 't' })).length, 2);
   });
 
-  it('comes to the same wherever the run stops, and takes one edit of a block in a turn', async () => {
+  it('comes to the same wherever the run stops, with each edit of a turn on top of those before it', async () => {
     const agent = agentWith(
       [
         callTools(
+          { tool: 'edit_block', input: { block: 'notes', old: 'zero', new: '' } },
           { tool: 'edit_block', input: { block: 'notes', new: 'one' } },
-          { tool: 'edit_block', input: { block: 'notes', new: 'two' } },
+          { tool: 'rewrite_block', input: { block: 'notes', text: 'x'.repeat(41) } },
+          { tool: 'edit_block', input: { block: 'notes', old: 'one', new: 'two' } },
         ),
         callTool('edit_block', { block: 'notes', new: 'three' }),
         'done',
@@ -193,6 +195,8 @@ describe('working memory', () => {
     const run = { ...input, sessionId: 's' };
     await runAgent(agent, run, memoryEnvironment({ steps: whole }));
     const history = whole.history();
+    const ended = history.filter(({ name }) => /_block:1/.test(name)).map(({ outcome }) => outcome.ok);
+    assert.deepEqual(ended, [false, true, false, true]);
     for (let length = 0; length <= history.length; length += 1) {
       const memory = createMemory();
       const steps = replayingSteps(history.slice(0, length), { taskId: 'task' });
@@ -201,7 +205,7 @@ describe('working memory', () => {
         .history()
         .filter(({ name }) => name.startsWith('edit_block:2'))
         .at(-1)?.outcome;
-      assert.deepEqual(last, { ok: true, value: { block: 'notes', text: 'one\nthree' } }, `from ${length}`);
+      assert.deepEqual(last, { ok: true, value: { block: 'notes', text: 'two\nthree' } }, `from ${length}`);
     }
   });
 
@@ -238,6 +242,25 @@ describe('working memory', () => {
     await runAgent(agent, input, memoryEnvironment({ memory }));
     assert.equal(tries, 5);
     assert.equal((await memory.blocks(scope)).notes?.text.replaceAll(' ', ''), 'one2threefour');
+  });
+
+  it('refuses an edit of a tool of your own beside one that is recorded, which it might undo', async () => {
+    const jot = defineTool({
+      description: 'Jots down',
+      input: z.object({}),
+      memory: true,
+      execute: (_input, { memory: own }) => own?.editBlock('notes', () => 'jotted'),
+    });
+    const edit = { tool: 'edit_block', input: { block: 'notes', new: 'edited' } };
+    const agent = agentWith([callTools({ tool: 'jot', input: {} }, edit), tellResult], {
+      memory: { blocks },
+      tools: { jot },
+    });
+    const { output } = await runAgent(agent, input, memoryEnvironment());
+    assert.match(
+      String(output),
+      /^\["The block notes is edited by another call[^"]*",\{"block":"notes","text":"edited"\}\]$/,
+    );
   });
 
   it('goes on from what stood there when an edit could not be kept', async () => {

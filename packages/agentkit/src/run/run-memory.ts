@@ -197,7 +197,7 @@ function memoryOf(
     async editBlock(name, edit) {
       const definition = agent.memory?.blocks?.[name];
       if (definition === undefined) throw new OpspawnError('invalid_argument', `There is no block ${name}`);
-      checkFirstEdit(state(), callId, name);
+      if (!isBlockTool(tool)) refuseBesideOurs(state(), name);
       const before =
         (edited.has(name) ? state().blocks[name] : state().blockBefore(callId, name)) ?? emptyBlock;
       const text = security.redact(edit(before.text));
@@ -225,12 +225,14 @@ function narrowed(scope: MemoryScope, wanted: RememberScope): MemoryScope {
   throw new OpspawnError('invalid_argument', `This run has no ${wanted} to remember it for`);
 }
 
-/** Edits are worked out from the text before the turn, so that a resumed run works out the same: one in a turn. */
-function checkFirstEdit(state: RunProgress, callId: string, name: string): void {
+/**
+ * What a tool of the user's edits is not in the record, and what ours edit beside it is worked out from the record: of the two,
+ * ours counts.
+ */
+function refuseBesideOurs(state: RunProgress, name: string): void {
   const last = state.messages.at(-1);
   const calls = last?.role === 'assistant' ? callsOf(last) : [];
-  const first = calls.find(({ tool, input }) => isEditOf(tool, input, name));
-  if (first === undefined || first.callId === callId) return;
+  if (!calls.some(({ tool, input }) => isEditOf(tool, input, name))) return;
   throw new OpspawnError(
     'invalid_argument',
     `The block ${name} is edited by another call already: one at a time`,

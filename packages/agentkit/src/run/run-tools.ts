@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { namesSomebody } from '../decider-name.ts';
 import { BudgetExceededError, OpspawnError, recordError, StepError } from '../errors.ts';
 import { canonicalJson, type Json } from '../json.ts';
+import { isBlockTool } from '../memory/blocks.ts';
 import type { ToolCall } from '../message.ts';
 import type { SecurityManager, Verdict } from '../security/security.ts';
 import { checkVerdict } from '../security/strictest.ts';
@@ -22,7 +23,10 @@ const maxProgressLength = 1_000;
 type Clearance = { kind: 'cleared'; prepared: Prepared } | { kind: 'refused'; error: OpspawnError };
 type Prepared = PreparedCall | PreparedRequest;
 
-/** Runs calls side by side and takes their results into the state. Throws what ends the run, never a tool's failure. */
+/**
+ * Runs calls side by side, edits of the working memory one after another, and takes their results into the state. Throws
+ * what ends the run, never a tool's failure.
+ */
 export async function callTools(run: RunContext, calls: readonly ToolCall[]): Promise<void> {
   const { state, tools } = run;
   const turn = state.turns;
@@ -32,13 +36,21 @@ export async function callTools(run: RunContext, calls: readonly ToolCall[]): Pr
     calls.map((call) => awaited(run, `Checking a call of ${call.tool}`, tools.prepare(call, signal))),
   );
   const admitted = admitHandoffs(run, calls, admitChildren(run, prepared));
+  const begin = async (call: ToolCall, index: number): Promise<() => void> => {
+    const outcome = await runCall(run, turn, call, admitted[index] as Prepared | RefusedCall);
+    return () => state.addResult(call, outcome);
+  };
+  let lastEdit: Promise<unknown> = Promise.resolve();
   const ended = await Promise.all(
-    calls.map(async (call, index) => ({
-      call,
-      outcome: await runCall(run, turn, call, admitted[index] as Prepared | RefusedCall),
-    })),
+    calls.map((call, index) => {
+      if (!isBlockTool(call.tool)) return begin(call, index);
+      // an edit goes on from the recorded result of the one before it, so that a resumed run works out the same
+      const edit = lastEdit.then(async () => (await begin(call, index))());
+      lastEdit = edit;
+      return edit;
+    }),
   );
-  for (const { call, outcome } of ended) state.addResult(call, outcome);
+  for (const addResult of ended) addResult?.();
 }
 
 /** In call order, so that a resumed run admits the same ones. */
