@@ -94,6 +94,13 @@ const wordCases: readonly MemoryCase[] = [
       assert.deepEqual(await memory.recall({ namespace }, 'tea'), [kept]);
       assert.equal(kept.text, text);
       assert.deepEqual(kept.metadata, metadata);
+      const cut = await memory.remember(newMemory('cut \ud83c'));
+      assert.deepEqual(await memory.recall({ namespace }, 'cut'), [cut]);
+      assert.equal((await memory.remember(newMemory(cut.text))).id, cut.id);
+      await memory.writeBlock({ namespace }, 'b', { text: 'cut \ud83c', isFromOutside: false });
+      assert.deepEqual(await memory.blocks({ namespace }), {
+        b: { text: 'cut \ufffd', isFromOutside: false },
+      });
     },
   },
 ];

@@ -91,9 +91,10 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
     async remember(memory) {
       checkMemory(memory);
       const { at } = visibleTo(memory.scope);
+      const text = wellFormed(memory.text);
       const { item, isNew } = await store.put(
-        { ...inWholeMs(memory), id: memoryId(memory.scope, memory.text), createdAt: at },
-        wordsOf(memory.text),
+        { ...inWholeMs(memory), text, id: memoryId(memory.scope, text), createdAt: at },
+        wordsOf(text),
       );
       if (isNew) await embed([item]);
       return item;
@@ -118,7 +119,7 @@ export function memoryOver(store: MemoryStore, options: MemoryOptions = {}): Lon
     async writeBlock(scope, name, block) {
       checkScope(scope);
       checkBlock(name, block);
-      await store.writeBlock(scope, name, block);
+      await store.writeBlock(scope, name, { ...block, text: wellFormed(block.text) });
     },
   };
 }
@@ -164,6 +165,9 @@ function checkMemory(memory: NewMemory): void {
     details: { path: 'text', length: text.length },
   });
 }
+
+/** Half of a surrogate pair becomes U+FFFD, as databases make of it: what is found is what was kept. */
+const wellFormed = (text: string): string => Buffer.from(text).toString();
 
 /** The end of the year 9999: what is later, databases hold in other ways or not at all. */
 const lastTime = 253_402_300_799_999;
