@@ -231,6 +231,16 @@ describe('a summary that fails', () => {
     assert.equal(summariesOf(failing).length, 1);
   });
 
+  it('is cut in the middle where it is longer than it may be, and does not fill the window', async () => {
+    const long = reader(12, () => `first ${'word '.repeat(3 * contextTokens)} last`);
+    const { output } = await runAgent(long.agent, input, memoryEnvironment());
+    assert.equal(output, 'done');
+    const { messages } = turnsOf(long).at(-1) ?? { messages: [] };
+    assert.match(bytes(messages), /first word .*characters left out.* word +last/);
+    for (const sent of turnsOf(long)) assert.ok(bytes(sent.messages).length < contextTokens * 5);
+    assert.ok(summariesOf(long).length <= 4);
+  });
+
   it('because the model called a tool instead is asked for again without tools', async () => {
     const confused = reader(8, (n) => (n === 1 ? callTool('read', { page: 0 }) : 'in short'));
     const options = { stepOptions: { retry: { initialDelayMs: 0 } } };

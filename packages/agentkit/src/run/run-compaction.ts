@@ -4,7 +4,7 @@ import type { Json } from '../json.ts';
 import { blocksText } from '../memory/blocks.ts';
 import { applies, boundaryOf, compacted, findCut, headLength } from '../memory/compaction/compaction.ts';
 import { countAll, countTokens, loadTokenizer, mostTokens } from '../memory/compaction/count-tokens.ts';
-import { transcriptOf } from '../memory/compaction/transcript.ts';
+import { cut, transcriptOf } from '../memory/compaction/transcript.ts';
 import { callsOf, type Message, textOf, userMessage } from '../message.ts';
 import type { ModelRequest, ToolSpec } from '../model/model.ts';
 import type { StepContext, StepOptions } from '../steps.ts';
@@ -277,11 +277,18 @@ async function askOnce(
         `${reply.model} did not write the summary that it was asked for`,
       );
     return {
-      summary: security.redact(summary),
+      summary: await bounded(security.redact(summary), request.maxOutputTokens),
       usage: usageOf(run, reply, inputTokens),
       model: reply.model,
     };
   } catch (thrown) {
     throw redactError(security, withinPatience(patienceOf(run), thrown));
   }
+}
+
+/** A model that does not keep to its bound would fill the window with the summary. Tokenizers differ: by half is no matter. */
+async function bounded(summary: string, mostTokens = longestSummary): Promise<string> {
+  const tokens = (await loadTokenizer())(summary);
+  if (tokens <= 1.5 * mostTokens) return summary;
+  return cut(summary, Math.floor((summary.length * mostTokens) / tokens));
 }

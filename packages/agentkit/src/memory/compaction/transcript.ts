@@ -42,7 +42,8 @@ function tell(message: Message, length: number): string {
     .join('\n');
 }
 
-function cut(text: string, length: number): string {
+/** The text, without its middle where it is longer than so many characters. */
+export function cut(text: string, length: number): string {
   if (text.length <= length) return text;
   const half = Math.floor(length / 2);
   return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out …]\n${text.slice(-half)}`;
