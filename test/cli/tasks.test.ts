@@ -312,6 +312,36 @@ describe('opspawn limit and opspawn task why', () => {
     assert.match((await run('limit', 'set', 'x', '--unlimited')).stdout, /^limit +none$/m);
   });
 
+  it('name the commands that look further or let a task go', async () => {
+    const commandsOf = async (id: string): Promise<string[]> =>
+      (await run('task', 'why', id)).stdout
+        .split('\n')
+        .flatMap((line) => line.match(/^ +(opspawn .*)$/)?.[1] ?? []);
+    rmSync(join(cwd, 'repaired'), { force: true });
+    const failed = await submit('fragile');
+    await until(failed, 'failed');
+    assert.deepEqual(await commandsOf(failed), [
+      `opspawn task journal ${failed}`,
+      `opspawn task retry ${failed}`,
+    ]);
+    const asking = await submit('approved');
+    await until(asking, 'waiting');
+    assert.deepEqual(await commandsOf(asking), [`opspawn task approve ${asking} approval:spend`]);
+    await run('task', 'pause', asking);
+    assert.deepEqual(await commandsOf(asking), [`opspawn task resume ${asking}`]);
+    const [first, second] = [
+      await submit('patient', '--session', 'talk'),
+      await submit('patient', '--session', 'talk', '--queue', 'nobodys'),
+    ];
+    await until(first, 'waiting');
+    assert.deepEqual(await commandsOf(first), [`opspawn task signal ${first} go`]);
+    assert.deepEqual(await commandsOf(second), [
+      `opspawn task why ${first}`,
+      'opspawn worker --config FILE --queues nobodys',
+    ]);
+    for (const id of [second, first, asking]) await run('task', 'cancel', id);
+  });
+
   it('tell when a delayed task is due', async () => {
     const id = await submit('greet', '{"who":"you"}', '--delay', '1h');
     assert.equal(

@@ -21,7 +21,7 @@ export function addTask(task: Command): void {
     (await load()).get(id, options),
   );
   connecting(command(task, 'why <id>', 'What holds a task back')).action(async (id, options) =>
-    (await load()).why(id, options),
+    (await import('./commands/why.ts')).why(id, options),
   );
   connecting(command(task, 'journal <id>', 'What is recorded of a task, entry by entry'))
     .addOption(

@@ -68,16 +68,6 @@ export async function get(id: string, options: CommandOptions): Promise<void> {
   outputOf(options).record(task, () => describeTask(task));
 }
 
-export async function why(id: string, options: CommandOptions): Promise<void> {
-  const found = await withClient(options, (client) => client.tasks.why(id));
-  outputOf(options).record(found, () =>
-    [
-      `${id} is ${found.status}.`,
-      ...found.reasons.map(({ code, message }) => `${code.padEnd(13)} ${printable(message)}`),
-    ].join('\n'),
-  );
-}
-
 interface JournalOptions extends CommandOptions {
   after: number;
   full?: boolean;

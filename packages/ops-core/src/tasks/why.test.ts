@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { OpspawnError } from '@opspawn/agentkit';
 import {
   openOpspawn,
   temporaryFolder,
@@ -28,6 +29,12 @@ const config = {
       retry: { maxAttempts: 2, initialDelayMs: 3_600_000, maxDelayMs: 3_600_000 },
       run() {
         throw new Error('no');
+      },
+    }),
+    defineFunction({
+      name: 'break',
+      run() {
+        throw new OpspawnError('wrong_state', 'It is broken');
       },
     }),
     defineFunction({
@@ -108,7 +115,7 @@ describe('why', () => {
     assert.deepEqual(await why(held), [
       {
         code: 'limit',
-        message: '1 of 1 tasks run under the key "bank", and this one waits',
+        message: '1 of 1 places under the key "bank" are taken, and this one waits',
         limit: { key: 'bank', maxRunning: 1 },
         running: 1,
         taskIds: [holder],
@@ -224,10 +231,24 @@ describe('why', () => {
     );
     const ended = await submit({ name: 'slow' });
     await untilFinished(t, engine, ended);
-    assert.deepEqual(
-      (await why(ended)).map(({ code }) => code),
-      ['finished'],
-    );
+    const [finished, ...more] = await why(ended);
+    assert.deepEqual([finished?.code, more], ['finished', []]);
+    assert.match(finished?.message ?? '', /^It is completed since .*Z: nothing is left to do$/);
+  });
+
+  it('says of a failed task what its error was', async (t) => {
+    const { engine, submit, why } = await opened(t);
+    const id = await submit({ name: 'break' });
+    await untilFinished(t, engine, id);
+    assert.match((await why(id))[0]?.message ?? '', /^It is failed since .*Z: It is broken \[wrong_state\]$/);
+  });
+
+  it('says of a task that nothing holds back that its workers have no room', async (t) => {
+    const { engine, submit, why } = await opened(t, 1);
+    await untilStatus(t, engine, await submit({ name: 'work' }), 'running');
+    const [reason] = await why(await submit({ name: 'work' }));
+    assert.equal(reason?.code, 'ready');
+    assert.match(reason?.message ?? '', /as soon as the worker of its queue that runs it has room;/);
   });
 
   it('says that a task which waited and was told to end needs a worker that has it; with one it ends', async (t) => {

@@ -4,6 +4,7 @@ import type { Standing } from '../storage/parts/flow-control.ts';
 import type { WaitingCall } from '../storage/parts/provider-budgets.ts';
 import type { StoredWait, TaskRow } from '../storage/store.ts';
 import type { BudgetStanding } from './task-budget.ts';
+import { viewTask } from './task-view.ts';
 
 interface Facts {
   row: TaskRow;
@@ -83,18 +84,22 @@ const of = (bound: number | undefined, unit: string): string =>
 
 const dollars = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(4)}`;
 
-const finished = ({ status, finishedAt }: TaskRow): WhyReason => ({
-  code: 'finished',
-  message: `It is ${status}${finishedAt === undefined ? '' : ` since ${isoTime(finishedAt)}`}: nothing is left to do`,
-});
+function finished(row: TaskRow): WhyReason {
+  const { status, finishedAt } = row;
+  const { error } = viewTask(row);
+  const left = error === undefined ? 'nothing is left to do' : `${error.message} [${error.code}]`;
+  const since = finishedAt === undefined ? '' : ` since ${isoTime(finishedAt)}`;
+  return { code: 'finished', message: `It is ${status}${since}: ${left}` };
+}
 
 function stateReasons(row: TaskRow, standing: Standing, now: number): WhyReason[] {
   const { state, queuePause } = standing;
-  if (isReadyAt(standing, now)) return queuePause === undefined || state === 'ending' ? [ready(row)] : [];
+  if (isReadyAt(standing, now))
+    return queuePause === undefined || state === 'ending' ? [ready(row, standing)] : [];
   switch (state) {
     case 'ready':
     case 'ending':
-      return [ready(row)];
+      return [ready(row, standing)];
     case 'running':
       return [running(row, standing)];
     case 'later':
@@ -112,11 +117,21 @@ function stateReasons(row: TaskRow, standing: Standing, now: number): WhyReason[
   }
 }
 
-const ready = ({ queue }: TaskRow): WhyReason => ({
-  code: 'ready',
-  message: `A worker of the queue "${queue}" may claim it`,
-  queue,
-});
+function ready(row: TaskRow, { workers }: Standing): WhyReason {
+  const { queue } = row;
+  const count = workers.filter(runs(row)).length;
+  const who =
+    count === 1
+      ? 'the worker of its queue that runs it'
+      : `one of the ${count} workers of its queue that run it`;
+  const message = `Nothing holds it back: it starts as soon as ${who} has room; \`opspawn queue list\` says how much is ready in "${queue}"`;
+  return { code: 'ready', message, queue };
+}
+
+const runs =
+  ({ kind, name }: TaskRow) =>
+  ({ definitions }: Standing['workers'][number]): boolean =>
+    definitions.includes(`${kind} ${name}`);
 
 /** A pause holds back what would start, now or when it goes on. */
 function queueReasons({ queue, status }: TaskRow, { state, queuePause: pause }: Standing): WhyReason[] {
@@ -177,7 +192,7 @@ function usedUp(
     const message =
       maxRunning === 0
         ? `The key "${key}" has the limit 0, which lets no task start${others}`
-        : `${count} of ${maxRunning} tasks run under the key "${key}"${others}`;
+        : `${count} of ${maxRunning} places under the key "${key}" are taken${others}`;
     return { code: 'limit', message, ...facts, taskIds: [...holders] };
   }
   if (rate !== undefined && nextStartAt > now) {
@@ -218,8 +233,9 @@ function paused({ pausedReason = 'operator' }: TaskRow): WhyReason {
   };
 }
 
-function workerReasons({ kind, name, queue }: TaskRow, { workers }: Standing): WhyReason[] {
-  if (workers.some(({ definitions }) => definitions.includes(`${kind} ${name}`))) return [];
+function workerReasons(row: TaskRow, { workers }: Standing): WhyReason[] {
+  if (workers.some(runs(row))) return [];
+  const { kind, name, queue } = row;
   const definitions = [...new Set(workers.flatMap((worker) => worker.definitions))].sort();
   const message =
     workers.length === 0

@@ -51,7 +51,7 @@ export const whySchema = z
         reasons: [
           {
             code: 'limit',
-            message: '1 of 1 tasks run under the key "customer-7"',
+            message: '1 of 1 places under the key "customer-7" are taken',
             limit: { key: 'customer-7', maxRunning: 1 },
             running: 1,
             taskIds: ['0197a3c2-7d1e-7b3a-9a55-3f0c2f6f8a00'],
