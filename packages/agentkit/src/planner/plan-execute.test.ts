@@ -116,6 +116,9 @@ describe('the planner plan-execute', () => {
     assert.deepEqual(await first('Plan:\n1. add\n2) double\n'), ['add: active', 'double: pending']);
     assert.deepEqual(await first('Just add.'), ['Just add.: active']);
     assert.deepEqual(await first('```json\n{"plan": ["add"]}\n```'), ['add: active']);
+    assert.deepEqual(await first('["add", "double"]'), ['add: active', 'double: pending']);
+    assert.deepEqual(await first('{"plan": ["", "add", " "]}'), ['add: active']);
+    assert.deepEqual(await first('{"plan": "add"}'), ['{"plan": "add"}: active']);
   });
 
   it('asks only the final answer for the output schema, and has it mended', async () => {

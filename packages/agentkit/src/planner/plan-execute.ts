@@ -106,15 +106,23 @@ function ask(progress: Progress, phase: Progress['phase'], text: string): void {
   progress.said.push(userMessage(text));
 }
 
-/** Models that do not keep to the form write a list; anything else is one step. */
+/** Models that do not keep to the form write a list, as JSON or not; anything else is one step. */
 function readPlan(text: string): string[] {
+  const plan = readSteps(text, '{', '}') ?? readSteps(text, '[', ']');
+  if (plan !== undefined) return plan;
+  const items = [...text.matchAll(/^\s*(?:[-*]|\d+[.)])\s+(.+)$/gm)].map(([, item]) => item as string);
+  return items.length > 0 ? items : [text];
+}
+
+function readSteps(text: string, first: string, last: string): string[] | undefined {
   try {
-    const { plan } = JSON.parse(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1)) as {
-      plan: unknown[];
-    };
-    return plan.map((step) => (typeof step === 'string' ? step : JSON.stringify(step)));
+    const read = JSON.parse(text.slice(text.indexOf(first), text.lastIndexOf(last) + 1)) as unknown;
+    const plan = Array.isArray(read) ? read : (read as { plan?: unknown }).plan;
+    if (!Array.isArray(plan)) return undefined;
+    return plan
+      .map((step) => (typeof step === 'string' ? step : JSON.stringify(step)))
+      .filter((step) => step.trim() !== '');
   } catch {
-    const items = [...text.matchAll(/^\s*(?:[-*]|\d+[.)])\s+(.+)$/gm)].map(([, item]) => item as string);
-    return items.length > 0 ? items : [text];
+    return undefined;
   }
 }

@@ -68,3 +68,7 @@ test('turns without the model cost nothing, and count against the limits', async
     withCode('budget_exceeded'),
   );
 });
+
+test('a line that would do nothing, turn after turn, is refused', () => {
+  assert.throws(() => scripted([{ call: [] }]), /must be \{ call \} with one or several/);
+});
