@@ -70,5 +70,5 @@ test('turns without the model cost nothing, and count against the limits', async
 });
 
 test('a line that would do nothing, turn after turn, is refused', () => {
-  assert.throws(() => scripted([{ call: [] }]), /must be \{ call \} with one or several/);
+  assert.throws(() => scripted([{ call: [] }]), /call: must name a tool, or several$/);
 });

@@ -27,7 +27,9 @@ const callSchema = z.strictObject({
 const linesSchema = z.array(
   z.union(
     [
-      z.strictObject({ call: z.union([callSchema, z.array(callSchema).min(1)]) }),
+      z.strictObject({
+        call: z.union([callSchema, z.array(callSchema).min(1, 'must name a tool, or several')]),
+      }),
       z.strictObject({ ask: z.union([z.string(), callable]), tools: z.boolean().optional() }),
     ],
     'must be { call } with one or several { tool, input }, or { ask, tools }',
