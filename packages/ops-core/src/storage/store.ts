@@ -7,10 +7,11 @@
  * at the moment of the commit. Writes are idempotent by their own key, since the outcome of a COMMIT can be unknown:
  * the same submit, append, finish or post made again answers as the first did.
  */
-import type { MemoryStore, OpspawnError } from '@opspawn/agentkit';
+import type { OpspawnError } from '@opspawn/agentkit';
 import type { EntryType, TaskKind, TaskStatus } from '@opspawn/sdk';
 import type { ClaimRequest } from './claim-request.ts';
 import type { TaskLimit } from './parts/flow-control.ts';
+import type { StoredMemories } from './parts/memories.ts';
 import type { TaskSpending } from './parts/spending.ts';
 import type { StoreParts } from './parts/store-parts.ts';
 
@@ -345,7 +346,7 @@ export interface StoreListener {
 
 export interface Store extends StoreParts, AsyncDisposable {
   /** What agents remember for longer than a run. */
-  readonly memories: MemoryStore;
+  readonly memories: StoredMemories;
   listen(listener: StoreListener): void;
   /** Answered after the commit. Throws `unavailable` when the database cannot be reached, `payload_too_large`, … */
   write<W extends Write>(write: W): Promise<WriteResults[W['op']]>;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { finish, namespace, newTask, submit, submitAndClaim } from '../storage/contract/scenario.ts';
 import { openSqliteStore } from '../storage/sqlite/database/open-store.ts';
-import { purgeNamespace } from './retention.ts';
+import { purgeMemories, purgeNamespace } from './retention.ts';
 
 const day = 24 * 3_600_000;
 const forever = { completedMs: null, failedMs: null, cancelledMs: null };
@@ -33,6 +33,21 @@ describe('retention', () => {
     at += 1;
     assert.equal(await purgeNamespace(store, { namespace, retention: failed, signal }), 400);
     assert.deepEqual(await store.taskIds({ namespace }, { limit: 10 }), [open, young.taskId]);
+  });
+
+  it('deletes memories whose time has come, however many, and keeps the others', async () => {
+    await using store = await openSqliteStore({ path: ':memory:', now: () => 5_000 });
+    const source = { by: 'test', isFromOutside: false };
+    const put = (id: string, expiresAt: number) =>
+      store.memories.put({ id, text: id, scope: { namespace }, source, createdAt: 1, expiresAt }, ['tea']);
+    for (let number = 0; number < 1_200; number += 1) await put(`over${number}`, 5_000);
+    await put('later', 5_001);
+    await purgeMemories(store, new AbortController().signal);
+    const left = await store.memories.byWords({ scope: { namespace }, at: 1 }, ['tea'], 10);
+    assert.deepEqual(
+      left.map(({ id }) => id),
+      ['later'],
+    );
   });
 
   it('stops between two looks when it is told to', async () => {

@@ -6,7 +6,10 @@ import type { Store } from '../storage/store.ts';
 import { NamespaceSettingsCache } from './namespace-settings.ts';
 
 interface RetentionOptions {
-  store: Pick<Store, 'namespaces' | 'namespaceSettings' | 'setNamespaceSettings' | 'purge' | 'now'>;
+  store: Pick<
+    Store,
+    'namespaces' | 'namespaceSettings' | 'setNamespaceSettings' | 'purge' | 'memories' | 'now'
+  >;
   /** Where a namespace says nothing else. */
   defaults: Retention;
   onDeleted: (namespace: string, tasks: number) => void;
@@ -58,6 +61,7 @@ export class RetentionLoop implements AsyncDisposable {
       const deleted = await purgeNamespace(store, { namespace, retention, signal });
       if (deleted > 0) onDeleted(namespace, deleted);
     }
+    await purgeMemories(store, signal);
   }
 }
 
@@ -100,6 +104,19 @@ export async function purgeNamespace(
   return deleted;
 }
 
+/** Memories whose time has come, of all namespaces: nobody finds them any more. */
+export async function purgeMemories(
+  store: Pick<Store, 'memories' | 'now'>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const startedAt = performance.now();
+    const deleted = await store.memories.removeExpired(await store.now(), rowsPerLook);
+    if (deleted < rowsPerLook) return;
+    await pause(startedAt, signal);
+  }
+}
+
 async function lookThrough(
   store: Pick<Store, 'purge'>,
   { signal, ...request }: Pick<PurgeRequest, 'namespace' | 'ended' | 'endedBefore'> & { signal: AbortSignal },
@@ -112,8 +129,12 @@ async function lookThrough(
     total += look.deleted;
     behind = look.behind;
     if (behind === undefined) break;
-    const pauseMs = Math.max(shortestPauseMs, pauseShare * (performance.now() - startedAt));
-    await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
+    await pause(startedAt, signal);
   }
   return total;
+}
+
+async function pause(startedAt: number, signal: AbortSignal): Promise<void> {
+  const pauseMs = Math.max(shortestPauseMs, pauseShare * (performance.now() - startedAt));
+  await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
 }

@@ -125,6 +125,29 @@ export const purgeCases: readonly StoreCase[] = [
     },
   },
   {
+    promise: 'memories whose time has come go, so many at a time, in every namespace, and no others',
+    async run({ store }) {
+      const remember = (id: string, changes: { namespace?: string; expiresAt?: number } = {}) => {
+        const { namespace: own = namespace, ...times } = changes;
+        const source = { by: 'test', isFromOutside: false };
+        const memory = { id, text: id, scope: { namespace: own }, source, createdAt: 1, ...times };
+        return store.memories.put(memory, ['tea']);
+      };
+      await remember('lasting');
+      await remember('later', { expiresAt: 101 });
+      for (const id of ['a', 'b', 'c']) await remember(id, { expiresAt: 100 });
+      await remember('d', { namespace: 'other', expiresAt: 50 });
+      const left = async (own: string) => {
+        const found = await store.memories.byWords({ scope: { namespace: own }, at: 1 }, ['tea'], 10);
+        return found.map(({ id }) => id).sort();
+      };
+      assert.equal(await store.memories.removeExpired(100, 3), 3);
+      assert.equal(await store.memories.removeExpired(100, 3), 1);
+      assert.equal(await store.memories.removeExpired(100, 3), 0);
+      assert.deepEqual([await left(namespace), await left('other')], [['lasting', 'later'], []]);
+    },
+  },
+  {
     promise: 'one look is bounded by rows and by entries, and the next goes on behind it',
     async run({ store, advance }) {
       const tasks = Array.from({ length: 7 }, () => newTask());

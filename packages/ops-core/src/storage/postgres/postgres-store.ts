@@ -1,4 +1,3 @@
-import type { MemoryStore } from '@opspawn/agentkit';
 import { OpspawnError } from '@opspawn/agentkit/schema';
 import type { ClaimRequest } from '../claim-request.ts';
 import type { ApiKeyRow } from '../parts/api-keys.ts';
@@ -6,6 +5,7 @@ import type { DefinitionRow } from '../parts/definitions.ts';
 import type { FailureFilter, FailureGroup } from '../parts/failures.ts';
 import type { LimitSetting, LimitState, Standing } from '../parts/flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../parts/housekeeping.ts';
+import type { StoredMemories } from '../parts/memories.ts';
 import type { ProviderBudgetStore } from '../parts/provider-budgets.ts';
 import { emptyQueue, type NamespaceWeights, type QueueChange, type QueueState } from '../parts/queues.ts';
 import type { SessionRun } from '../parts/sessions.ts';
@@ -104,7 +104,7 @@ const rowsPerSweep = 5000;
 
 /** The store over the connections, which it closes at its end. */
 export class PostgresStore implements Store {
-  readonly memories: MemoryStore;
+  readonly memories: StoredMemories;
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;
   readonly spending: SpendingStore;

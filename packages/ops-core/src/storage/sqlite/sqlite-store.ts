@@ -1,6 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MemoryStore } from '@opspawn/agentkit';
 import type { ClaimRequest } from '../claim-request.ts';
 import { offerFor } from '../offers.ts';
 import type { ApiKeyRow } from '../parts/api-keys.ts';
@@ -8,6 +7,7 @@ import type { DefinitionRow } from '../parts/definitions.ts';
 import type { FailureFilter, FailureGroup } from '../parts/failures.ts';
 import type { LimitSetting, LimitState, Standing } from '../parts/flow-control.ts';
 import type { PurgeRequest, PurgeResult } from '../parts/housekeeping.ts';
+import type { StoredMemories } from '../parts/memories.ts';
 import type { ProviderBudgetStore } from '../parts/provider-budgets.ts';
 import type { NamespaceWeights, QueueChange, QueueState } from '../parts/queues.ts';
 import type { SessionRun } from '../parts/sessions.ts';
@@ -71,7 +71,7 @@ const readRetryMs = 5;
 
 /** The store over one connection, which it closes at its end. */
 export class SqliteStore implements Store {
-  readonly memories: MemoryStore;
+  readonly memories: StoredMemories;
   readonly providers: ProviderBudgetStore;
   readonly budgets: TaskBudgetStore;
   readonly spending: SpendingStore;

@@ -1,13 +1,13 @@
 import {
   indexedWords,
   type MemoryItem,
-  type MemoryStore,
   memoryOfRow,
   memoryRow,
   Nearest,
   scopeKey,
   type Visible,
 } from '@opspawn/agentkit';
+import type { StoredMemories } from '../../parts/memories.ts';
 import { type Run, type Statement, statement } from '../database/connections.ts';
 import { toText } from '../database/text.ts';
 
@@ -85,6 +85,12 @@ const remove = statement<[string]>(
   `delete from memories m where ${visible} and m.id = $6 returning m.id`,
 );
 
+const removeExpired = statement<[string]>(
+  'remove_expired_memories',
+  `delete from memories where (namespace, id) in
+     (select namespace, id from memories where expires_at <= $1 limit $2 for update skip locked) returning id`,
+);
+
 const blocksOf = statement<[name: string, text: string, isFromOutside: boolean]>(
   'memory_blocks',
   'select name, text, is_from_outside from memory_blocks where scope = $1 order by name',
@@ -153,7 +159,7 @@ const itemOf = ([
   });
 
 /** Memories in the store's database. With pgvector it compares the vectors; without, they are compared here, all of them. */
-export function openMemories(run: Run): MemoryStore {
+export function openMemories(run: Run): StoredMemories {
   let schema: Promise<string | undefined> | undefined;
   const findSchema = (): Promise<string | undefined> => {
     schema ??= run('reads', vectorSchema, []).then((rows) => rows[0]?.[0]);
@@ -211,6 +217,9 @@ export function openMemories(run: Run): MemoryStore {
     },
     async remove(asked, id) {
       return (await run('writes', remove, [...visibleTo(asked), toText(id)])).length > 0;
+    },
+    async removeExpired(at, limit) {
+      return (await run('writes', removeExpired, [at, limit])).length;
     },
     async blocks(scope) {
       const rows = await run('reads', blocksOf, [toText(scopeKey(scope))]);
