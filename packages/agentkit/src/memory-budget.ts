@@ -4,6 +4,7 @@ import type { Budget, BudgetAmount } from './steps.ts';
 /** A budget that several runs of this process draw from. */
 export interface MemoryBudget extends Budget {
   remaining(): BudgetAmount;
+  /** Without a cost where that of a settled call is not known. */
   used(): BudgetAmount;
   /**
    * The same budget for another run, whose steps have names of their own, and which may use so much of it at most, with all
@@ -19,12 +20,14 @@ interface Ledger {
   readonly allowed: BudgetAmount;
   readonly held: Map<string, Amount>;
   readonly settled: Map<string, Amount>;
+  /** What was settled without a cost. */
+  readonly unpriced: Set<string>;
   readonly total: { held: Amount; settled: Amount };
 }
 
 interface View {
   /** That of the run, and those of all above it. */
-  readonly ledgers: readonly Ledger[];
+  readonly ledgers: readonly [Ledger, ...Ledger[]];
   readonly prefix: string;
   /** Those that wait until others have settled, of all runs. */
   readonly waiting: (() => void)[];
@@ -39,7 +42,13 @@ export const memoryBudget = (allowed: BudgetAmount = {}): MemoryBudget =>
 
 function ledgerOf(allowed: BudgetAmount): Ledger {
   const none = (): Amount => ({ tokens: 0, costMicroUsd: 0 });
-  return { allowed, held: new Map(), settled: new Map(), total: { held: none(), settled: none() } };
+  return {
+    allowed,
+    held: new Map(),
+    settled: new Map(),
+    unpriced: new Set(),
+    total: { held: none(), settled: none() },
+  };
 }
 
 function viewOf(view: View): ReturnType<MemoryBudget['share']> {
@@ -72,7 +81,10 @@ function viewOf(view: View): ReturnType<MemoryBudget['share']> {
           return left.length === 0 ? [] : [[limit, Math.min(...left)]];
         }),
       ),
-    used: () => ({ ...ledgers[0]?.total.settled }),
+    used() {
+      const { tokens, costMicroUsd } = ledgers[0].total.settled;
+      return ledgers[0].unpriced.size > 0 ? { tokens } : { tokens, costMicroUsd };
+    },
     share: (name, atMost = {}) =>
       viewOf({ ledgers: [ledgerOf(atMost), ...ledgers], prefix: `${prefix}${name}/`, waiting }),
     release() {
@@ -99,6 +111,10 @@ function fits({ allowed, total }: Ledger, amount: BudgetAmount): boolean {
 function put(ledger: Ledger, list: 'held' | 'settled', key: string, amount: BudgetAmount | undefined): void {
   const before = ledger[list].get(key);
   for (const limit of limits) ledger.total[list][limit] += (amount?.[limit] ?? 0) - (before?.[limit] ?? 0);
+  if (list === 'settled') {
+    if (amount?.tokens && amount.costMicroUsd === undefined) ledger.unpriced.add(key);
+    else ledger.unpriced.delete(key);
+  }
   if (amount === undefined) ledger[list].delete(key);
   else ledger[list].set(key, { tokens: 0, costMicroUsd: 0, ...amount });
 }

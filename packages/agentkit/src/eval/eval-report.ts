@@ -16,6 +16,10 @@ const caseResultSchema = z.object({
   /** Why, where a scorer said so. */
   reasons: z.record(z.string(), z.string()).optional(),
   usage: usageSchema.optional(),
+  /** With all that it handed work on to. */
+  spent: z
+    .object({ tokens: z.number().exactOptional(), costMicroUsd: z.number().exactOptional() })
+    .optional(),
   turns: z.int().optional(),
   durationMs: z.number(),
 });

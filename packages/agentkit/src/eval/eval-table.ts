@@ -26,10 +26,19 @@ export function evalTable(report: EvalReport, comparison?: EvalComparison): stri
   return [...lines, ...(comparison === undefined ? [] : comparisonLines(comparison))].join('\n');
 }
 
-function summary({ cases, failed, usage }: EvalReport): string {
-  const cost = usage.costMicroUsd === undefined ? '' : `, $${(usage.costMicroUsd / 1_000_000).toFixed(4)}`;
-  return `${cases.length} cases, ${failed} failed, ${usage.inputTokens + usage.outputTokens} tokens${cost}`;
+function summary({ cases, failed }: EvalReport): string {
+  const spent = cases.flatMap(({ usage, spent: all }) => all ?? (usage === undefined ? [] : ownOf(usage)));
+  const tokens = spent.reduce((sum, each) => sum + (each.tokens ?? 0), 0);
+  const costMicroUsd = spent.reduce((sum, each) => sum + (each.costMicroUsd ?? Number.NaN), 0);
+  const cost = Number.isNaN(costMicroUsd) ? '' : `, $${(costMicroUsd / 1_000_000).toFixed(4)}`;
+  return `${cases.length} cases, ${failed} failed, ${tokens} tokens${cost}`;
 }
+
+/** What reports of older versions hold. */
+const ownOf = ({ inputTokens, outputTokens, costMicroUsd }: EvalReport['usage']) => ({
+  tokens: inputTokens + outputTokens,
+  costMicroUsd,
+});
 
 function comparisonLines({ scores, worse, better, onlyBefore, onlyAfter }: EvalComparison): string[] {
   const change = ({ id, scorer, before, after }: EvalComparison['worse'][number]): string =>

@@ -3,7 +3,8 @@ import { describe, it, test } from 'node:test';
 import { withCode } from '../../test/tester.ts';
 import { defineAgent } from '../define-agent.ts';
 import { createModelRegistry } from '../model/registry.ts';
-import { promptOf, scriptedModel, scriptedProvider } from '../testing.ts';
+import { callTool, promptOf, scriptedModel, scriptedProvider } from '../testing.ts';
+import { delegate } from '../tool/builtin/delegate.ts';
 import { parseEvalCases } from './eval-case.ts';
 import { compareEvals, missedThresholds, parseEvalReport } from './eval-report.ts';
 import { evalTable } from './eval-table.ts';
@@ -188,6 +189,23 @@ describe('an evaluation', () => {
     assert.deepEqual(worse, [{ id: 'one', scorer: 'exact', before: 1, after: 0 }]);
     assert.deepEqual(risen, [{ id: '2', scorer: 'exact', before: 0, after: 1 }]);
     assert.deepEqual([onlyBefore, scores], [['3'], { exact: { before: 0.5, after: 0.5 } }]);
+  });
+
+  it('tells what agents have spent that work was handed to, and of an older report what it holds', async () => {
+    const boss = defineAgent({
+      name: 'boss',
+      instructions: 'Hand it on.',
+      model: scriptedModel({ name: 'boss', steps: [callTool('parrot', { prompt: 'x'.repeat(400) }), 'ok'] }),
+      tools: { parrot: delegate(parrot) },
+    });
+    const scorers = [{ name: 'any', score: () => 1 }];
+    const report = await runEval({ agent: boss, cases: [{ input: 'Go' }], scorers });
+    const [{ usage, spent, ...rest } = { scores: {} }] = report.cases;
+    const own = (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0);
+    assert.ok((spent?.tokens ?? 0) >= own + 200);
+    assert.match(evalTable(report), new RegExp(`, ${spent?.tokens} tokens, \\$0.0000$`));
+    const older = { ...report, cases: [{ ...rest, usage }] } as typeof report;
+    assert.match(evalTable(older), new RegExp(`, ${own} tokens, \\$0.0000$`));
   });
 
   it('is stopped by its signal', async () => {

@@ -113,9 +113,10 @@ async function runCase(
   const { id, input } = evalCase;
   try {
     const ended = await agent.run(input, { ...run, signal });
-    const { output, usage, turns } = ended as ScoredRun;
+    const { output, usage, spent, turns } = ended as ScoredRun;
     const scored = await scoreAll(scorers, { ...(ended as ScoredRun), case: evalCase, signal });
-    return { id, output, ...scored, usage, turns, durationMs: Math.round(performance.now() - startedAt) };
+    const durationMs = Math.round(performance.now() - startedAt);
+    return { id, output, ...scored, usage, ...(spent && { spent }), turns, durationMs };
   } catch (thrown) {
     if (signal.aborted) throw stopError(signal);
     const { code, message } = recordError(thrown);

@@ -5,7 +5,7 @@ import type { Memory } from '../memory/memory.ts';
 import type { Message, Usage } from '../message.ts';
 import type { ModelRegistry } from '../model/model.ts';
 import type { Secrets, SecurityManager } from '../security/security.ts';
-import type { Steps } from '../steps.ts';
+import type { BudgetAmount, Steps } from '../steps.ts';
 import type { Tools } from '../tool/tool.ts';
 
 /** What a run is given from outside: all of it can be replaced, and each has an in-memory implementation. */
@@ -43,7 +43,13 @@ export interface RunInput {
 export interface RunResult<Output = Json> {
   /** The text of the last answer, or what the agent's `output` schema made of it. */
   output: Output;
+  /** Of its own calls. */
   usage: Usage;
+  /**
+   * With all that it handed work on to, children that failed among them. Without a cost where a price is unknown. Told where the run
+   * lives and dies with its process (`agent.run`).
+   */
+  spent?: BudgetAmount;
   turns: number;
   toolCalls: number;
 }

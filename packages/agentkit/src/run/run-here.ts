@@ -55,7 +55,7 @@ export async function runHere(
   if (signal?.aborted) stop();
   try {
     refuseSameNames(agent, options);
-    return await runAgent(agent, input, {
+    const result = await runAgent(agent, input, {
       steps: memorySteps({ ...stepOptions, budget, onChild, signal: ending.signal }),
       models,
       memory,
@@ -67,6 +67,7 @@ export async function runHere(
       ...(toolContext && { toolContext }),
       ...(onEvent && { onEvent }),
     });
+    return { ...result, spent: budget.used() };
   } catch (thrown) {
     throw toOpspawnError(thrown); // of a function that the caller gave, for instance
   } finally {

@@ -9,7 +9,7 @@ import type { AgentEvent } from '../../event.ts';
 import type { Json } from '../../json.ts';
 import { createMemory } from '../../memory/create-memory.ts';
 import { memorySteps } from '../../memory-steps.ts';
-import type { ModelRequest } from '../../model/model.ts';
+import type { Model, ModelRequest } from '../../model/model.ts';
 import { type ScriptedStep, scriptedModel } from '../../model/scripted/scripted-model.ts';
 import { runAgent } from '../../run/run-agent.ts';
 import type { ChildRequest } from '../../steps.ts';
@@ -145,6 +145,27 @@ describe('delegate', () => {
       assert.ok(Number(told) >= own + 2 * 300, `${told} of which ${own} are its own`);
       return true;
     });
+  });
+
+  it('tells what was spent in all, by those too that failed, and no cost where one is not known', async () => {
+    const spend = async (steps: readonly ScriptedStep[], price?: { costMicroUsd: number }) => {
+      const inner = scriptedModel({ name: 'worker', steps });
+      const model: Model = {
+        ...inner,
+        async call(request) {
+          const { usage: _usage, ...reply } = await inner.call(request);
+          const tokens = { inputTokens: 70, cachedInputTokens: 0, outputTokens: 30, reasoningTokens: 0 };
+          return { ...reply, usage: { ...tokens, ...price } };
+        },
+      };
+      const worker = agent('worker', [], { model, output: z.object({ n: z.number() }) });
+      const boss = agent('boss', [handTo('worker'), 'done'], { tools: { worker: delegate(worker) } });
+      const { usage, spent } = await boss.run('Go');
+      return [(spent?.tokens ?? 0) - usage.inputTokens - usage.outputTokens, spent?.costMicroUsd];
+    };
+    assert.deepEqual(await spend(['{"n":1}'], { costMicroUsd: 5 }), [100, 5]);
+    assert.deepEqual(await spend(['no', 'no'], { costMicroUsd: 5 }), [200, 10]);
+    assert.deepEqual(await spend(['{"n":1}']), [100, undefined]);
   });
 
   it('keeps to a limit of its own with all that it hands work on to in turn', async () => {
