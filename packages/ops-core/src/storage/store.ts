@@ -381,7 +381,7 @@ export interface Store extends StoreParts, AsyncDisposable {
   giveBackOthers(workerId: string, held: readonly Omit<Owner, 'workerId'>[]): Promise<number>;
   /** Makes ready what dead or expired workers hold, and attempts beyond their deadline; at most `limit`. How many. */
   sweep(limit: number): Promise<number>;
-  /** Throws `unavailable` where every write would be refused: the database is away, or its data was moved to another. */
+  /** Throws `unavailable` where writes are refused: the database is away, its data was moved to another, or its disk is full. */
   checkWritable(): Promise<void>;
   /** Unix ms by the store's clock; never goes back. */
   now(): Promise<number>;

@@ -352,8 +352,9 @@ export class PostgresStore implements Store {
     return rows.map(toLimitState)[0] ?? { key, running: 0, waiting: 0, holders: [] };
   }
 
-  checkWritable(): Promise<void> {
-    return checkStillHere(this.#asRun);
+  async checkWritable(): Promise<void> {
+    await checkStillHere(this.#asRun);
+    await this.#connections.checkRoom();
   }
 
   now(): Promise<number> {

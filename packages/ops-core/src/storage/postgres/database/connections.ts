@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionOptions } from './connection-options.ts';
-import { atConnecting, databaseClosed, databaseUnavailable, isAway, isPassing } from './failure.ts';
+import {
+  atConnecting,
+  databaseClosed,
+  databaseUnavailable,
+  isAway,
+  isDiskFull,
+  isPassing,
+} from './failure.ts';
 import { HangWatch } from './hang-watch.ts';
 import { fromJsonText, fromText } from './text.ts';
 
@@ -58,6 +65,14 @@ function poolSizes(connections: number): Record<Purpose, number> {
 
 /** For a database that is there and slow, however soon callers give up, in ms. */
 const leastAnswerMs = 2_000;
+/** For a disk that is full: that is not over in a moment, and many would queue behind those who wait for it. */
+const diskFullGiveUpAfterMs = 1_000;
+/**
+ * Sorts about a megabyte in less memory than that, so that it goes through a file beside the tables (or where
+ * `temp_tablespaces` says) and nothing of it stays.
+ */
+const spill = `set local work_mem = '64kB';
+  select count(*) from (select n from generate_series(1, 20000) n order by md5(n::text)) sorted`;
 const backoffMs = { first: 20, last: 1_000 } as const;
 
 const { INT8, TEXT, JSON: JSON_, JSONB } = pg.types.builtins;
@@ -96,6 +111,8 @@ export class Connections implements AsyncDisposable {
   #isClosed = false;
   /** Of performance.now(); while the database is away. */
   #awaySince: number | undefined;
+  /** Something found no room on its disk, and nobody has looked since. */
+  #wasDiskFull = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -159,13 +176,28 @@ export class Connections implements AsyncDisposable {
     return rows as unknown[][];
   }
 
+  /** Throws `unavailable` while the disk is full, once that was seen. */
+  async checkRoom(): Promise<void> {
+    if (!this.#wasDiskFull) return;
+    try {
+      await this.runOnce(spill);
+    } catch (thrown) {
+      if (isDiskFull(thrown)) throw databaseUnavailable(thrown);
+    }
+    this.#wasDiskFull = false;
+  }
+
   /** Throws when it is not worth trying again: the database is away for long, or this caller has waited for as long. */
   #noteFailure(thrown: unknown, unansweredSince: number): void {
     if (this.#isClosed) throw databaseClosed();
     if (!isAway(thrown)) throw thrown;
     this.#awaySince ??= unansweredSince;
+    const isFull = isDiskFull(thrown);
+    if (isFull) this.#wasDiskFull = true;
+    const { giveUpAfterMs } = this.#options;
+    const patienceMs = isFull ? Math.min(giveUpAfterMs, diskFullGiveUpAfterMs) : giveUpAfterMs;
     const since = Math.min(this.#awaySince, unansweredSince);
-    if (performance.now() - since > this.#options.giveUpAfterMs) throw databaseUnavailable(thrown);
+    if (performance.now() - since > patienceMs) throw databaseUnavailable(thrown);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

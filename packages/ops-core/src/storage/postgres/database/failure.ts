@@ -13,6 +13,7 @@ export const sqlStates = {
   noTable: '42P01',
   noFunction: '42883',
   noRights: '42501',
+  diskFull: '53100',
   tooManyConnections: '53300',
 } as const;
 
@@ -58,6 +59,9 @@ export function isAway(thrown: unknown): boolean {
   if (state === undefined || ofConnecting.has(thrown as Error)) return true;
   return lostStates.includes(state) || state.startsWith('28') || awayClasses.includes(state.slice(0, 2));
 }
+
+/** There was no room for what this write adds; others may find some. */
+export const isDiskFull = (thrown: unknown): boolean => stateOf(thrown) === sqlStates.diskFull;
 
 export const isPassing = (thrown: unknown): boolean => passingStates.includes(stateOf(thrown) ?? '');
 

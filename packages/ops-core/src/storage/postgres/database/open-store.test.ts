@@ -11,6 +11,7 @@ import {
 } from '../../../../test/postgres/test-database.ts';
 import { newTask } from '../../contract/scenario.ts';
 import type { Store } from '../../store.ts';
+import { sqlStates } from './failure.ts';
 import { retireDatabase } from './moved.ts';
 import { openPostgresStore } from './open-store.ts';
 
@@ -176,6 +177,22 @@ describe('a PostgreSQL database that is taken away while it is open', { skip: sk
     await assert.rejects(submit(store), gone);
     await assert.rejects(store.tasks({ namespace: 'default' }, { limit: 10 }), gone);
     await admin.client.query('rollback');
+    await submit(store);
+  });
+
+  it('is unavailable to a write for which its disk has no room, however long others wait', {
+    timeout: 15_000,
+  }, async () => {
+    await using database = await createTestDatabase();
+    await using admin = await connect(database.url);
+    await using store = await openPostgresStore({ url: database.url, giveUpAfterMs: 600_000 });
+    await submit(store);
+    await admin.client.query(`create function opspawn.refuse() returns trigger language plpgsql
+      as $$ begin raise exception 'could not extend file' using errcode = '${sqlStates.diskFull}'; end $$;
+      create trigger refuse before insert on opspawn.tasks for each statement execute function opspawn.refuse()`);
+    await assert.rejects(submit(store), gone);
+    await store.checkWritable();
+    await admin.client.query('drop trigger refuse on opspawn.tasks');
     await submit(store);
   });
 
