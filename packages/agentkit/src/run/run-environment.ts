@@ -18,7 +18,7 @@ export interface RunEnvironment {
   mcp?: McpHost;
   /** What tools that declare a `context` are given, by the name of the tool. Never recorded, nor shown to a model. */
   toolContext?: Readonly<Record<string, unknown>>;
-  /** Beside the agent's own tools. A name that the agent has already is `invalid_argument`. */
+  /** Beside the agent's own tools. A name that the agent has already is `invalid_argument`, and so is a handoff. */
   extraTools?: Tools;
   /** Gets every event, also those that can be derived from the journal. What it throws is ignored. */
   onEvent?: EventSink;

@@ -138,6 +138,28 @@ describe('handoff', () => {
     assert.match(last, /call Ada/);
   });
 
+  it('holds on in a session of which the agent wants its latest messages only', async () => {
+    const memory = createMemory();
+    const model = scriptedModel({
+      name: 'desk',
+      reply: (request) => (promptOf(request) === 'first' ? callTool('other', { reason: 'x' }) : 'desk'),
+    });
+    const other = defineAgent({ name: 'other', instructions: 'O', model: reply('other', 'other') });
+    const brief = desk({ model, tools: { other: handoff(other) }, memory: { sessionMessages: 2 } });
+    const said: string[] = [];
+    for (const prompt of ['first', 'second', 'third'])
+      said.push((await brief.run(prompt, { memory, sessionId: 's' })).output);
+    assert.deepEqual(said, ['other', 'other', 'other']);
+  });
+
+  it('is refused as a tool of one run, which would tell of it and not do it', async () => {
+    const extraTools = { also: handoff(billing) };
+    await assert.rejects(
+      desk().run('I paid twice', { extraTools }),
+      /^OpspawnError: extraTools.also: a handoff/,
+    );
+  });
+
   it('keeps the secrets of all who spoke out of the session', async () => {
     const memory = createMemory();
     const hiding = createSecurityManager({ secrets: secretsFrom({ KEY: 'tok-1234567' }) });

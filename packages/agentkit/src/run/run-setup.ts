@@ -145,8 +145,17 @@ async function toolsOf(
   const { extraTools } = environment;
   const sources: Tools[] = [agent.tools ?? {}];
   sources.push(...(await mcpToolsOf(agent, input, environment)));
-  if (extraTools !== undefined) sources.push(extraTools);
+  if (extraTools !== undefined) sources.push(withoutHandoffs(extraTools));
   return sources;
+}
+
+/** Who spoke is found again in later runs by the agent's own tools: with others it would be told, and not happen. */
+function withoutHandoffs(extraTools: Tools): Tools {
+  const name = Object.keys(extraTools).find((each) => 'handoff' in (extraTools[each] as Tools[string]));
+  if (name === undefined) return extraTools;
+  throw new OpspawnError('invalid_argument', `extraTools.${name}: a handoff is a tool of an agent`, {
+    details: { tool: name },
+  });
 }
 
 /** Tools of MCP servers, or the proxy in their place where the agent wants that or their list would cost too much. */

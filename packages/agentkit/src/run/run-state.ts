@@ -61,7 +61,7 @@ export interface Before {
   blocks: Blocks;
   compaction: Compaction | undefined;
   sessionOffset: number;
-  /** Of the session, before those that the agent wants: what came from outside lives on in what was said of it. */
+  /** Of the session, before those that the agent wants: what came from outside lives on in what was said of it, and who spoke last. */
   leftOut?: readonly Message[];
 }
 
@@ -129,7 +129,8 @@ export class RunProgress implements RunState {
     this.#bringsOutside = bringsOutside;
     this.goal = textOf(prompt);
     this.messages = [...before.messages, prompt];
-    this.speaker = speakerOf(first, before.messages);
+    const session = [...(before.leftOut ?? []), ...before.messages];
+    this.speaker = speakerOf(first, session);
     this.speakers.add(this.speaker);
     if (this.speaker !== first) this.messages[0] = instructionsOf(this.speaker);
     this.#added = before.messages.length;
@@ -137,7 +138,7 @@ export class RunProgress implements RunState {
     this.blocks = { ...before.blocks };
     this.compaction = before.compaction;
     this.sessionOffset = before.sessionOffset;
-    for (const message of [...(before.leftOut ?? []), ...before.messages]) {
+    for (const message of session) {
       if (message.role === 'tool') this.#taint(message.content);
       if (message.role === 'user') for (const tool of message.taintedBy ?? []) this.taintedBy.add(tool);
     }
