@@ -187,3 +187,38 @@ test('a request over the limit of its operation is refused before it is sent', a
     );
   assert.deepEqual(server.asked, []);
 });
+
+test('what cannot be sent is an invalid argument, and no secret in it is repeated', async () => {
+  await using server = await serve();
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const client = createClient({ baseUrl: server.baseUrl });
+  const create = client.tasks.create as (body: unknown) => Promise<unknown>;
+  for (const body of [circular, { name: 'a', input: 1n }, () => 1])
+    await assert.rejects(create(body), isError('invalid_argument'));
+  for (const timeoutMs of [Number.POSITIVE_INFINITY, Number.NaN, -1])
+    await assert.rejects(client.tasks.get(taskId, { timeoutMs }), isError('invalid_argument'));
+  const { host } = new URL(server.baseUrl);
+  for (const options of [
+    { baseUrl: 'nowhere' },
+    { baseUrl: 'ftp://nowhere' },
+    { baseUrl: `http://user:secret@${host}` },
+    { baseUrl: server.baseUrl, apiKey: 'secret\nsecret' },
+    { baseUrl: server.baseUrl, headers: { 'not a name': 'secret' } },
+  ])
+    await assert.rejects(createClient(options).tasks.list(), (error: Error) => {
+      assert.ok(isError('invalid_argument')(error), String(error));
+      return !error.message.includes('secret');
+    });
+  assert.deepEqual(server.asked, []);
+});
+
+test('a server that asks for more patience than a call has makes nobody wait', async () => {
+  const later = json(503, { code: 'unavailable', detail: 'later' }, { 'retry-after': '9999999999' });
+  await using server = await serve(...Array<Answer>(10).fill(later));
+  const client = createClient({ baseUrl: server.baseUrl });
+  await assert.rejects(client.tasks.list({}, { timeoutMs: 2_000 }), isError('unavailable'));
+  assert.equal(server.asked.length, 1);
+  await assert.rejects(client.tasks.watch(taskId, { reconnectForMs: 200 }).next(), isError('unavailable'));
+  assert.ok(server.asked.length < 5, `${server.asked.length}`);
+});

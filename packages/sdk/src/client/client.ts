@@ -12,7 +12,8 @@ const defaultMaxRetries = 3;
 /**
  * A client with one method per operation, for browsers and Node ≥ 22. Methods take the task's id (or the key) first where the path
  * has one, then the body or query, then `{ signal, timeoutMs }`. They throw OpspawnError with the server's code
- * (`unavailable` when there was no answer, `timeout` after `timeoutMs`), or the signal's reason when it fired.
+ * (`unavailable` when there was no answer, `timeout` after `timeoutMs`, `invalid_argument` for what cannot be sent), or the
+ * signal's reason when it fired.
  */
 export function createClient(options: ClientOptions): Client {
   const groups: Record<string, Record<string, unknown>> = {};
@@ -52,7 +53,8 @@ async function call(
   { path, input, options }: Call,
 ): Promise<unknown> {
   const timeoutMs = options.timeoutMs ?? client.timeoutMs ?? defaultTimeoutMs;
-  const timeout = AbortSignal.timeout(timeoutMs);
+  const timeout = timeoutSignal(timeoutMs);
+  const giveUpAt = performance.now() + timeoutMs;
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
   const request: WireRequest = {
     method: operation.method,
@@ -64,7 +66,7 @@ async function call(
   };
   const maxTries = isRepeatable(operation, input) ? 1 + (client.maxRetries ?? defaultMaxRetries) : 1;
   try {
-    return await trySending(client, request, maxTries);
+    return await trySending(client, request, { maxTries, giveUpAt });
   } catch (thrown) {
     if (!timeout.aborted || options.signal?.aborted === true) throw thrown;
     throw new OpspawnError('timeout', `${request.method} ${path} took longer than ${timeoutMs} ms`, {
@@ -73,14 +75,35 @@ async function call(
   }
 }
 
-async function trySending(client: ClientOptions, request: WireRequest, maxTries: number): Promise<unknown> {
+function timeoutSignal(timeoutMs: number): AbortSignal {
+  try {
+    return AbortSignal.timeout(timeoutMs);
+  } catch (cause) {
+    const message = `timeoutMs must be a whole number of milliseconds, at most 4294967295, and is ${timeoutMs}`;
+    throw new OpspawnError('invalid_argument', message, { cause });
+  }
+}
+
+interface Patience {
+  maxTries: number;
+  /** Of performance.now(). */
+  giveUpAt: number;
+}
+
+async function trySending(
+  client: ClientOptions,
+  request: WireRequest,
+  { maxTries, giveUpAt }: Patience,
+): Promise<unknown> {
   for (let tryNumber = 1; ; tryNumber++) {
     try {
       return await readBody(await send(client, request), request);
     } catch (thrown) {
       if (!(thrown instanceof OpspawnError) || thrown.code !== 'unavailable' || tryNumber >= maxTries)
         throw thrown;
-      await delay(retryDelayMs(tryNumber, thrown), request.signal);
+      const delayMs = retryDelayMs(tryNumber, thrown);
+      if (performance.now() + delayMs >= giveUpAt) throw thrown;
+      await delay(delayMs, request.signal);
     }
   }
 }

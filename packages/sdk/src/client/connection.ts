@@ -27,8 +27,8 @@ export interface WireRequest {
 }
 
 /**
- * Sends one request. Gives every answer below 400. Throws OpspawnError with the server's code, or `unavailable` when
- * there was no answer; throws the signal's reason when it fired.
+ * Sends one request. Gives every answer below 400. Throws OpspawnError with the server's code, `unavailable` when there
+ * was no answer, or `invalid_argument` for what cannot be sent; throws the signal's reason when it fired.
  */
 export async function send(options: ClientOptions, request: WireRequest): Promise<Response> {
   const answer = await exchange(options, request);
@@ -37,13 +37,11 @@ export async function send(options: ClientOptions, request: WireRequest): Promis
 }
 
 async function exchange(options: ClientOptions, request: WireRequest): Promise<Response> {
-  const headers = new Headers(options.headers);
-  for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
-  if (options.apiKey !== undefined) headers.set('authorization', `Bearer ${options.apiKey}`);
+  const headers = writeHeaders(options, request);
   const init: RequestInit = { method: request.method, headers, signal: request.signal, redirect: 'error' };
   if (request.body !== undefined) {
     headers.set('content-type', 'application/json');
-    const text = JSON.stringify(request.body);
+    const text = writeJson(request.body);
     checkSize(text, request.limitBytes);
     init.body = text;
   }
@@ -52,8 +50,45 @@ async function exchange(options: ClientOptions, request: WireRequest): Promise<R
     return await (options.fetch ?? fetch)(url, init);
   } catch (cause) {
     request.signal.throwIfAborted();
+    checkUrl(options.baseUrl, url, cause);
     throw noAnswer(url, cause);
   }
+}
+
+const cannotBeSent = (message: string, cause: unknown): OpspawnError =>
+  new OpspawnError('invalid_argument', message, { cause });
+
+function writeHeaders({ headers: given, apiKey }: ClientOptions, request: WireRequest): Headers {
+  try {
+    const headers = new Headers(given);
+    for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
+    if (apiKey !== undefined) headers.set('authorization', `Bearer ${apiKey}`);
+    return headers;
+  } catch (cause) {
+    // What is wrong may be the key, which no message should repeat.
+    throw cannotBeSent('A header, or the API key, has characters that cannot be sent', cause);
+  }
+}
+
+function writeJson(body: unknown): string {
+  try {
+    const text: unknown = JSON.stringify(body);
+    if (typeof text === 'string') return text;
+    throw new TypeError(`it is a ${typeof body}`);
+  } catch (cause) {
+    throw cannotBeSent(`The request cannot be written as JSON: ${(cause as Error).message}`, cause);
+  }
+}
+
+/** `fetch` fails alike where nobody answers and where it does not ask. In browsers a URL may be relative. */
+function checkUrl(baseUrl: string | URL, url: string, cause: unknown): void {
+  try {
+    if (/^https?:$/.test(new URL(new Request(url).url).protocol)) return;
+  } catch {
+    // Told below.
+  }
+  const hidden = String(baseUrl).replace(/\/\/.*@/, '//…@');
+  throw cannotBeSent(`${hidden} is no http or https URL without a user and password`, cause);
 }
 
 /** A server closes the connection on a body that is too big, often before its answer can be read. */

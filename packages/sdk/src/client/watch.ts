@@ -42,8 +42,9 @@ export async function* watchTask(
       failure = asLostConnection(path, thrown);
     }
     lost = { sinceMs: lost?.sinceMs ?? performance.now(), tries: (lost?.tries ?? 0) + 1 };
-    if (performance.now() - lost.sinceMs > reconnectForMs) throw failure;
-    await delay(retryDelayMs(lost.tries, failure), signal);
+    const leftMs = lost.sinceMs + reconnectForMs - performance.now();
+    if (leftMs < 0) throw failure;
+    await delay(Math.min(retryDelayMs(lost.tries, failure), leftMs), signal);
   }
 }
 
