@@ -131,6 +131,10 @@ describe('a mistake on the command line exits with 2 and says what is wrong', ()
       ['server', '--data', '/dev/null/x'],
       /The data folder \/dev\/null\/x cannot be made: ENOTDIR.*\[config_invalid\]/,
     ],
+    [
+      ['server', '--host', 'nowhere.invalid', '--data', 'nowhere'],
+      /cannot listen on nowhere\.invalid:7070: E.* \[config_invalid\]/,
+    ],
     [['worker', '--config', 'missing.ts'], /There is no file .*missing\.ts \[config_invalid\]/],
   ];
   for (const [args, message] of cases) {

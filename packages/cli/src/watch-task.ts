@@ -30,7 +30,8 @@ export async function watchTask(client: Client, output: Output, request: WatchRe
     request.signal === undefined ? stopping.signal : AbortSignal.any([request.signal, stopping.signal]);
   const show = createEntryPrinter((line) => output.talk(line));
   try {
-    for await (const event of client.tasks.watch(taskId, { after, signal })) {
+    const onLost = () => output.talk('The connection to the server is lost; trying again …');
+    for await (const event of client.tasks.watch(taskId, { after, signal, onLost })) {
       if (output.json) {
         if (showsSteps) output.record(event, () => '');
       } else if (event.type === 'entry' && showsSteps) show(event.data);

@@ -85,8 +85,8 @@ export async function listen(
   try {
     return await app.listen({ host, port });
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause;
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (syscall !== 'listen' && syscall !== 'getaddrinfo') throw cause;
     const why = code === 'EADDRINUSE' ? 'it is in use' : code;
     throw new OpspawnError('config_invalid', `Opspawn cannot listen on ${host}:${port}: ${why}`, { cause });
   }

@@ -145,10 +145,11 @@ test('watching goes on where the connection broke, and gives every entry once', 
     events(`: alive\n\n${entry(2)}${entry(3)}${end}`),
   );
   const client = createClient({ baseUrl: server.baseUrl });
-  const seen = [];
-  for await (const event of client.tasks.watch(taskId))
+  const seen: unknown[] = [];
+  const onLost = ({ code }: OpspawnError) => seen.push(code);
+  for await (const event of client.tasks.watch(taskId, { onLost }))
     seen.push(event.type === 'entry' ? event.data.seq : event.type);
-  assert.deepEqual(seen, [1, 2, 3, 'end']);
+  assert.deepEqual(seen, [1, 2, 'unavailable', 3, 'end']);
   assert.deepEqual(
     server.asked.map(({ headers }) => headers['last-event-id']),
     ['0', '2', '2'],

@@ -114,7 +114,10 @@ async function readProblem(answer: Response): Promise<OpspawnError> {
   if (fields.errors !== undefined) details.errors = fields.errors;
   if (fields.details !== undefined) details.details = fields.details;
   const retryAfterMs = readRetryAfter(answer.headers.get('retry-after'));
-  const message = typeof fields.detail === 'string' ? fields.detail : `The server answered ${answer.status}`;
+  const message =
+    typeof fields.detail === 'string'
+      ? fields.detail
+      : `The server answered ${answer.status}, and not as Opspawn does`;
   return new OpspawnError(isErrorCode(fields.code) ? fields.code : codeOfStatus(answer.status), message, {
     details,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),

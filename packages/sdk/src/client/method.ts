@@ -1,3 +1,4 @@
+import type { OpspawnError } from '@opspawn/agentkit/schema';
 import type { z } from 'zod';
 import type { OperationId, Operations } from '../operations/operations.ts';
 import type { WatchEvent } from '../schema/watch-event.ts';
@@ -14,6 +15,8 @@ export interface WatchOptions {
   signal?: AbortSignal;
   /** How long a lost connection is tried again, in ms. Default 300,000. */
   reconnectForMs?: number;
+  /** Told why a connection was lost, once until one is made again. */
+  onLost?: (error: OpspawnError) => void;
 }
 
 /** What a call of an operation takes beside its path: its body, or else its query. */

@@ -41,6 +41,7 @@ export async function* watchTask(
       signal.throwIfAborted();
       failure = asLostConnection(path, thrown);
     }
+    if (lost === undefined) options.onLost?.(failure);
     lost = { sinceMs: lost?.sinceMs ?? performance.now(), tries: (lost?.tries ?? 0) + 1 };
     const leftMs = lost.sinceMs + reconnectForMs - performance.now();
     if (leftMs < 0) throw failure;
