@@ -10,6 +10,7 @@ import { callsOf, type Message, recordedUsageSchema, textOf } from '../message.t
 import type { Model, ModelRequest } from '../model/model.ts';
 import { callTool, type ScriptedReply, scriptedModel } from '../model/scripted/scripted-model.ts';
 import { planExecute } from '../planner/plan-execute.ts';
+import type { Steps } from '../steps.ts';
 import { collectEvents, fakeClock, memoryEnvironment, replayingSteps } from '../testing.ts';
 import { defineTool } from '../tool/define-tool.ts';
 import { runAgent } from './run-agent.ts';
@@ -193,6 +194,36 @@ describe('a run that is resumed after a compaction', () => {
       await runAgent(again.agent, input, memoryEnvironment({ steps: resumed }));
       const sent = turnsOf(again).at(-1)?.messages;
       assert.ok(sent !== undefined && bytes(sent) === bytes(last), `from ${length} steps`);
+    }
+  });
+
+  it('uses as much, also where what is left is still more than starts a compaction', async () => {
+    const tell = defineTool({
+      description: 'and so on '.repeat(730),
+      input: z.object({ words: z.number() }),
+      execute: ({ words }) => 'word '.repeat(words),
+    });
+    const run = async (steps: Steps) => {
+      let turn = steps.history().filter(({ name }) => name.startsWith('model:')).length;
+      const model = scriptedModel({
+        name: 'heavy',
+        contextTokens,
+        reply(request) {
+          if (isSummaryRequest(request)) return 'summary';
+          turn += 1;
+          return turn <= 4 ? callTool('tell', { words: turn % 2 === 0 ? 900 : 450 }) : 'done';
+        },
+      });
+      const agent: AgentDefinition = { name: 'heavy', instructions: 'Listen.', model, tools: { tell } };
+      return await runAgent(agent, input, memoryEnvironment({ steps }));
+    };
+    const first = memorySteps({ taskId: 'task' });
+    const { usage } = await run(first);
+    const history = first.history();
+    assert.ok(history.filter(({ name }) => name.startsWith('compact:')).length >= 2);
+    for (let length = 0; length < history.length; length += 1) {
+      const resumed = await run(replayingSteps(history.slice(0, length), { taskId: 'task' }));
+      assert.deepEqual(resumed.usage, usage, `from ${length} steps`);
     }
   });
 });

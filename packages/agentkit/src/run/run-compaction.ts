@@ -115,6 +115,7 @@ async function compact(run: RunContext, decision: CallModel, excess: Excess): Pr
   const { state } = run;
   const { sizes, tokens } = excess;
   const turn = state.turns + 1;
+  if (state.compactedBefore === turn) return;
   const mustFit = tokens > sizes.windowTokens * usableShare;
   const failedLately =
     state.failedCompaction !== undefined && turn < state.failedCompaction + turnsUntilRetry;

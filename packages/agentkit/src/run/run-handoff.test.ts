@@ -76,6 +76,29 @@ describe('handoff', () => {
     }
   });
 
+  it('is one in a turn also where the run stopped between the calls of it', async () => {
+    const left = defineAgent({ name: 'left', instructions: 'L', model: reply('left', sayResults) });
+    const right = defineAgent({ name: 'right', instructions: 'R', model: reply('right', sayResults) });
+    const calls = ['left', 'right'].map((tool) => ({ tool, input: { reason: 'x' } }));
+    const {
+      run: _run,
+      stream: _stream,
+      ...definition
+    } = desk({
+      model: scriptedModel({ name: 'desk', steps: [callTools(...calls)] }),
+      tools: { left: handoff(left), right: handoff(right) },
+    });
+    const first = memorySteps();
+    const whole = await runAgent(definition, { prompt: 'x' }, memoryEnvironment({ steps: first }));
+    for (const name of ['left:1:call_1', 'right:1:call_2']) {
+      const cut = first.history().filter((step) => step.name === 'model:1' || step.name === name);
+      assert.equal(cut.length, 2);
+      const steps = replayingSteps(cut, { taskId: first.taskId });
+      const resumed = await runAgent(definition, { prompt: 'x' }, memoryEnvironment({ steps }));
+      assert.deepEqual(resumed, whole, name);
+    }
+  });
+
   it('takes along the limits and the output schema of the agent that the run began with', async () => {
     await assert.rejects(desk({ limits: { turns: 2 } }).run('I paid twice'), withCode('budget_exceeded'));
     const strict = desk({ output: z.object({ refund: z.number() }) });

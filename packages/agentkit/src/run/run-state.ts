@@ -100,6 +100,8 @@ export class RunProgress implements RunState {
   plan: readonly PlanStep[] | undefined;
   /** What takes the place of the oldest messages when they are sent. */
   compaction: RecordedCompaction | undefined;
+  /** The turn before which that was last made: once before each, also where what is left is still too much. */
+  compactedBefore: number | undefined;
   /** The turn before which a summary failed for good. */
   failedCompaction: number | undefined;
   /** The last answer, and the tokens that the provider counted up to and with it, while all of that is still sent. */
@@ -150,6 +152,11 @@ export class RunProgress implements RunState {
     return this.#calls.filter((call) => !this.#results.has(call.callId));
   }
 
+  /** Of the last answer, those that have a result among them. */
+  get turnCalls(): readonly ToolCall[] {
+    return this.#calls;
+  }
+
   /** What this run added to the conversation, the prompt first. No call stays without a result. */
   get added(): readonly Message[] {
     const messages = this.messages.slice(this.#added);
@@ -164,6 +171,7 @@ export class RunProgress implements RunState {
   /** `made` stands for the oldest messages from now on. */
   addCompaction(made: RecordedCompaction): void {
     this.compaction = made;
+    this.compactedBefore = this.turns + 1;
     this.lastAnswer = undefined;
     if (made.usage !== undefined) addUsage(this.usage, recordedUsageSchema.parse(made.usage));
   }

@@ -28,14 +28,11 @@ type Prepared = PreparedCall | PreparedRequest;
  * what ends the run, never a tool's failure.
  */
 export async function callTools(run: RunContext, calls: readonly ToolCall[]): Promise<void> {
-  const { state, tools } = run;
+  const { state } = run;
   const turn = state.turns;
   run.limits.beforeCalls(calls.length);
-  const { signal } = run.steps;
-  const prepared = await Promise.all(
-    calls.map((call) => awaited(run, `Checking a call of ${call.tool}`, tools.prepare(call, signal))),
-  );
-  const admitted = admitHandoffs(run, calls, admitChildren(run, prepared));
+  const prepared = await Promise.all(calls.map((call) => prepare(run, call)));
+  const admitted = await admitHandoffs(run, calls, admitChildren(run, prepared));
   const begin = async (call: ToolCall, index: number): Promise<() => void> => {
     const outcome = await runCall(run, turn, call, admitted[index] as Prepared | RefusedCall);
     return () => state.addResult(call, outcome);
@@ -70,20 +67,29 @@ function admitChildren(
   });
 }
 
-/** One handoff of a turn at most, and so many of a run. */
-function admitHandoffs(
-  { agent, limits }: RunContext,
+/** One handoff of a turn at most, and so many of a run: by all calls of the turn, so that a resumed run admits the same ones. */
+async function admitHandoffs(
+  run: RunContext,
   calls: readonly ToolCall[],
   admitted: readonly (Prepared | RefusedCall)[],
-): readonly (Prepared | RefusedCall)[] {
+): Promise<readonly (Prepared | RefusedCall)[]> {
+  const handsOn = ({ tool }: ToolCall): boolean => isHandoff(run.agent, tool);
+  if (!calls.some(handsOn)) return admitted;
+  const found = new Map(
+    calls.map(({ callId }, index) => [callId, admitted[index] as Prepared | RefusedCall]),
+  );
   let handoffs = 0;
-  return admitted.map((each, index) => {
-    if (isRefused(each) || !isHandoff(agent, (calls[index] as ToolCall).tool)) return each;
+  for (const call of run.state.turnCalls.filter(handsOn)) {
+    if (isRefused(found.get(call.callId) ?? (await prepare(run, call)))) continue;
     handoffs += 1;
-    const refusal = limits.handoffRefusal(handoffs);
-    return refusal === undefined ? each : { refused: true, message: refusal };
-  });
+    const refusal = run.limits.handoffRefusal(handoffs);
+    if (refusal !== undefined) found.set(call.callId, { refused: true, message: refusal });
+  }
+  return calls.map(({ callId }) => found.get(callId) as Prepared | RefusedCall);
 }
+
+const prepare = (run: RunContext, call: ToolCall): Promise<Prepared | RefusedCall> =>
+  awaited(run, `Checking a call of ${call.tool}`, run.tools.prepare(call, run.steps.signal));
 
 async function runCall(
   run: RunContext,
