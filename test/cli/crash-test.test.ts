@@ -70,5 +70,11 @@ describe('opspawn crash-test', () => {
       stderr,
       /The config defines no agent, function or workflow "nobody" \[not_found\]\nIt defines: agent clerk/,
     );
+    const mistaken = await crashTest('greet', '{}');
+    assert.equal(mistaken.code, 2);
+    assert.match(
+      mistaken.stderr,
+      /^error: \/input\/who of the function "greet" must have .* \[invalid_argument\]$/m,
+    );
   });
 });

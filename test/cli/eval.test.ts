@@ -59,6 +59,7 @@ describe('opspawn eval', () => {
     const wrong: [string[], RegExp][] = [
       [['--scorer', 'good'], /There is no scorer good\. Known: exact, contains/],
       [['--threshold', 'exact'], /exact is no threshold/],
+      [['--threshold', 'good=1'], /--threshold good: no scorer of that name scores here, only exact/],
       [['--compare', 'missing.json'], /missing\.json cannot be read: ENOENT/],
       [['--out', folder], /cannot be written: it is a folder/],
       [['--out', join(folder, 'none', 'x.json')], /cannot be written: ENOENT/],

@@ -54,6 +54,7 @@ export async function evaluate(name: string, options: EvalCommandOptions): Promi
     const scorers = await Promise.all(
       (options.scorer ?? ['exact']).map((each) => parseScorer(each, parts.models, own)),
     );
+    checkScorersOf(thresholds, scorers);
     const report = await runEval({
       agent,
       cases,
@@ -101,6 +102,15 @@ function parseThreshold(text: string): [scorer: string, least: number] {
   const [, scorer, number] = /^([^=]+)=(\d*\.?\d+)$/.exec(text) ?? [];
   if (scorer !== undefined && Number(number) <= 1) return [scorer, Number(number)];
   throw new OpspawnError('invalid_argument', `${text} is no threshold: --threshold exact=0.9`);
+}
+
+/** Before anything costs money. */
+function checkScorersOf(thresholds: Readonly<Record<string, number>>, scorers: readonly Scorer[]): void {
+  const names = scorers.map((scorer) => scorer.name);
+  const unknown = Object.keys(thresholds).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const message = `--threshold ${unknown}: no scorer of that name scores here, only ${names.join(', ')}`;
+  throw new OpspawnError('invalid_argument', message);
 }
 
 async function parseScorer(text: string, models: ModelRegistry, own: readonly Scorer[]): Promise<Scorer> {

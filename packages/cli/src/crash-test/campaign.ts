@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { moduleUrl, OpspawnError } from '@opspawn/agentkit';
+import { errorCodes, moduleUrl, OpspawnError } from '@opspawn/agentkit';
 import { type Engine, localPrincipal, openNode } from '@opspawn/ops-core';
 import type { CreateTask, Entry, Task } from '@opspawn/sdk';
 import { settingsFrom } from '../embedded.ts';
@@ -146,7 +146,9 @@ async function inTemporaryFolder<T>(use: (place: Place) => Promise<T>): Promise<
   }
 }
 
-type ChildExit = { kind: 'done' | 'killed' | 'timed out' } | { kind: 'failed'; stderr: string };
+type ChildExit =
+  | { kind: 'done' | 'killed' | 'timed out' }
+  | { kind: 'failed'; code: number | null; stderr: string };
 
 /** Runs one process to its end; kills it when it takes too long or the crash test is stopped. */
 function runChild(job: Job, { timeoutMs, signal }: CampaignOptions): Promise<ChildExit> {
@@ -174,7 +176,7 @@ function runChild(job: Job, { timeoutMs, signal }: CampaignOptions): Promise<Chi
     if (signal.aborted) reject(signal.reason);
     else if (deadline.aborted) resolve({ kind: 'timed out' });
     else if (endedBy === 'SIGKILL') resolve({ kind: 'killed' });
-    else resolve(code === 0 ? { kind: 'done' } : { kind: 'failed', stderr });
+    else resolve(code === 0 ? { kind: 'done' } : { kind: 'failed', code, stderr });
   });
   return promise;
 }
@@ -237,6 +239,8 @@ function baselineFailed(exit: ChildExit): OpspawnError {
       details: { hint: 'Give it more with --timeout SECONDS.' },
     });
   }
+  if (exit.kind === 'failed' && exit.code === errorCodes.invalid_argument.exit)
+    return new OpspawnError('invalid_argument', exit.stderr.trim());
   const why = exit.kind === 'failed' ? `: ${exit.stderr.trim()}` : '';
   return new OpspawnError('step_failed', `The run without a crash did not end${why}`);
 }

@@ -1,9 +1,9 @@
 /**
  * One process of a crash test: accepts the task (or finds it again by its key), runs it on the data folder, says in the
  * ledger what happens, and kills itself where it was told to. Exits with 0 when the task has ended or can only go on
- * with a person's help. Started as `node child.ts JOB`, with a job as JSON.
+ * with a person's help, with 2 when the task was refused as a mistake. Started as `node child.ts JOB`, with a job as JSON.
  */
-import { type Json, OpspawnError } from '@opspawn/agentkit/schema';
+import { errorCodes, type Json, OpspawnError } from '@opspawn/agentkit/schema';
 import { loadConfig, localPrincipal, startWorker } from '@opspawn/ops-core';
 import type { CreateTask, OpenWait, Task } from '@opspawn/sdk';
 import { settingsFrom } from '../embedded.ts';
@@ -70,6 +70,12 @@ function ignoreEnded(thrown: unknown): void {
   if (!(thrown instanceof OpspawnError && thrown.code === 'wrong_state')) throw thrown;
 }
 
-await runJob(JSON.parse(process.argv[2] ?? '') as Job);
+try {
+  await runJob(JSON.parse(process.argv[2] ?? '') as Job);
+} catch (thrown) {
+  if (!(thrown instanceof OpspawnError && thrown.code === 'invalid_argument')) throw thrown;
+  process.stderr.write(thrown.message);
+  process.exit(errorCodes.invalid_argument.exit);
+}
 // Tools of the user may have left timers and connections behind.
 process.exit(0);
