@@ -333,8 +333,10 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#views.limit(namespace, key));
   }
 
-  checkWritable(): Promise<void> {
-    return this.#read(() => checkStillHere(this.#database));
+  async checkWritable(): Promise<void> {
+    await this.#read(() => checkStillHere(this.#database));
+    // Only a write, if one of the time alone, tells a full or failed disk and a lock that somebody keeps.
+    await this.#commit.add(({ at }) => this.#clock.keep(at), undefined);
   }
 
   now(): Promise<number> {

@@ -177,8 +177,10 @@ describe('a file that another process has locked', () => {
     using other = new DatabaseSync(database.path, { returnArrays: true });
     other.exec('begin immediate');
     await assert.rejects(submit(store), { code: 'unavailable' });
+    await assert.rejects(store.checkWritable(), { code: 'unavailable' });
     assert.deepEqual(await store.tasks({ namespace: 'default' }, { limit: 10 }), []);
     other.exec('commit');
+    await store.checkWritable();
     assert.equal(await status(store, await submit(store)), 'pending');
     assert.equal((await store.tasks({ namespace: 'default' }, { limit: 10 })).length, 1);
   });
