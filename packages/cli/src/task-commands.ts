@@ -3,13 +3,12 @@ import { type Command, Option } from 'commander';
 import { command, connecting, wholeNumber } from './command-options.ts';
 import type { BulkVerb } from './commands/bulk.ts';
 
-/** Of tasks on which something can be done. */
-const openStatuses = ['pending', 'running', 'waiting', 'paused', 'failed'];
+const statuses = ['pending', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled'];
 
 export function addTask(task: Command): void {
   const load = () => import('./commands/task.ts');
   connecting(command(task, 'list', 'The newest tasks first'))
-    .addOption(new Option('--status <status...>').choices([...openStatuses, 'completed', 'cancelled']))
+    .addOption(new Option('--status <status...>').choices(statuses))
     .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
     .option('--name <name>', 'of the agent, function or workflow')
     .option('--queue <name>')
@@ -44,7 +43,7 @@ function addActions(task: Command): void {
   const load = () => import('./commands/bulk.ts');
   const acting = (verb: BulkVerb, description: string): Command =>
     connecting(command(task, `${verb} [id]`, description))
-      .addOption(new Option('--status <status...>', 'of those').choices(openStatuses))
+      .addOption(new Option('--status <status...>', 'of those to which it can be done').choices(statuses))
       .addOption(new Option('--kind <kind>').choices(['agent', 'function', 'workflow']))
       .option('--name <name>', 'of the agent, function or workflow')
       .option('--queue <name>')
