@@ -119,6 +119,7 @@ describe('a mistake on the command line exits with 2 and says what is wrong', ()
     [['run', 'x', 'y', '--input', '1'], /The input is given twice/],
     [['task', 'get', 'xyz'], /xyz is no task id/],
     [['task', 'list', '--url', 'ftp://x'], /ftp:\/\/x is no http or https URL/],
+    [['task', 'list', '--url', 'ftp://ada:secret@x'], /ftp:\/\/…@x is no http or https URL/],
     [['task', 'list', '--url', 'http://x', '--data', '.'], /cannot be used with/],
     [['task', 'list', '--status', 'done'], /'done' is invalid\. Allowed choices are pending, running/],
     [['limit', 'set', 'x'], /Say what the limit of x is: .*\n"opspawn limit delete KEY"/],

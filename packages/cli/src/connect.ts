@@ -36,7 +36,7 @@ export interface Connection extends AsyncDisposable {
 /** To the server at `url`, with the key that was given here or by the environment. Throws `invalid_argument` for what is no URL. */
 export function connectTo(url: string, apiKey = process.env.OPSPAWN_API_KEY || undefined): Connection {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new OpspawnError('invalid_argument', `${url} is no http or https URL`);
+    throw new OpspawnError('invalid_argument', `${url.replace(/\/\/.*@/, '//…@')} is no http or https URL`);
   }
   const client = createClient({ baseUrl: url, maxRetries: 1, ...(apiKey === undefined ? {} : { apiKey }) });
   return { client, [Symbol.asyncDispose]: async () => {} };

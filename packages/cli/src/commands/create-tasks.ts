@@ -39,9 +39,13 @@ export async function createTasks({ batch, keyPrefix, ...options }: CreateTasksO
   }).catch(withDone(counts, keyPrefix));
   if (!output.json) output.record(counts, () => `${counts.created} created, ${counts.existing} were there`);
   if (counts.failed > 0)
-    throw new OpspawnError('idempotency_conflict', `${counts.failed} lines have a key of another request`, {
-      details: counts,
-    });
+    throw new OpspawnError(
+      'idempotency_conflict',
+      `Lines that have the key of another request: ${counts.failed}`,
+      {
+        details: counts,
+      },
+    );
 
   function tell(line: number, item: Outcome): void {
     if (output.json) output.record({ line, ...item }, () => '');
