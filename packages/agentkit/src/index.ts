@@ -246,7 +246,7 @@ export { jsonSchemaIssues, jsonSchemaOf } from './tool/json-schema.ts';
 export { createProcessPool } from './tool/process/create-process-pool.ts';
 export type { ProcessPool, ProcessPoolOptions } from './tool/process/process-pool.ts';
 export type { SandboxAccess } from './tool/sandbox/sandbox-access.ts';
-export type { StandardSchemaV1 } from './tool/standard-schema.ts';
+export { type StandardSchemaV1, validateBy } from './tool/standard-schema.ts';
 export type {
   AskingTool,
   InlineTool,

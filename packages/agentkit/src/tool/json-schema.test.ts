@@ -19,6 +19,22 @@ const object = (properties: Json, more: { [key: string]: Json } = {}): Json => (
 const invalid = (message: RegExp) => (thrown: unknown) =>
   thrown instanceof OpspawnError && thrown.code === 'invalid_argument' && message.test(thrown.message);
 
+suite('a Standard Schema', () => {
+  test('asks a check that waits once, also one that throws, and lets go of nothing', async () => {
+    let asked = 0;
+    const check = async (): Promise<boolean> => {
+      asked += 1;
+      throw new Error('the database is down');
+    };
+    const input = z.object({ id: z.string().refine(check) });
+    await assert.rejects(async () => await checkOf(input)({ id: 'a' }), /the database is down/);
+    assert.equal(asked, 1);
+    const free = z.object({ id: z.string().refine(async (id) => id !== 'b', 'is taken') });
+    assert.deepEqual(await checkOf(free)({ id: 'b' }), { ok: false, problems: '- id: is taken' });
+    assert.deepEqual(await checkOf(free)({ id: 'c' }), { ok: true, value: { id: 'c' } });
+  });
+});
+
 suite('JSON Schema', () => {
   test('checks keywords of draft 2020-12 where no dialect is named', async () => {
     const schema = object({

@@ -3,7 +3,7 @@ import type { Json } from '../json.ts';
 import type { SchemaIssue } from './ajv-validator.ts';
 import { describeIssue } from './describe-issue.ts';
 import { describeProblem, listProblems } from './problem-list.ts';
-import type { StandardSchemaV1 } from './standard-schema.ts';
+import { type StandardSchemaV1, validateBy } from './standard-schema.ts';
 import type { ToolInput, ToolOutput } from './tool.ts';
 
 /** What came of checking a value: the decoded value, or what is wrong with it, one problem a line, with its path. */
@@ -112,7 +112,7 @@ export function outputSchemaOf({ jsonSchema }: Exclude<ToolOutput, StandardSchem
 
 export function checkByStandardSchema(schema: StandardSchemaV1): (value: unknown) => Promise<Checked> {
   return async (value) => {
-    const result = await schema['~standard'].validate(value);
+    const result = await validateBy(schema, value);
     if (result.issues === undefined) return { ok: true, value: result.value };
     return { ok: false, problems: listProblems(result.issues.flatMap((issue) => describeIssue(issue))) };
   };

@@ -23,3 +23,25 @@ export interface StandardIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
+
+interface TriesAsync {
+  safeParseAsync(
+    value: unknown,
+  ): Promise<
+    | { success: true; data: unknown }
+    | { success: false; error: { readonly issues: readonly StandardIssue[] } }
+  >;
+}
+
+/** Zod would try without waiting first, and let go of that: refinements run twice, and one that rejects ends the process. */
+const triesAsync = (schema: StandardSchemaV1): schema is StandardSchemaV1 & TriesAsync =>
+  schema['~standard'].vendor === 'zod' &&
+  'safeParseAsync' in schema &&
+  typeof schema.safeParseAsync === 'function';
+
+/** What the schema makes of a value, or its issues. Rejects with what a check of its own throws. */
+export async function validateBy(schema: StandardSchemaV1, value: unknown): Promise<StandardResult<unknown>> {
+  if (!triesAsync(schema)) return await schema['~standard'].validate(value);
+  const result = await schema.safeParseAsync(value);
+  return result.success ? { value: result.data } : { issues: result.error.issues };
+}

@@ -106,6 +106,14 @@ suite('execute', () => {
     }
   });
 
+  test('fails for good, and says of which tool, when its result could not be checked', async () => {
+    const output = z.object({}).refine(async () => {
+      throw new Error('the database is down');
+    });
+    const unchecked = /result of the tool it could not be checked: the database is down/;
+    await assert.rejects(run(doing(() => ({}), { output })), failure('tool_failed', unchecked, false));
+  });
+
   test('runs no more calls at once than the tool allows, in order, and a call that gave up waits no more', async () => {
     const started: string[] = [];
     let running = 0;

@@ -81,7 +81,11 @@ function turnOf(tool: RunningTool): Turnstile | undefined {
 
 /** Throws `tool_failed`, with the path of each problem, for a result that the tool did not promise. */
 async function checkShape(name: string, output: ToolOutput, result: Json | undefined): Promise<void> {
-  const checked = await checkOutputBy(output, result ?? null);
+  const checked = await checkOutputBy(output, result ?? null).catch((thrown) => {
+    throw isOpspawnError(thrown)
+      ? thrown
+      : badResult(name, `could not be checked: ${describeThrown(thrown)}`, thrown);
+  });
   if (!checked.ok) throw badResult(name, `is not what it promises:\n${checked.problems}`);
 }
 

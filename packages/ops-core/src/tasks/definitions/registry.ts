@@ -8,6 +8,7 @@ import {
   type RetryPolicy,
   type StandardSchemaV1,
   type Steps,
+  validateBy,
   withDelegates,
 } from '@opspawn/agentkit';
 import type { TaskKind } from '@opspawn/sdk';
@@ -173,7 +174,7 @@ async function decodeInput(
   name: string,
   text: string | undefined,
 ): Promise<unknown> {
-  const result = await schema['~standard'].validate(parseInput(text));
+  const result = await validateBy(schema, parseInput(text));
   if (result.issues === undefined) return result.value;
   const problems = result.issues.map(({ message, path = [] }) => {
     const keys = path.map((key) => String(typeof key === 'object' ? key.key : key));
