@@ -18,6 +18,8 @@ export function checkReply({ tools }: ModelRequest, reply: ModelReply, id: strin
       finishReason === 'content-filter' ? 'model_rejected' : 'model_failed',
       `${model} ${what} (finish reason ${finishReason})`,
     );
+  // what was said before it was stopped is no answer
+  if (finishReason === 'content-filter') throw failed('kept its answer back');
   const isEmpty = message.content.every(
     (part) => part.type === 'reasoning' || (part.type === 'text' && part.text === ''),
   );

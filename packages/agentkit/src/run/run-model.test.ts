@@ -144,16 +144,18 @@ describe('a model', () => {
   });
 
   it('whose provider keeps the answer back is asked once', async () => {
-    let calls = 0;
-    const message = { role: 'assistant' as const, content: [] };
     const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0 };
-    const call: Model['call'] = () => {
-      calls += 1;
-      return Promise.resolve({ message, usage, finishReason: 'content-filter', model: 'x/shut' });
-    };
-    const agent = agentWith([], { model: { id: 'x/shut', call } });
-    await assert.rejects(runAgent(agent, { prompt: 'x' }, memoryEnvironment()), { code: 'model_rejected' });
-    assert.equal(calls, 1);
+    for (const content of [[], [{ type: 'text' as const, text: 'First you take' }]]) {
+      let calls = 0;
+      const message = { role: 'assistant' as const, content };
+      const call: Model['call'] = () => {
+        calls += 1;
+        return Promise.resolve({ message, usage, finishReason: 'content-filter', model: 'x/shut' });
+      };
+      const agent = agentWith([], { model: { id: 'x/shut', call } });
+      await assert.rejects(runAgent(agent, { prompt: 'x' }, memoryEnvironment()), { code: 'model_rejected' });
+      assert.equal(calls, 1);
+    }
   });
 
   it('whose usage is none is asked again, and the run ends with a code', async () => {
