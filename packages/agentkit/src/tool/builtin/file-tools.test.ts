@@ -135,6 +135,7 @@ describe('the file tools', () => {
         const tries = Array.from({ length: 8 }, () => read('link/secret.txt').catch(() => undefined));
         for (const got of await Promise.all(tries)) assert.notDeepEqual(got, { text: 'secret' });
         await write('link/x.txt').catch(() => {});
+        await write(`link/made-${n}/x.txt`).catch(() => {});
         await call('list_dir', { path: 'link' }).then(
           (listed) => assert.ok(!JSON.stringify(listed).includes('root')),
           () => {},
@@ -153,6 +154,13 @@ describe('the file tools', () => {
     await assert.rejects(read('pipe'), { message: '"pipe" is no file' });
     await assert.rejects(read('notes'), { message: '"notes" is no file' });
     await assert.rejects(read('none'), { message: '"none" does not exist' });
+    await assert.rejects(read('.'), { message: '"." is no file' });
+    await assert.rejects(write('.'), { message: '"." is the folder itself' });
+    for (const each of [read, write])
+      await assert.rejects(each('/etc/passwd'), {
+        message: '"/etc/passwd" is outside the folder that may be used',
+      });
+    await assert.rejects(write('d/'.repeat(3_000)), { message: /is too long$/ });
     await assert.rejects(call('list_dir', { path: 'notes/a.txt' }), {
       message: '"notes/a.txt" is no folder',
     });

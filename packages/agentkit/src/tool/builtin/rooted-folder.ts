@@ -31,8 +31,7 @@ export class RootedFolder {
     try {
       const real = await realPathOf(handle, folder);
       this.#refuseOutside(path, await realpath(this.#root), real);
-      const opened = existsSync(openFiles) ? `${openFiles}/${handle.fd}` : real;
-      return { path: opened, [Symbol.asyncDispose]: () => handle.close() };
+      return openedAs(handle, real);
     } catch (thrown) {
       await handle.close();
       throw thrown;
@@ -51,9 +50,11 @@ export class RootedFolder {
 
   /** Opens a file that is there, through a symlink too where that stays inside. Throws `tool_failed`. */
   async openFile(path: string): Promise<FileHandle> {
-    const real = await told(path, () => realpath(this.#resolve(path)));
+    const full = this.#resolve(path);
+    const real = await told(path, () => realpath(full));
     const root = await realpath(this.#root);
     this.#refuseOutside(path, root, real);
+    if (real === root) throw refused(path, 'is no file');
     const { folder, name } = await new RootedFolder(root).openFolderOf(relative(root, real));
     await using _folder = folder;
     // O_NONBLOCK: opening a pipe must not hang.
@@ -64,13 +65,30 @@ export class RootedFolder {
     throw refused(path, 'is no file');
   }
 
-  /** Makes the folders above a file that are missing. */
+  /** Makes the folders above a file that are missing, each within the one that was opened before it. */
   async makeFoldersOf(path: string): Promise<void> {
-    const folder = dirname(this.#resolve(path));
+    const file = this.#resolve(path);
+    if (file === this.#root) throw refused(path, 'is the folder itself');
+    const folder = dirname(file);
+    // Each part alone would be short enough to be made.
+    const problem = await stat(folder).then(
+      () => undefined,
+      ({ code }: NodeJS.ErrnoException) => code,
+    );
+    if (problem === 'ENAMETOOLONG') throw refused(path, 'is too long');
     let existing = folder;
     while (!existsSync(existing) && existing !== this.#root) existing = dirname(existing);
-    await using _checked = await this.openFolder(relative(this.#root, existing) || '.');
-    await told(path, () => mkdir(folder, { recursive: true }));
+    let within = await this.openFolder(relative(this.#root, existing) || '.');
+    try {
+      for (const name of relative(existing, folder).split(sep)) {
+        if (name === '') continue;
+        const made = await told(path, () => makeFolder(join(within.path, name)));
+        await within[Symbol.asyncDispose]();
+        within = made;
+      }
+    } finally {
+      await within[Symbol.asyncDispose]();
+    }
   }
 
   #resolve(path: string): string {
@@ -84,6 +102,20 @@ export class RootedFolder {
     const isInside = full === root || full.startsWith(root.endsWith(sep) ? root : root + sep);
     if (!isInside) throw refused(path, 'is outside the folder that may be used');
   }
+}
+
+const openedAs = (handle: FileHandle, path: string): OpenFolder => ({
+  path: existsSync(openFiles) ? `${openFiles}/${handle.fd}` : path,
+  [Symbol.asyncDispose]: () => handle.close(),
+});
+
+/** One that another call makes at the same time is as good; a symlink is not. */
+async function makeFolder(path: string): Promise<OpenFolder> {
+  await mkdir(path).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code !== 'EEXIST') throw thrown;
+  });
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  return openedAs(await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), path);
 }
 
 /** Without /proc the path is compared with what was opened. */
@@ -111,6 +143,7 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: 'is a folder',
   ELOOP: 'is a symlink',
   EACCES: 'may not be used',
+  ENAMETOOLONG: 'is too long',
 };
 
 export const refused = (path: string, why: string, cause?: unknown): OpspawnError =>
