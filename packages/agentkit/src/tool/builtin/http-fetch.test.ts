@@ -26,6 +26,8 @@ const pages: Record<string, RequestListener> = {
     };
     more();
   },
+  '/loud': (_, response) =>
+    response.writeHead(200, { 'content-type': 'TEXT/HTML', 'content-encoding': 'Identity' }).end('<p>'),
   '/picture': (_, response) => response.setHeader('content-type', 'image/png').end('x'),
   '/packed': (_, response) => response.setHeader('content-encoding', 'gzip').end('x'),
   '/hang': () => {},
@@ -90,6 +92,10 @@ describe('http_fetch', () => {
       await assert.rejects(fetch(local(path), loopback), withCode('tool_failed'), path);
     await assert.rejects(fetch('http://127.0.0.1:1/', loopback), withCode('tool_failed'));
     await assert.rejects(fetch('nonsense', loopback), withCode('tool_failed'));
+  });
+
+  it('reads a type that is written in capitals', async () => {
+    assert.equal((await fetch(local('/loud'), loopback)).text, '<p>');
   });
 
   it('follows redirects, so many', async () => {
@@ -199,6 +205,29 @@ describe('http_fetch', () => {
       'http://a:b@a.example.org/',
     ])
       await assert.rejects(fetch(url, options), withCode('tool_denied'), url);
+  });
+});
+
+describe('the hosts of http_fetch', () => {
+  it('are known in whatever way they are written', async () => {
+    const resolve = async () => [{ address: '127.0.0.1', family: 4 }];
+    for (const [host, pattern] of [
+      ['example.org', 'Example.ORG.'],
+      ['a.example.org', '*.Example.org'],
+      ['bücher.example', 'Bücher.example'],
+      ['127.0.0.1', '0x7f.1'],
+    ]) {
+      const options = { ...loopback, resolve, hosts: [pattern!] };
+      assert.equal((await fetch(`http://${host}:${port}/text`, options)).status, 200, pattern);
+    }
+    for (const pattern of ['::1', '[::1]'])
+      await assert.rejects(fetch('http://[::1]:1/', { hosts: [pattern] }), /not on the public internet/);
+  });
+
+  it('are refused where they are no hosts, and would let nothing through', () => {
+    const others = ['https://example.org', 'example.org:8080', 'example.org/a', '.example.org', 'a@b.org'];
+    for (const pattern of [...others, '*', 'a.*.org', '*.*.org', 'a b', '', '*.', 'example.org?x'])
+      assert.throws(() => httpFetch({ hosts: [pattern] }), withCode('invalid_argument'), pattern);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { BlockList } from 'node:net';
+import { type BlockList, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { callable, checkOptions, count } from '../../check-options.ts';
 import { OpspawnError } from '../../errors.ts';
@@ -29,10 +29,31 @@ interface Rules {
   resolve: Resolve;
 }
 
-const readable = /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-ndjson|javascript)\b)/;
+const readable = /^(?:text\/|application\/(?:x-|[\w.-]+\+)?(?:json|xml|yaml|toml|ndjson|javascript)\b)/i;
+
+/**
+ * As the parser of URLs writes the hosts that are compared with it: small letters, Punycode, one notation of an address, no
+ * dot at the end. Undefined for what is no host.
+ */
+function hostPatternOf(text: string): string | undefined {
+  const [, wildcard = '', named = ''] = /^(\*\.)?(.*)$/s.exec(text) ?? [];
+  const host = isIPv6(named) ? `[${named}]` : named;
+  const url = URL.parse(`http://${host}`);
+  const isHost = url?.href === `http://${url?.host}/` && !/^\.|\*|:\d*$/.test(host);
+  return isHost ? wildcard + hostOf(url) : undefined;
+}
 
 const optionsSchema = z.strictObject({
-  hosts: z.array(z.string()).optional(),
+  hosts: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => hostPatternOf(text) !== undefined,
+          'must be a host alone, example.com or *.example.com',
+        ),
+    )
+    .optional(),
   allowRanges: z.array(z.string()).optional(),
   maxBytes: count.optional(),
   timeoutMs: count.optional(),
@@ -48,7 +69,13 @@ const optionsSchema = z.strictObject({
 export function httpFetch(options: HttpFetchOptions = {}) {
   checkOptions('The tool http_fetch', optionsSchema, options, 'invalid_argument');
   const { hosts, allowRanges = [], maxBytes = 1_000_000, timeoutMs = 30_000, maxRedirects = 5 } = options;
-  const rules = { hosts, allowed: rangesOf(allowRanges), maxBytes, resolve: options.resolve ?? resolveByDns };
+  const patterns = hosts?.map((text) => hostPatternOf(text) ?? text);
+  const rules = {
+    hosts: patterns,
+    allowed: rangesOf(allowRanges),
+    maxBytes,
+    resolve: options.resolve ?? resolveByDns,
+  };
   return defineTool({
     description: `Reads a page or a text from the internet (GET), at most ${maxBytes} bytes`,
     input: z.object({ url: z.string().max(2_000).describe('http:// or https://') }),
@@ -104,7 +131,7 @@ async function read(response: IncomingMessage, maxBytes: number) {
   const { 'content-type': contentType = 'text/plain', 'content-encoding': encoding = 'identity' } =
     response.headers;
   await using _closed = { [Symbol.asyncDispose]: async () => void response.destroy() };
-  if (encoding !== 'identity')
+  if (encoding.toLowerCase() !== 'identity')
     throw failed(`The answer is packed as ${encoding}, though that was not asked for`);
   if (!readable.test(contentType)) throw failed(`The answer is ${contentType}, which is no text`);
   const chunks: Buffer[] = [];
