@@ -21,6 +21,8 @@ const thrownThings: [unknown, string][] = [
   [undefined, 'undefined'],
   ['a text', 'a text'],
   [Symbol('s'), 'Symbol(s)'],
+  [{ code: '42P01', message: 'there is no table' }, 'there is no table'],
+  [{ message: 7 }, '[object Object]'],
   [Object.freeze(new Error('frozen')), 'frozen'],
   [new TypeError(), 'TypeError'],
   [Object.create(null), 'what was thrown cannot be read'],
@@ -37,6 +39,10 @@ const thrownThings: [unknown, string][] = [
 suite('whatever is thrown', () => {
   it('is described in a text', () => {
     for (const [thrown, said] of thrownThings) assert.equal(describeThrown(thrown), said);
+  });
+
+  it('is recorded with what it says', () => {
+    assert.equal(recordError({ code: '42P01', message: 'there is no table' }).message, 'there is no table');
   });
 
   it('can be recorded as JSON, compared and handed on', () => {

@@ -110,7 +110,7 @@ export function recordError(thrown: unknown, fallback: ErrorCode = 'internal', d
       const recorded: RecordedError = {
         name: thrown instanceof Error ? String(thrown.name) : 'Error',
         code: thrown instanceof OpspawnError ? thrown.code : fallback,
-        message: thrown instanceof Error ? String(thrown.message) : String(thrown),
+        message: thrown instanceof Error ? String(thrown.message) : textOf(thrown),
       };
       if (thrown instanceof OpspawnError && Object.keys(thrown.details).length > 0)
         recorded.details = thrown.details;
@@ -122,10 +122,18 @@ export function recordError(thrown: unknown, fallback: ErrorCode = 'internal', d
   );
 }
 
+/** Clients of databases throw objects with a message that are no errors. */
+function textOf(thrown: unknown): string {
+  const text = String(thrown);
+  if (text !== '[object Object]') return text;
+  const { message } = thrown as { message?: unknown };
+  return typeof message === 'string' && message !== '' ? message : text;
+}
+
 /** What a thrown value says, or what it is called where it says nothing. Never throws. */
 export const describeThrown = (thrown: unknown): string =>
   looked(
-    () => (thrown instanceof Error ? String(thrown.message) || String(thrown.name) : String(thrown)),
+    () => (thrown instanceof Error ? String(thrown.message) || String(thrown.name) : textOf(thrown)),
     () => unreadable,
   );
 

@@ -216,8 +216,8 @@ describe('the hosts of http_fetch', () => {
       ['a.example.org', '*.Example.org'],
       ['bücher.example', 'Bücher.example'],
       ['127.0.0.1', '0x7f.1'],
-    ]) {
-      const options = { ...loopback, resolve, hosts: [pattern!] };
+    ] as const) {
+      const options = { ...loopback, resolve, hosts: [pattern] };
       assert.equal((await fetch(`http://${host}:${port}/text`, options)).status, 200, pattern);
     }
     for (const pattern of ['::1', '[::1]'])
