@@ -235,6 +235,24 @@ suite('execute', () => {
     const result = await run(tell, { progress: (message) => told.push(message) });
     assert.deepEqual([result, told], [['c1', 'task:key'], ['half']]);
   });
+
+  test('tells no progress of what a call left behind', async () => {
+    const told: string[] = [];
+    const left: ((message: string) => void)[] = [];
+    const options = { progress: (message: string) => void told.push(message) };
+    const leave: Doing = (_, { progress }) => {
+      left.push(progress);
+      progress('begun');
+    };
+    await run(doing(leave), options);
+    const hang: Doing = async (input, context) => {
+      await leave(input, context);
+      await new Promise(() => {});
+    };
+    await assert.rejects(run(doing(hang, { timeoutMs: 20 }), options), failure('timeout', /timed out/));
+    for (const progress of left) progress('late');
+    assert.deepEqual(told, ['begun', 'begun']);
+  });
 });
 
 test('reconcile checks what the probe found as it checks a result', async () => {

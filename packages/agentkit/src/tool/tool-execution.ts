@@ -50,8 +50,9 @@ export async function executeTool(
   const { name, tool, input } = subject;
   const given = await givenTo(subject, runtime);
   using _place = await turnOf(tool)?.enter(execution.signal);
+  using watched = whileItRuns(execution);
   const result = await withinLimits(subject, execution, async (signal) => {
-    const context = contextOf(execution, signal, given);
+    const context = contextOf(watched.execution, signal, given);
     return await ('module' in tool
       ? runInProcess(name, tool, { input, context, runtime })
       : tool.execute(input, context));
@@ -60,6 +61,20 @@ export async function executeTool(
   const checked = checkResult(name, result, runtime.maxOutputBytes);
   if (tool.output !== undefined) await checkShape(name, tool.output, checked);
   return checked;
+}
+
+/** What a tool leaves behind, as after its time, tells nobody anything: the events of its run may have ended. */
+function whileItRuns(execution: ToolExecution): Disposable & { execution: ToolExecution } {
+  let isOver = false;
+  const progress = (message: string): void => {
+    if (!isOver) execution.progress(message);
+  };
+  return {
+    execution: { ...execution, progress },
+    [Symbol.dispose]: () => {
+      isOver = true;
+    },
+  };
 }
 
 const turnstiles = new WeakMap<RunningTool, Turnstile>();
