@@ -121,6 +121,13 @@ export function defaultModelSpec(environment: Environment = process.env): string
 /** What a cassette records. It cannot record itself: a default that is a cassette counts as none. */
 function recordedSpec(environment: Environment, byOption: string | undefined): string {
   const { AGENTKIT_CASSETTE_MODEL: asked } = environment;
+  if (asked?.startsWith('cassette/')) {
+    throw new OpspawnError(
+      'config_invalid',
+      `AGENTKIT_CASSETTE_MODEL names the model that is recorded, not ${JSON.stringify(asked)}`,
+      { details: { variable: 'AGENTKIT_CASSETTE_MODEL' } },
+    );
+  }
   const isReal = (spec: string | undefined): boolean => Boolean(spec) && !spec?.startsWith('cassette/');
   const byVariables = { ...environment, AGENTKIT_LLM_PROVIDER: undefined, AGENTKIT_LLM_MODEL: undefined };
   const spec = [asked, byOption, defaultModelSpec(environment), defaultModelSpec(byVariables)].find(isReal);

@@ -144,7 +144,13 @@ class Recorder {
       deltas.push([delta.kind, delta.text]);
       request.onDelta?.(delta);
     };
-    const reply = await this.#original.call({ ...request, onDelta });
+    const onReset = (reason: string): void => {
+      deltas.length = 0;
+      request.onReset?.(reason);
+    };
+    // Who is shown pieces and cannot take them back must not get two answers in one.
+    const canReset = request.onDelta === undefined || request.onReset !== undefined;
+    const reply = await this.#original.call({ ...request, onDelta, ...(canReset && { onReset }) });
     const clean = redact(reply as unknown as Json) as unknown as ModelReply;
     return { request: asked, reply: clean, deltas: cleanDeltas(deltas, redact) };
   }

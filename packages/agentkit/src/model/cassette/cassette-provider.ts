@@ -32,7 +32,10 @@ export function cassetteProvider(options: CassetteProviderOptions): ModelProvide
   const { original, folder = 'cassettes', mode = 'auto', secrets } = options;
   return async (name) => {
     if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(name)) {
-      throw new OpspawnError('invalid_argument', `${JSON.stringify(name)} is no name of a cassette`);
+      throw new OpspawnError(
+        'invalid_argument',
+        `${JSON.stringify(name)} is no name of a cassette: a path within its folder, of a-z A-Z 0-9 _ - . and /`,
+      );
     }
     return await openCassette({
       id: `cassette/${name}`,

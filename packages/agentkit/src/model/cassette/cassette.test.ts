@@ -6,10 +6,12 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { LLMock } from '@copilotkit/aimock';
 import { add, agentWith, withCode } from '../../../test/tester.ts';
 import { openWireProxy, type WireProxy } from '../../../test/wire-proxy.ts';
+import { OpspawnError } from '../../errors.ts';
 import { runAgent } from '../../run/run-agent.ts';
 import { secretsFrom } from '../../security/secrets.ts';
 import { createSecurityManager } from '../../security/security-rules.ts';
 import { callTool, collectEvents, memoryEnvironment, scriptedModel } from '../../testing.ts';
+import { fallbackModel } from '../fallback-model.ts';
 import type { Model, ModelRequest } from '../model.ts';
 import { createModelRegistry } from '../registry.ts';
 import type { CassetteMode } from './cassette-options.ts';
@@ -124,6 +126,15 @@ describe('a cassette', () => {
     assert.equal(proxy.bodies.length, 0);
   });
 
+  it('is not recorded from another cassette', async () => {
+    const environment = { ...environmentFor('record'), AGENTKIT_CASSETTE_MODEL: 'cassette/other' };
+    const models = createModelRegistry({ environment: { ...environment, OPENAI_API_KEY: apiKey } });
+    await assert.rejects(
+      async () => models.resolve('cassette/sum'),
+      /AGENTKIT_CASSETTE_MODEL names the model/,
+    );
+  });
+
   it('that is broken names its line', async () => {
     await sum('record');
     const lines = (await cassette()).split('\n');
@@ -175,6 +186,31 @@ describe('a cassette of any model', () => {
     assert.deepEqual(
       said.map((text) => /answer \d/.exec(text)?.[0]),
       ['answer 1', 'answer 2', 'answer 2'],
+    );
+  });
+
+  it('of a chain holds the pieces of the answer alone, without those of a model that broke off', async () => {
+    const broken: Model = {
+      id: 'x/broken',
+      async call({ onDelta }) {
+        onDelta?.({ kind: 'text', text: 'half of ' });
+        throw new OpspawnError('model_failed', 'down');
+      },
+    };
+    const chain = fallbackModel(broken, scriptedModel({ name: 'm', reply: 'whole' }));
+    const shown: string[] = [];
+    const watched: ModelRequest = {
+      ...request('a'),
+      onDelta: ({ text }) => void shown.push(text),
+      onReset: () => void shown.push('reset'),
+    };
+    await (await open(chain, 'record')).call(watched);
+    await (await open(chain, 'replay')).call(watched);
+    assert.deepEqual(shown, ['half of ', 'reset', 'whole', 'whole']);
+    await (await open(chain, 'record')).call(request('a'));
+    await assert.rejects(
+      (await open(chain, 'record')).call({ ...request('a'), onDelta: () => {} }),
+      withCode('model_failed'),
     );
   });
 
