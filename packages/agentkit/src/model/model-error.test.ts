@@ -46,3 +46,21 @@ test('what a server answers with success that is no answer is quoted', async () 
   const error = modelError(thrown, 'compatible/m', new AbortController().signal);
   assert.equal(error.message, `compatible/m failed (HTTP 200): Invalid JSON response. It answered: ${body}`);
 });
+
+test('an answer that broke off is told as that, with the innermost cause', async () => {
+  const reset = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+  const body = new ReadableStream({
+    pull: (controller) => controller.error(new TypeError('terminated', { cause: reset })),
+  });
+  const fetch = async () => new Response(body, { headers: { 'content-type': 'application/json' } });
+  const model = createOpenAICompatible({ name: 'compatible', baseURL: 'http://model.invalid/v1', fetch })(
+    'm',
+  );
+  const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hello?' }] }];
+  const thrown = await model.doGenerate({ prompt }).then(
+    () => assert.fail('it was taken for an answer'),
+    (error: unknown) => error,
+  );
+  const error = modelError(thrown, 'compatible/m', new AbortController().signal);
+  assert.equal(error.message, 'compatible/m failed (HTTP 200): the answer broke off (ECONNRESET)');
+});

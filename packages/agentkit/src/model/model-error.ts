@@ -1,4 +1,4 @@
-import { CancelledError, OpspawnError } from '../errors.ts';
+import { CancelledError, describeThrown, OpspawnError } from '../errors.ts';
 
 /** What the providers' errors have in common. Read by shape: each package carries its own copy of the classes. */
 interface ProviderFailure {
@@ -9,6 +9,7 @@ interface ProviderFailure {
   statusCode?: number;
   responseHeaders?: Record<string, string>;
   responseBody?: string;
+  cause?: unknown;
 }
 
 const maxReasonLength = 1_000;
@@ -68,13 +69,24 @@ export function modelError(thrown: unknown, model: string, signal: AbortSignal):
 
 /**
  * The SDK quotes an answer that it does not understand, and says of every shape that it knows why it is another. Of one
- * that came with success it says that only: proxies and local servers say so what is wrong.
+ * that came with success it says that only: proxies and local servers say so what is wrong. Of one that did not come whole
+ * it says that a success was not processed.
  */
-function reasonOf({ message, statusCode = 0, responseBody = '' }: ProviderFailure): string {
+function reasonOf({ message, statusCode = 0, responseBody = '', cause }: ProviderFailure): string {
   const said = String(message ?? 'no reason given');
-  const isOdd = statusCode >= 200 && statusCode < 300 && responseBody.trim() !== '';
-  const reason = isOdd ? `${said}. It answered: ${responseBody.trim()}` : said;
+  const isSuccess = statusCode >= 200 && statusCode < 300;
+  const body = responseBody.trim();
+  const odd = body === '' ? said : `${said}. It answered: ${body}`;
+  const isCut = isSuccess && body === '' && cause !== undefined;
+  const reason = isCut ? `the answer broke off (${whyCut(cause)})` : isSuccess ? odd : said;
   return reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
+}
+
+/** Of the innermost cause: those around it say no more than that something ended. */
+function whyCut(thrown: unknown, depth = 0): string {
+  const { cause, code } = thrown instanceof Error ? (thrown as NodeJS.ErrnoException) : {};
+  if (cause !== undefined && depth < 5) return whyCut(cause, depth + 1);
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code) ? code : describeThrown(thrown);
 }
 
 function isRejection({ name, type, statusCode }: ProviderFailure): boolean {
