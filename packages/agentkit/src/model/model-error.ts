@@ -74,12 +74,13 @@ export function modelError(thrown: unknown, model: string, signal: AbortSignal):
  */
 function reasonOf({ message, statusCode = 0, responseBody = '', cause }: ProviderFailure): string {
   const said = String(message ?? 'no reason given');
-  const isSuccess = statusCode >= 200 && statusCode < 300;
-  const body = responseBody.trim();
-  const odd = body === '' ? said : `${said}. It answered: ${body}`;
-  const isCut = isSuccess && body === '' && cause !== undefined;
-  const reason = isCut ? `the answer broke off (${whyCut(cause)})` : isSuccess ? odd : said;
+  const reason = statusCode >= 200 && statusCode < 300 ? ofSuccess(said, responseBody.trim(), cause) : said;
   return reason.length > maxReasonLength ? `${reason.slice(0, maxReasonLength)}…` : reason;
+}
+
+function ofSuccess(said: string, body: string, cause: unknown): string {
+  if (body !== '') return `${said}. It answered: ${body}`;
+  return cause === undefined ? said : `the answer broke off (${whyCut(cause)})`;
 }
 
 /** Of the innermost cause: those around it say no more than that something ended. */
