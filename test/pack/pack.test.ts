@@ -206,7 +206,7 @@ describe(`the tarballs in an empty project, with Node ${systemNode ?? process.ve
       types: ['node'],
       typeRoots: [fileURLToPath(new URL('../../node_modules/@types', import.meta.url))],
       lib: ['esnext'],
-      skipLibCheck: true,
+      skipLibCheck: false,
     };
     writeFileSync(
       join(project, 'tsconfig.json'),
