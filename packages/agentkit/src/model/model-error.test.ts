@@ -32,8 +32,8 @@ test('the quotation of an answer that nobody understands is cut short', () => {
   assert.ok(message.length < 1_100);
 });
 
-test('what a server answers with success that is no answer is quoted', async () => {
-  const body = JSON.stringify({ error: { message: 'The model is loading', code: 503 } });
+/** Of a model whose server answers so, with success. */
+async function errorOf(body: string | ReadableStream): Promise<Error> {
   const fetch = async () => new Response(body, { headers: { 'content-type': 'application/json' } });
   const model = createOpenAICompatible({ name: 'compatible', baseURL: 'http://model.invalid/v1', fetch })(
     'm',
@@ -43,7 +43,12 @@ test('what a server answers with success that is no answer is quoted', async () 
     () => assert.fail('it was taken for an answer'),
     (error: unknown) => error,
   );
-  const error = modelError(thrown, 'compatible/m', new AbortController().signal);
+  return modelError(thrown, 'compatible/m', new AbortController().signal);
+}
+
+test('what a server answers with success that is no answer is quoted', async () => {
+  const body = JSON.stringify({ error: { message: 'The model is loading', code: 503 } });
+  const error = await errorOf(body);
   assert.equal(error.message, `compatible/m failed (HTTP 200): Invalid JSON response. It answered: ${body}`);
 });
 
@@ -52,15 +57,6 @@ test('an answer that broke off is told as that, with the innermost cause', async
   const body = new ReadableStream({
     pull: (controller) => controller.error(new TypeError('terminated', { cause: reset })),
   });
-  const fetch = async () => new Response(body, { headers: { 'content-type': 'application/json' } });
-  const model = createOpenAICompatible({ name: 'compatible', baseURL: 'http://model.invalid/v1', fetch })(
-    'm',
-  );
-  const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hello?' }] }];
-  const thrown = await model.doGenerate({ prompt }).then(
-    () => assert.fail('it was taken for an answer'),
-    (error: unknown) => error,
-  );
-  const error = modelError(thrown, 'compatible/m', new AbortController().signal);
+  const error = await errorOf(body);
   assert.equal(error.message, 'compatible/m failed (HTTP 200): the answer broke off (ECONNRESET)');
 });

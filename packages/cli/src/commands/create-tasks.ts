@@ -42,9 +42,7 @@ export async function createTasks({ batch, keyPrefix, ...options }: CreateTasksO
     throw new OpspawnError(
       'idempotency_conflict',
       `Lines that have the key of another request: ${counts.failed}`,
-      {
-        details: counts,
-      },
+      { details: counts },
     );
 
   function tell(line: number, item: Outcome): void {
